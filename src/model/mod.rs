@@ -1,0 +1,5 @@
+//! Layer 2, the models: pure kernels on arrays.
+//!
+//! No input or output, no clock, no printing, no stage names; nothing of ours but itself.
+
+pub mod random;

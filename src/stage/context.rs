@@ -1,0 +1,155 @@
+//! What a stage sees while it runs: its inputs, its seed, a scratch folder, and a way to report.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use super::Metrics;
+use crate::data::Table;
+use crate::engine::digest::Digest;
+
+/// An artifact on an input port.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A table that the stage before handed over in memory.
+    Table(Table),
+    /// A verified file in the store: never to be changed.
+    Object(PathBuf),
+}
+
+/// A file from outside the pipeline, hashed before the stage started.
+#[derive(Clone, Debug)]
+pub struct SourceFile {
+    /// The parameter that named it.
+    pub key: String,
+    /// Its path as the pipeline spells it, relative to the project root, for messages and outputs.
+    pub name: String,
+    /// Where to open it.
+    pub path: PathBuf,
+    /// The digest of its bytes.
+    pub digest: Digest,
+}
+
+/// Where a stage reports to.
+pub trait Progress: Sync {
+    /// How far it is (0 to 1) and with what.
+    fn progress(&self, fraction: f64, doing: &str);
+    /// The value of a metric at a step, such as a training loss at an epoch.
+    fn step(&self, metric: &str, step: u64, value: f64);
+}
+
+/// What a stage sees while it runs.
+pub struct Context<'a> {
+    pub(crate) inputs: BTreeMap<String, Input>,
+    pub(crate) sources: Vec<SourceFile>,
+    pub(crate) seed: u64,
+    pub(crate) scratch: &'a Path,
+    pub(crate) progress: &'a dyn Progress,
+    pub(crate) cancelled: &'a AtomicBool,
+}
+
+impl Context<'_> {
+    /// Whether an input was given under that key.
+    pub fn has(&self, key: &str) -> bool {
+        self.inputs.contains_key(key)
+    }
+
+    /// The keys of all inputs, sorted.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.inputs.keys().map(String::as_str)
+    }
+
+    /// The table on an input.
+    ///
+    /// # Errors
+    /// When there is no such input or it holds no table.
+    pub fn table(&self, key: &str) -> Result<Table> {
+        match self.input(key)? {
+            Input::Table(table) => Ok(table.clone()),
+            Input::Object(path) => Table::open(path),
+        }
+    }
+
+    /// The bytes on an input that holds no table.
+    ///
+    /// # Errors
+    /// When there is no such input or it can't be read.
+    pub fn bytes(&self, key: &str) -> Result<Vec<u8>> {
+        let path = self.path(key)?;
+        Ok(fs_err::read(path)?)
+    }
+
+    /// The file of an input; a table in memory is written into the scratch folder first.
+    ///
+    /// # Errors
+    /// When there is no such input or the scratch folder is full.
+    pub fn path(&self, key: &str) -> Result<PathBuf> {
+        match self.input(key)? {
+            Input::Object(path) => Ok(path.clone()),
+            Input::Table(table) => {
+                let path = self.scratch.join(format!("input-{key}.parquet"));
+                table.write(&path)?;
+                Ok(path)
+            }
+        }
+    }
+
+    /// The numbers on a metrics input.
+    ///
+    /// # Errors
+    /// When there is no such input or it holds no metrics.
+    pub fn metrics(&self, key: &str) -> Result<Metrics> {
+        serde_json::from_slice(&self.bytes(key)?).with_context(|| format!("input `{key}` holds no metrics"))
+    }
+
+    /// The files of a source parameter, sorted by name.
+    pub fn sources<'s>(&'s self, key: &'s str) -> impl Iterator<Item = &'s SourceFile> {
+        self.sources.iter().filter(move |source| source.key == key)
+    }
+
+    /// The seed; only kinds that declare themselves seeded may use it.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// A folder of the stage's own, removed when it is done.
+    pub fn scratch(&self) -> &Path {
+        self.scratch
+    }
+
+    /// Reports how far the stage is (0 to 1) and with what.
+    ///
+    /// # Errors
+    /// When the run has been interrupted: pass it on, so that the stage ends.
+    pub fn progress(&self, fraction: f64, doing: &str) -> Result<()> {
+        self.progress.progress(fraction, doing);
+        self.alive()
+    }
+
+    /// Reports the value of a metric at a step.
+    pub fn step(&self, metric: &str, step: u64, value: f64) {
+        self.progress.step(metric, step, value);
+    }
+
+    /// Whether the run goes on; a long computation asks now and then.
+    ///
+    /// # Errors
+    /// When the run has been interrupted.
+    pub fn alive(&self) -> Result<()> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            bail!("interrupted");
+        }
+        Ok(())
+    }
+
+    /// Raised when the run has been interrupted.
+    pub fn cancelled(&self) -> &AtomicBool {
+        self.cancelled
+    }
+
+    fn input(&self, key: &str) -> Result<&Input> {
+        self.inputs.get(key).ok_or_else(|| anyhow!("there is no input `{key}`"))
+    }
+}

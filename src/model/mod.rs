@@ -3,3 +3,4 @@
 //! No input or output, no clock, no printing, no stage names; nothing of ours but itself.
 
 pub mod random;
+pub mod rank;

@@ -82,6 +82,17 @@ pub struct StageDone {
     pub error: Option<Note>,
 }
 
+/// A variant on the leaderboard.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ranked {
+    /// Its values: `k=3, algorithm=kmeans`.
+    pub variant: String,
+    /// The number of its own record, behind the run's name.
+    pub number: usize,
+    /// The objective; nothing when the variant failed.
+    pub value: Option<f64>,
+}
+
 /// Something that happens in a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -145,6 +156,13 @@ pub enum Event {
     },
     /// Something is amiss, but the run goes on.
     Warning(Note),
+    /// The variants of a sweep, best first.
+    Leaderboard {
+        /// The metric that they are compared by.
+        objective: String,
+        /// The variants.
+        rows: Vec<Ranked>,
+    },
     /// The run ends.
     RunDone {
         /// The run's name.

@@ -1,1 +1,5 @@
-//! present
+//! Layer 4, presentation: records and artifacts turned into bytes for people.
+//!
+//! Nothing here reads the disk.
+
+pub mod terminal;

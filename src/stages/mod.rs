@@ -12,3 +12,11 @@ use crate::stage::Kind;
 /// All kinds, in the order of their layers and of a typical pipeline.
 pub static KINDS: &[Kind] =
     &[Kind::of::<sql::Sql>(), Kind::of::<command::Command>(), Kind::of::<leaderboard::Leaderboard>()];
+
+/// The main port of a recorded stage: the first that its kind declares, or the only one there is.
+pub fn main_port(kind: &str, outputs: &serde_json::Map<String, serde_json::Value>) -> Option<String> {
+    let entry = KINDS.iter().find(|entry| entry.name == kind)?;
+    let declared = (entry.build)(toml::Table::new()).map(|stage| stage.gives()).unwrap_or_default();
+    let main = declared.into_iter().map(|port| port.name).find(|name| outputs.contains_key(name));
+    main.or_else(|| outputs.keys().find(|name| *name != "metrics").cloned())
+}

@@ -4,6 +4,7 @@
 
 pub mod columns;
 pub mod parquet;
+pub mod read;
 pub mod table;
 
 pub use table::Table;

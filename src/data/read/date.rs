@@ -1,0 +1,552 @@
+//! Dates and times as people write them, to microseconds since 1970-01-01.
+//!
+//! Knows one value at a time and whether the column usually has the day or the month first; knows
+//! nothing of columns or files. A value with a zone is turned into UTC, one without is taken as it is.
+
+use serde::{Deserialize, Serialize};
+
+use super::votes::Lean;
+
+/// What comes first in `01/02/2023`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// 1 February
+    Day,
+    /// 2 January
+    Month,
+}
+
+/// A point in time and how it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Microseconds since 1970-01-01.
+    pub micros: i64,
+    /// First: day first; second: month first.
+    pub lean: Lean,
+    /// The spelling.
+    pub layout: Layout,
+}
+
+/// The spelling of a timestamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Layout {
+    date: DateLayout,
+    clock: Clock,
+    zone: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum DateLayout {
+    YearFirst(char),
+    DayFirst(char),
+    MonthFirst(char),
+    DayName,
+    NameDay,
+    Compact,
+    Epoch,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Clock {
+    None,
+    Minutes,
+    Seconds,
+    Fraction,
+}
+
+const SECOND: i64 = 1_000_000;
+const DAY: i64 = 86_400 * SECOND;
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+
+/// Reads a date with an optional time and zone; `order` settles what `01/02/2023` means.
+pub fn timestamp(text: &str, order: Order) -> Option<Stamp> {
+    let mut scan = Scan { rest: text.as_bytes() };
+    if let Some(stamp) = epoch(text.as_bytes()) {
+        return Some(stamp);
+    }
+    let date = scan.date(order)?;
+    let (time, clock) = scan.time()?;
+    let offset = scan.zone()?;
+    if !scan.rest.is_empty() {
+        return None;
+    }
+    let micros = date.days * DAY + time - offset.unwrap_or(0);
+    Some(Stamp {
+        micros,
+        lean: date.lean,
+        layout: Layout { date: date.layout, clock, zone: offset.is_some() },
+    })
+}
+
+/// Whether text is a plausible `yyyymmdd`; most numbers of eight digits aren't.
+pub fn is_compact(text: &str) -> bool {
+    text.len() == 8
+        && text.bytes().all(|byte| byte.is_ascii_digit())
+        && matches!(text.get(..4).and_then(|year| year.parse().ok()), Some(1900..=2100))
+        && timestamp(text, Order::Day).is_some()
+}
+
+/// The day number of a calendar day (proleptic Gregorian, 0 is 1970-01-01).
+///
+/// Howard Hinnant, "chrono-compatible low-level date algorithms".
+pub fn day_number(year: i64, month: i64, day: i64) -> Option<i64> {
+    if !(1..=9999).contains(&year) || !(1..=12).contains(&month) || day < 1 || day > month_length(year, month)
+    {
+        return None;
+    }
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let of_era = year.rem_euclid(400);
+    let of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
+    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
+}
+
+impl Layout {
+    /// The spelling in words that people use: `dd/mm/yyyy hh:mm`.
+    pub fn name(self) -> String {
+        let date = match self.date {
+            DateLayout::YearFirst(sign) => format!("yyyy{sign}mm{sign}dd"),
+            DateLayout::DayFirst(sign) => format!("dd{sign}mm{sign}yyyy"),
+            DateLayout::MonthFirst(sign) => format!("mm{sign}dd{sign}yyyy"),
+            DateLayout::DayName => "dd-Mon-yyyy".to_owned(),
+            DateLayout::NameDay => "Mon dd, yyyy".to_owned(),
+            DateLayout::Compact => "yyyymmdd".to_owned(),
+            DateLayout::Epoch => "seconds since 1970".to_owned(),
+        };
+        let clock = match self.clock {
+            Clock::None => "",
+            Clock::Minutes => " hh:mm",
+            Clock::Seconds => " hh:mm:ss",
+            Clock::Fraction => " hh:mm:ss.fff",
+        };
+        format!("{date}{clock}{}", if self.zone { " zone" } else { "" })
+    }
+}
+
+fn month_length(year: i64, month: i64) -> i64 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+/// Seconds (ten digits) or milliseconds (thirteen) since 1970, as machines write them.
+fn epoch(text: &[u8]) -> Option<Stamp> {
+    if !matches!(text.len(), 10 | 13) {
+        return None;
+    }
+    let value = number(text)?;
+    let micros = if text.len() == 10 { value * SECOND } else { value * 1000 };
+    let layout = Layout { date: DateLayout::Epoch, clock: Clock::None, zone: false };
+    Some(Stamp { micros, lean: Lean::Silent, layout })
+}
+
+fn number(digits: &[u8]) -> Option<i64> {
+    digits
+        .iter()
+        .try_fold(0_i64, |value, byte| byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0')))
+}
+
+/// The rest of a value that is being read.
+struct Scan<'a> {
+    rest: &'a [u8],
+}
+
+struct Date {
+    days: i64,
+    lean: Lean,
+    layout: DateLayout,
+}
+
+impl Scan<'_> {
+    fn date(&mut self, order: Order) -> Option<Date> {
+        let run = self.run();
+        match run {
+            0 => self.named_first(),
+            4 => self.year_first(),
+            8 | 12 | 14 => self.compact(),
+            1 | 2 => self.short_first(order),
+            _ => None,
+        }
+    }
+
+    /// `2023-01-31`, `2023/1/31`, `2023-Jan-31`
+    fn year_first(&mut self) -> Option<Date> {
+        let year = self.digits(4, 4)?;
+        let sign = self.separator()?;
+        let named = self.run() == 0;
+        let month = if named { self.month()? } else { self.digits(1, 2)? };
+        self.sign(sign)?;
+        let day = self.digits(1, 2)?;
+        let layout = if named { DateLayout::DayName } else { DateLayout::YearFirst(char::from(sign)) };
+        Some(Date { days: day_number(year, month, day)?, lean: Lean::Silent, layout })
+    }
+
+    /// `20230131`; the time may follow without a gap
+    fn compact(&mut self) -> Option<Date> {
+        let (year, month, day) = (self.exactly(4)?, self.exactly(2)?, self.exactly(2)?);
+        Some(Date { days: day_number(year, month, day)?, lean: Lean::Silent, layout: DateLayout::Compact })
+    }
+
+    /// `31/01/2023`, `1/31/2023`, `31.1.23`, `31-Jan-2023`, `31 January 2023`, `31JAN2023`
+    fn short_first(&mut self, order: Order) -> Option<Date> {
+        let first = self.digits(1, 2)?;
+        let sign = self.separator();
+        if self.run() == 0 {
+            let month = self.month()?;
+            let _ = self.separator();
+            let year = self.year()?;
+            return Some(Date {
+                days: day_number(year, month, first)?,
+                lean: Lean::Silent,
+                layout: DateLayout::DayName,
+            });
+        }
+        let sign = sign.filter(|sign| *sign != b' ')?;
+        let second = self.digits(1, 2)?;
+        self.sign(sign)?;
+        let year = self.year()?;
+        let (order, lean) = settle(first, second, order);
+        let (day, month) = if order == Order::Day { (first, second) } else { (second, first) };
+        let sign = char::from(sign);
+        let layout =
+            if order == Order::Day { DateLayout::DayFirst(sign) } else { DateLayout::MonthFirst(sign) };
+        Some(Date { days: day_number(year, month, day)?, lean, layout })
+    }
+
+    /// `Jan 31, 2023`, `Tue, 31 Jan 2023`
+    fn named_first(&mut self) -> Option<Date> {
+        if self.name(&WEEKDAYS).is_some() {
+            self.skip(|byte| matches!(byte, b',' | b'.' | b' '));
+            return match self.run() {
+                0 => self.named_first(),
+                1 | 2 => self.short_first(Order::Day),
+                _ => None,
+            };
+        }
+        let month = self.month()?;
+        self.skip(|byte| matches!(byte, b' ' | b'-' | b'.'));
+        let day = self.digits(1, 2)?;
+        self.skip(|byte| matches!(byte, b',' | b' ' | b'-'));
+        let year = self.year()?;
+        Some(Date { days: day_number(year, month, day)?, lean: Lean::Silent, layout: DateLayout::NameDay })
+    }
+
+    /// Microseconds since midnight; nothing left means midnight.
+    fn time(&mut self) -> Option<(i64, Clock)> {
+        match self.rest {
+            [] => return Some((0, Clock::None)),
+            [b'T' | b't', rest @ ..] => self.rest = rest,
+            [b',' | b' ', ..] => self.skip(|byte| matches!(byte, b',' | b' ')),
+            // After a compact date the digits of the time may follow at once.
+            [byte, ..] if byte.is_ascii_digit() => {}
+            _ => return Some((0, Clock::None)),
+        }
+        let (mut hour, minute, second, clock) = match self.run() {
+            0 => return Some((0, Clock::None)),
+            1 | 2 => self.clock()?,
+            4 => (self.exactly(2)?, self.exactly(2)?, 0, Clock::Minutes),
+            6 => (self.exactly(2)?, self.exactly(2)?, self.exactly(2)?, Clock::Seconds),
+            _ => return None,
+        };
+        let fraction = if clock == Clock::Seconds { self.fraction()? } else { None };
+        if let Some(afternoon) = self.afternoon() {
+            if !(1..=12).contains(&hour) {
+                return None;
+            }
+            hour = hour % 12 + if afternoon { 12 } else { 0 };
+        }
+        if hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        let clock = if fraction.is_some() { Clock::Fraction } else { clock };
+        Some(((hour * 3600 + minute * 60 + second) * SECOND + fraction.unwrap_or(0), clock))
+    }
+
+    fn clock(&mut self) -> Option<(i64, i64, i64, Clock)> {
+        let hour = self.digits(1, 2)?;
+        self.sign(b':')?;
+        let minute = self.digits(2, 2)?;
+        if self.rest.first() != Some(&b':') {
+            return Some((hour, minute, 0, Clock::Minutes));
+        }
+        self.sign(b':')?;
+        Some((hour, minute, self.digits(2, 2)?, Clock::Seconds))
+    }
+
+    /// `.123456789`: digits behind the sixth are cut off.
+    fn fraction(&mut self) -> Option<Option<i64>> {
+        let [b'.' | b',', rest @ ..] = self.rest else { return Some(None) };
+        self.rest = rest;
+        let length = self.run();
+        let mut micros = 0;
+        for place in 0..length.max(6) {
+            let digit = if place < length { self.exactly(1)? } else { 0 };
+            if place < 6 {
+                micros = micros * 10 + digit;
+            }
+        }
+        (length > 0).then_some(Some(micros))
+    }
+
+    fn afternoon(&mut self) -> Option<bool> {
+        let blanks = self.rest.iter().take_while(|byte| **byte == b' ').count();
+        let (half, rest) = self.rest.get(blanks..)?.split_at_checked(2)?;
+        let afternoon = half.eq_ignore_ascii_case(b"pm");
+        (afternoon || half.eq_ignore_ascii_case(b"am")).then(|| {
+            self.rest = rest;
+            afternoon
+        })
+    }
+
+    /// Microseconds east of UTC, where a zone is given.
+    fn zone(&mut self) -> Option<Option<i64>> {
+        self.skip(|byte| byte == b' ');
+        let sign = match self.rest {
+            [] => return Some(None),
+            [b'Z' | b'z'] | b"UTC" | b"GMT" => {
+                self.rest = &[];
+                return Some(Some(0));
+            }
+            [b'+', ..] => 1,
+            [b'-', ..] => -1,
+            _ => return None,
+        };
+        self.rest = self.rest.get(1..)?;
+        let hours = self.exactly(2)?;
+        if self.rest.first() == Some(&b':') {
+            self.sign(b':')?;
+        }
+        let minutes = if self.rest.is_empty() { 0 } else { self.exactly(2)? };
+        (hours <= 15 && minutes <= 59).then_some(Some(sign * (hours * 3600 + minutes * 60) * SECOND))
+    }
+
+    fn year(&mut self) -> Option<i64> {
+        match self.run() {
+            4 => self.digits(4, 4),
+            // As in POSIX: 69 to 99 are of the last century.
+            2 => self.digits(2, 2).map(|year| if year >= 69 { 1900 + year } else { 2000 + year }),
+            _ => None,
+        }
+    }
+
+    fn month(&mut self) -> Option<i64> {
+        self.name(&MONTHS).and_then(|at| i64::try_from(at + 1).ok())
+    }
+
+    /// A name or its beginning of at least three letters, with an optional full stop.
+    fn name(&mut self, names: &[&str]) -> Option<usize> {
+        let length = self.rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        let (word, rest) = self.rest.split_at_checked(length)?;
+        let at = names.iter().position(|name| {
+            length >= 3 && name.as_bytes().get(..length).is_some_and(|start| start.eq_ignore_ascii_case(word))
+        })?;
+        self.rest = rest.strip_prefix(b".").filter(|_| length <= 4).unwrap_or(rest);
+        Some(at)
+    }
+
+    fn run(&self) -> usize {
+        self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
+    }
+
+    /// A whole run of digits, of a length between the two.
+    fn digits(&mut self, least: usize, most: usize) -> Option<i64> {
+        let run = self.run();
+        if run < least || run > most { None } else { self.exactly(run) }
+    }
+
+    fn exactly(&mut self, length: usize) -> Option<i64> {
+        let (digits, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        number(digits)
+    }
+
+    fn separator(&mut self) -> Option<u8> {
+        let sign = *self.rest.first()?;
+        matches!(sign, b'-' | b'/' | b'.' | b' ').then(|| {
+            self.rest = self.rest.get(1..).unwrap_or(&[]);
+            sign
+        })
+    }
+
+    fn sign(&mut self, sign: u8) -> Option<()> {
+        let (first, rest) = self.rest.split_first()?;
+        (*first == sign).then(|| self.rest = rest)
+    }
+
+    fn skip(&mut self, blank: impl Fn(u8) -> bool) {
+        let length = self.rest.iter().take_while(|byte| blank(**byte)).count();
+        self.rest = self.rest.get(length..).unwrap_or(&[]);
+    }
+}
+
+/// Day or month first, by the value itself where it can only be one.
+fn settle(first: i64, second: i64, order: Order) -> (Order, Lean) {
+    if first > 12 {
+        (Order::Day, Lean::First)
+    } else if second > 12 {
+        (Order::Month, Lean::Second)
+    } else {
+        (order, if first == second { Lean::Silent } else { Lean::Open })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, NaiveDate};
+
+    use super::*;
+
+    fn iso(text: &str) -> i64 {
+        DateTime::parse_from_rfc3339(text).unwrap().timestamp_micros()
+    }
+
+    fn day_first(text: &str) -> Option<i64> {
+        timestamp(text, Order::Day).map(|stamp| stamp.micros)
+    }
+
+    #[test]
+    fn every_spelling_of_a_day() {
+        for text in [
+            "2023-01-31",
+            "2023/01/31",
+            "2023.1.31",
+            "31/01/2023",
+            "31.01.2023",
+            "31-01-2023",
+            "31/1/23",
+            "1/31/2023",
+            "20230131",
+            "31-Jan-2023",
+            "31 January 2023",
+            "31-jan-23",
+            "31JAN2023",
+            "2023-Jan-31",
+            "Jan 31, 2023",
+            "January 31 2023",
+            "Tue, 31 Jan 2023",
+            "Tuesday, January 31, 2023",
+            "2023-01-31T00:00:00Z",
+            "2023-01-31 00:00",
+        ] {
+            assert_eq!(day_first(text), Some(iso("2023-01-31T00:00:00Z")), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_spelling_of_a_time() {
+        let spellings = [
+            ("2023-01-31T14:05:06Z", "2023-01-31T14:05:06Z"),
+            ("2023-01-31 14:05:06.25", "2023-01-31T14:05:06.25Z"),
+            ("2023-01-31T14:05:06.123456789Z", "2023-01-31T14:05:06.123456Z"),
+            ("2023-01-31T14:05:06+02:00", "2023-01-31T12:05:06Z"),
+            ("2023-01-31 14:05:06 -0530", "2023-01-31T19:35:06Z"),
+            ("2023-01-31 14:05:06+00", "2023-01-31T14:05:06Z"),
+            ("2023-01-31 14:05:06 UTC", "2023-01-31T14:05:06Z"),
+            ("31/01/2023 14:05", "2023-01-31T14:05:00Z"),
+            ("1/31/2023 2:05 PM", "2023-01-31T14:05:00Z"),
+            ("1/31/2023 12:05:06 AM", "2023-01-31T00:05:06Z"),
+            ("20230131T140506", "2023-01-31T14:05:06Z"),
+            ("20230131140506", "2023-01-31T14:05:06Z"),
+            ("202301311405", "2023-01-31T14:05:00Z"),
+            ("1675173906", "2023-01-31T14:05:06Z"),
+            ("1675173906250", "2023-01-31T14:05:06.25Z"),
+        ];
+        for (text, expected) in spellings {
+            assert_eq!(day_first(text), Some(iso(expected)), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_timestamps() {
+        for text in [
+            "",
+            "abc",
+            "2023",
+            "2023-13-01",
+            "2023-02-29",
+            "31/02/2023",
+            "13/13/2023",
+            "32/01/2023",
+            "2023-01-31 25:00",
+            "2023-01-31 14:60",
+            "2023-01-31x",
+            "1/2",
+            "1.2.3",
+            "12.10",
+            "20231301",
+            "14:05",
+            "2023-01-31T14:05:06Q",
+            "Janu 2023",
+            "1/31/2023 13:05 PM",
+            "2023-01-31 14:05:06 +25:00",
+            "31/01-2023",
+            "é",
+            "2023-01-é1",
+        ] {
+            assert_eq!(day_first(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_open_values_follow_the_column() {
+        let read = |text, order| timestamp(text, order).map(|stamp| (stamp.micros, stamp.lean)).unwrap();
+        let february = iso("2023-02-01T00:00:00Z");
+        let january = iso("2023-01-02T00:00:00Z");
+        assert_eq!(read("01/02/2023", Order::Day), (february, Lean::Open));
+        assert_eq!(read("01/02/2023", Order::Month), (january, Lean::Open));
+        assert_eq!(read("13/02/2023", Order::Month), (iso("2023-02-13T00:00:00Z"), Lean::First));
+        assert_eq!(read("02/13/2023", Order::Day), (iso("2023-02-13T00:00:00Z"), Lean::Second));
+        assert_eq!(read("02/02/2023", Order::Day).1, Lean::Silent);
+    }
+
+    #[test]
+    fn layouts_have_names() {
+        let name = |text| timestamp(text, Order::Day).unwrap().layout.name();
+        assert_eq!(name("2023-01-31 14:05:06"), "yyyy-mm-dd hh:mm:ss");
+        assert_eq!(name("31.01.2023"), "dd.mm.yyyy");
+        assert_eq!(name("1/31/2023 8:26"), "mm/dd/yyyy hh:mm");
+        assert_eq!(name("31-Jan-2023"), "dd-Mon-yyyy");
+        assert_eq!(name("2023-01-31T14:05:06.1Z"), "yyyy-mm-dd hh:mm:ss.fff zone");
+    }
+
+    #[test]
+    fn day_numbers_agree_with_chrono() {
+        for year in [1, 1600, 1700, 1899, 1970, 2000, 2023, 2024, 2100, 9999] {
+            for month in 1..=12 {
+                for day in 1..=31 {
+                    let expected = NaiveDate::from_ymd_opt(year, month, day)
+                        .map(|date| date.signed_duration_since(NaiveDate::default()).num_days());
+                    assert_eq!(day_number(i64::from(year), i64::from(month), i64::from(day)), expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn compact_dates_are_told_from_numbers() {
+        assert!(is_compact("19970101") && is_compact("20231231"));
+        assert!(
+            !is_compact("12345678")
+                && !is_compact("19971301")
+                && !is_compact("99991231")
+                && !is_compact("1997-1-1")
+        );
+    }
+}

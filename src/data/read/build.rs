@@ -79,12 +79,14 @@ pub fn is_missing_text(text: &str) -> bool {
 
 /// Reads true or false as people and programs write it.
 pub fn boolean(text: &str) -> Option<bool> {
-    let is = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(text));
-    match text {
-        "1" => Some(true),
-        "0" => Some(false),
-        _ if is(&["true", "yes", "y", "t"]) => Some(true),
-        _ if is(&["false", "no", "n", "f"]) => Some(false),
+    let is = |word: &str| word.eq_ignore_ascii_case(text);
+    match text.len() {
+        1 if text == "1" || is("t") || is("y") => Some(true),
+        1 if text == "0" || is("f") || is("n") => Some(false),
+        4 if is("true") => Some(true),
+        5 if is("false") => Some(false),
+        3 if is("yes") => Some(true),
+        2 if is("no") => Some(false),
         _ => None,
     }
 }

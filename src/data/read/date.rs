@@ -74,10 +74,10 @@ const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "frid
 
 /// Reads a date with an optional time and zone; `order` settles what `01/02/2023` means.
 pub fn timestamp(text: &str, order: Order) -> Option<Stamp> {
-    let mut scan = Scan { rest: text.as_bytes() };
-    if let Some(stamp) = epoch(text.as_bytes()) {
+    if let Some(stamp) = iso(text.as_bytes()).or_else(|| epoch(text.as_bytes())) {
         return Some(stamp);
     }
+    let mut scan = Scan { rest: text.as_bytes() };
     let date = scan.date(order)?;
     let (time, clock) = scan.time()?;
     let offset = scan.zone()?;
@@ -144,6 +144,31 @@ fn month_length(year: i64, month: i64) -> i64 {
         2 => 28,
         _ => 31,
     }
+}
+
+/// The usual spellings, `2023-01-31` and `2023-01-31 14:05:06`, without detours.
+fn iso(text: &[u8]) -> Option<Stamp> {
+    let (date, clock) = text.split_at_checked(10)?;
+    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = date else { return None };
+    let days = day_number(pair(y1, y2)? * 100 + pair(y3, y4)?, pair(m1, m2)?, pair(d1, d2)?)?;
+    let (seconds, clock) = match *clock {
+        [] => (0, Clock::None),
+        [b' ' | b'T', h1, h2, b':', m1, m2, b':', s1, s2] => {
+            let (hour, minute, second) = (pair(h1, h2)?, pair(m1, m2)?, pair(s1, s2)?);
+            if hour > 23 || minute > 59 || second > 59 {
+                return None;
+            }
+            (hour * 3600 + minute * 60 + second, Clock::Seconds)
+        }
+        _ => return None,
+    };
+    let layout = Layout { date: DateLayout::YearFirst('-'), clock, zone: false };
+    Some(Stamp { micros: days * DAY + seconds * SECOND, lean: Lean::Silent, layout })
+}
+
+fn pair(tens: u8, ones: u8) -> Option<i64> {
+    (tens.is_ascii_digit() && ones.is_ascii_digit())
+        .then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
 }
 
 /// Seconds (ten digits) or milliseconds (thirteen) since 1970, as machines write them.

@@ -266,16 +266,17 @@ fn ids_are_integers_only_when_nothing_is_lost() {
 fn a_wrong_guess_is_corrected_further_down() {
     let mut text = "customer_id,count,code,price,d\n".to_owned();
     for row in 0..40_000 {
+        if row == 39_000 {
+            // A sample of the file doesn't have this row.
+            text.push_str("A7,2.5,C12,1e3,25/02/2023\n");
+        }
         text.push_str(&format!("{row},{row},{row},{row},01/02/2023\n"));
     }
-    text.push_str("A7,2.5,C12,1e3,25/02/2023\n");
-    // The middle of the file is not looked at when types are guessed.
-    assert!(text.len() > 1 << 20);
     let ingested = good(&text, &Options::default());
     let lines = lines(table(&ingested));
     assert_eq!(lines[0], "customer_id:text|count:float|code:text|price:float|d:time");
     assert_eq!(lines[1], "0|0.0|0|0.0|2023-02-01T00:00:00");
-    assert_eq!(lines.last().unwrap(), "A7|2.5|C12|1000.0|2023-02-25T00:00:00");
+    assert_eq!(lines[39_001], "A7|2.5|C12|1000.0|2023-02-25T00:00:00");
     assert_eq!((ingested.count, ingested.rejected.rows()), (40_001, 0));
 }
 

@@ -3,6 +3,7 @@
 //! Memory is bounded by the block, not the file. Knows nothing of Parquet or stages.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use anyhow::Result;
 use arrow::array::{ArrayRef, AsArray, Float64Array};
@@ -51,12 +52,14 @@ pub fn read(
     blocks.fill(BLOCK.max(source.skip))?;
     blocks.consume(source.skip);
     let (mut size, mut line, mut done) = (BLOCK, source.lines, source.skip as u64);
+    let mut waiting = Vec::new();
     loop {
         blocks.fill(size)?;
         let text = blocks.pending();
         let cut = split::cut(text, source.delimiter, blocks.ended(), split::PART);
         if cut.parts.is_empty() {
             if blocks.ended() && cut.open.is_none() {
+                append(waiting, number, out)?;
                 return Ok(End::Done);
             }
             if blocks.ended() || size >= LONGEST {
@@ -65,15 +68,13 @@ pub fn read(
             size *= 2;
             continue;
         }
-        let parse =
-            |part: &std::ops::Range<usize>| parse(text.get(part.clone())?, source, positions, columns);
-        let parsed: Vec<Option<(Part, u64)>> = cut.parts.par_iter().map(parse).collect();
-        for part in parsed {
-            let Some((mut part, lines)) = part else { return Ok(End::NotText) };
-            part.bad.iter_mut().for_each(|bad| bad.line += line + 1);
-            line += lines;
-            out.add(part, number)?;
-        }
+        let parse = |part: &Range<usize>| parse(text.get(part.clone())?, source, positions, columns);
+        // While this block is parsed, the one before it is appended, which may mean writing it.
+        let parse = || cut.parts.par_iter().map(parse).collect::<Option<Vec<_>>>();
+        let (parsed, appended) = rayon::join(parse, || append(waiting, number, out));
+        appended?;
+        let Some(parsed) = parsed else { return Ok(End::NotText) };
+        waiting = parsed.into_iter().map(|part| placed(part, &mut line)).collect();
         done += cut.rest as u64;
         blocks.consume(cut.rest);
         size = BLOCK;
@@ -81,6 +82,17 @@ pub fn read(
             return Ok(End::Stopped);
         }
     }
+}
+
+fn append(parts: Vec<Part>, file: usize, out: &mut Collector) -> Result<()> {
+    parts.into_iter().try_for_each(|part| out.add(part, file))
+}
+
+/// Counts the lines of a part's bad rows from the start of the file, and moves on behind the part.
+fn placed((mut part, lines): (Part, u64), line: &mut u64) -> Part {
+    part.bad.iter_mut().for_each(|bad| bad.line += *line + 1);
+    *line += lines;
+    part
 }
 
 fn open_quote(source: &Source, line: u64, text: &[u8], open: Option<usize>) -> Problem {

@@ -4,6 +4,7 @@
 
 pub mod columns;
 pub mod parquet;
+pub mod quality;
 pub mod read;
 pub mod table;
 

@@ -1,3 +1,4 @@
 //! stages
 
+pub mod check;
 pub mod read;

@@ -4,7 +4,8 @@
 
 use arrow::datatypes::{DataType, Schema};
 
-use super::rule::{Bound, ColumnType, Rule, Scalar, Severity};
+use super::rule::{ColumnType, Rule, Severity};
+use super::value::{Bound, Scalar};
 use crate::data::columns::type_name;
 use crate::data::read::problem::Problem;
 

@@ -8,6 +8,7 @@ pub mod finding;
 pub mod outliers;
 pub mod rule;
 pub mod scan;
+pub mod value;
 
 use anyhow::Result;
 

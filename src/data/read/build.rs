@@ -123,6 +123,15 @@ impl<'a> Watch<'a> {
         self.bad.push(Misfit { row, value: shown(text), reason: self.spec.kind.misfit() });
     }
 
+    /// A value that can't be read: there is none, or it doesn't fit.
+    fn unread(&mut self, row: usize, text: &str) {
+        if is_missing(text) {
+            self.missing(row, text);
+        } else {
+            self.misfit(row, text);
+        }
+    }
+
     fn lean(&mut self, text: &str, lean: Lean, decimal: bool) {
         if lean == Lean::Silent {
             return;
@@ -167,21 +176,14 @@ fn integers<'a>(cells: impl Iterator<Item = &'a str>, spec: &Column) -> Built {
         } else {
             number::integer(text, spec.decimal)
         };
-        match read {
-            Some((value, lean)) => {
-                watch.tally.values += 1;
-                watch.tally.zero_led += u64::from(text.starts_with(['0', '-']) && number::zero_led(text));
-                watch.lean(text, lean, true);
-                values.append_value(value);
-            }
-            None => {
-                if is_missing(text) {
-                    watch.missing(row, text);
-                } else {
-                    watch.misfit(row, text);
-                }
-                values.append_null();
-            }
+        if let Some((value, lean)) = read {
+            watch.tally.values += 1;
+            watch.tally.zero_led += u64::from(text.starts_with(['0', '-']) && number::zero_led(text));
+            watch.lean(text, lean, true);
+            values.append_value(value);
+        } else {
+            watch.unread(row, text);
+            values.append_null();
         }
     }
     watch.done(Cells::Plain(Arc::new(values.finish())))
@@ -191,20 +193,13 @@ fn floats<'a>(cells: impl Iterator<Item = &'a str>, spec: &Column) -> Built {
     let mut watch = Watch::new(spec);
     let mut values = Float64Builder::with_capacity(cells.size_hint().0);
     for (row, text) in cells.enumerate() {
-        match number::float(text, spec.decimal) {
-            Some((value, lean)) => {
-                watch.tally.values += 1;
-                watch.lean(text, lean, true);
-                values.append_value(value);
-            }
-            None => {
-                if is_missing(text) {
-                    watch.missing(row, text);
-                } else {
-                    watch.misfit(row, text);
-                }
-                values.append_null();
-            }
+        if let Some((value, lean)) = number::float(text, spec.decimal) {
+            watch.tally.values += 1;
+            watch.lean(text, lean, true);
+            values.append_value(value);
+        } else {
+            watch.unread(row, text);
+            values.append_null();
         }
     }
     watch.done(Cells::Plain(Arc::new(values.finish())))
@@ -217,8 +212,7 @@ fn booleans<'a>(cells: impl Iterator<Item = &'a str>, spec: &Column) -> Built {
         let value = boolean(text);
         match value {
             Some(_) => watch.tally.values += 1,
-            None if is_missing(text) => watch.missing(row, text),
-            None => watch.misfit(row, text),
+            None => watch.unread(row, text),
         }
         values.append_option(value);
     }
@@ -229,21 +223,14 @@ fn timestamps<'a>(cells: impl Iterator<Item = &'a str>, spec: &Column) -> Built 
     let mut watch = Watch::new(spec);
     let mut values = TimestampMicrosecondBuilder::with_capacity(cells.size_hint().0);
     for (row, text) in cells.enumerate() {
-        match date::timestamp(text, spec.order) {
-            Some(stamp) => {
-                watch.tally.values += 1;
-                watch.lean(text, stamp.lean, false);
-                watch.layout(stamp.layout);
-                values.append_value(stamp.micros);
-            }
-            None => {
-                if is_missing(text) {
-                    watch.missing(row, text);
-                } else {
-                    watch.misfit(row, text);
-                }
-                values.append_null();
-            }
+        if let Some(stamp) = date::timestamp(text, spec.order) {
+            watch.tally.values += 1;
+            watch.lean(text, stamp.lean, false);
+            watch.layout(stamp.layout);
+            values.append_value(stamp.micros);
+        } else {
+            watch.unread(row, text);
+            values.append_null();
         }
     }
     watch.done(Cells::Plain(Arc::new(values.finish())))

@@ -96,10 +96,14 @@ fn placed((mut part, lines): (Part, u64), line: &mut u64) -> Part {
 }
 
 fn open_quote(source: &Source, line: u64, text: &[u8], open: Option<usize>) -> Problem {
-    let above = split::lines(text.get(..open.unwrap_or(0)).unwrap_or_default());
-    let message =
-        format!("`{}` line {}: a quote is opened and never closed", source.file.name, line + above + 1);
-    Problem::new(message).hint("close it, or double it where it is part of the text")
+    let name = &source.file.name;
+    let Some(open) = open else {
+        let message = format!("`{name}` line {}: a line of more than {} MB", line + 1, LONGEST >> 20);
+        return Problem::new(message).hint("is it a table of text?").at("path");
+    };
+    let above = split::lines(text.get(..open).unwrap_or_default());
+    let message = format!("`{name}` line {}: a quote is opened and never closed", line + above + 1);
+    Problem::new(message).hint("close it, or double it where it is part of the text").at("path")
 }
 
 /// Reads a part: rows, and how many lines they took. Nothing when it isn't UTF-8.

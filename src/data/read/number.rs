@@ -36,13 +36,10 @@ pub fn float(text: &str, decimal: Decimal) -> Option<(f64, Lean)> {
 
 /// Reads a whole number, thousands separators allowed; `12.0` is none.
 pub fn integer(text: &str, decimal: Decimal) -> Option<(i64, Lean)> {
-    match strict_integer(text) {
-        Some(value) => Some((value, Lean::Silent)),
-        None => {
-            let (digits, lean) = normal(text, decimal)?;
-            Some((digits.parse().ok()?, lean))
-        }
-    }
+    strict_integer(text).map(|value| (value, Lean::Silent)).or_else(|| {
+        let (digits, lean) = normal(text, decimal)?;
+        Some((digits.parse().ok()?, lean))
+    })
 }
 
 /// Reads digits with an optional minus and nothing else, such as an id.
@@ -173,10 +170,9 @@ fn halves(body: &str, decimal: Decimal) -> Option<(&str, Option<&str>, Lean)> {
     let cut = |at: usize| Some((body.get(..at)?, Some(body.get(at + 1..)?)));
     let (last, sign) = match (body.rfind('.'), body.rfind(',')) {
         (None, None) => return Some((body, None, Lean::Silent)),
-        (Some(dot), Some(comma)) if dot > comma => (dot, '.'),
-        (Some(_), Some(comma)) => (comma, ','),
+        (Some(dot), comma) if comma.is_none_or(|comma| dot > comma) => (dot, '.'),
+        (_, Some(comma)) => (comma, ','),
         (Some(dot), None) => (dot, '.'),
-        (None, Some(comma)) => (comma, ','),
     };
     let own = if sign == '.' { Decimal::Dot } else { Decimal::Comma };
     let other = if sign == '.' { Decimal::Comma } else { Decimal::Dot };

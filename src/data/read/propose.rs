@@ -95,9 +95,9 @@ fn is_number(column: &Seen) -> bool {
     matches!(column.kind, "integer" | "float")
 }
 
-fn proposal(ours: &'static str, column: &Seen, reason: impl Into<String>) -> Option<Proposal> {
+fn proposal(ours: &'static str, column: &Seen, reason: impl Into<String>) -> Proposal {
     let reason = if column.name == ours { "it has that very name".to_owned() } else { reason.into() };
-    Some(Proposal { ours, theirs: column.name.clone(), reason })
+    Proposal { ours, theirs: column.name.clone(), reason }
 }
 
 /// The best column by a score; none when all score zero. The first of equals wins.
@@ -125,7 +125,7 @@ fn time(columns: &[&Seen]) -> Option<Proposal> {
         }
     })?;
     let how = column.dates.first().map(|layout| format!(" ({layout})")).unwrap_or_default();
-    proposal("txn_timestamp", column, format!("it holds dates{how}"))
+    Some(proposal("txn_timestamp", column, format!("it holds dates{how}")))
 }
 
 fn customer(columns: &[&Seen]) -> Option<Proposal> {
@@ -143,14 +143,18 @@ fn customer(columns: &[&Seen]) -> Option<Proposal> {
     if let Some((column, points)) = by_name {
         let reason =
             if points == 2 { "an address identifies a customer" } else { "its name speaks of a customer" };
-        return proposal("customer_id", column, reason);
+        return Some(proposal("customer_id", column, reason));
     }
     // An identifier comes again, but not as seldom as a channel or as regularly as a quantity.
     let (column, _) = best(columns, |column, name| {
         let event = has(name, &EVENT) || has(name, &QUANTITY) || has(name, &PRICE) || has(name, &TOTAL);
         u32::from(identifies(column) && !event && !column.unique && column.distinct > 20)
     })?;
-    proposal("customer_id", column, "it is the first column whose values identify something and come again")
+    Some(proposal(
+        "customer_id",
+        column,
+        "it is the first column whose values identify something and come again",
+    ))
 }
 
 fn amount(columns: &[&Seen]) -> Option<Proposal> {
@@ -163,7 +167,7 @@ fn amount(columns: &[&Seen]) -> Option<Proposal> {
         () => 0,
     });
     if let Some((column, _)) = total {
-        return proposal("amount", column, "its name speaks of money and it holds numbers");
+        return Some(proposal("amount", column, "its name speaks of money and it holds numbers"));
     }
     let numbers: Vec<&Seen> = columns.iter().copied().filter(|column| is_number(column)).collect();
     let quantity = best(&numbers, |_, name| u32::from(has(name, &QUANTITY)));
@@ -174,11 +178,11 @@ fn amount(columns: &[&Seen]) -> Option<Proposal> {
             let reason = "no column holds a total, but there are a quantity and a price".to_owned();
             Some(Proposal { ours: "amount", theirs, reason })
         }
-        (None, Some((price, _))) => proposal("amount", price, "it is the only price"),
+        (None, Some((price, _))) => Some(proposal("amount", price, "it is the only price")),
         _ => {
             let last: Vec<&Seen> = numbers.into_iter().rev().collect();
             let (column, _) = best(&last, |column, _| u32::from(column.fractions))?;
-            proposal("amount", column, "it is the last column of numbers with fractions")
+            Some(proposal("amount", column, "it is the last column of numbers with fractions"))
         }
     }
 }
@@ -201,7 +205,7 @@ fn few(columns: &[&Seen], ours: &'static str, words: &[&str]) -> Option<Proposal
         () => 0,
     })?;
     let values = if column.distinct == 1 { "value" } else { "values" };
-    proposal(ours, column, format!("its name says so, and it has {} {values}", column.distinct))
+    Some(proposal(ours, column, format!("its name says so, and it has {} {values}", column.distinct)))
 }
 
 fn local(columns: &[&Seen]) -> Option<Proposal> {
@@ -209,7 +213,7 @@ fn local(columns: &[&Seen]) -> Option<Proposal> {
         () if column.name == "is_local" => 2,
         () => u32::from(column.kind == "boolean" && LOCAL.contains(&name)),
     })?;
-    proposal("is_local", column, "its name says so, and it holds true and false")
+    Some(proposal("is_local", column, "its name says so, and it holds true and false"))
 }
 
 #[cfg(test)]

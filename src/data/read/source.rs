@@ -66,11 +66,14 @@ impl Source {
     /// When it is empty or can't be read, or doesn't go with the options.
     pub fn open(file: &File, options: &Options) -> Result<Self> {
         let head = head(file, options)?;
+        let (declared, skip) = declaration(&head.text);
+        let body = head.text.get(skip..).unwrap_or_default();
         let delimiter = match options.delimiter {
-            Delimiter::Auto => delimiter(&head.text),
+            Delimiter::Auto => declared.unwrap_or_else(|| delimiter(body)),
             known => known,
         };
-        let (start, header) = if options.header { header(&head.text, delimiter, file)? } else { (0, None) };
+        let (end, header) = if options.header { header(body, delimiter, file)? } else { (0, None) };
+        let start = skip + end;
         let rest = head.text.get(start..).unwrap_or_default();
         let mut sample = fields::rows(rest, delimiter);
         if !head.whole {
@@ -148,15 +151,28 @@ fn head(file: &File, options: &Options) -> Result<Head> {
         Some(label) => Charset::labelled(label).ok_or_else(|| unknown_encoding(label))?,
         None => Charset::of_head(&raw, &file.path)?,
     };
+    if charset.is_ascii_compatible() && raw.contains(&0) {
+        let message = format!("`{}` is not a text file: it has zero bytes", file.name);
+        return Err(Problem::new(message).hint("`read` takes delimited text and Parquet").at("path").into());
+    }
     let old_mac = charset.is_ascii_compatible() && !raw.contains(&b'\n') && raw.contains(&b'\r');
     let mut blocks = Blocks::open(&file.path, charset, old_mac)?;
     blocks.fill(HEAD)?;
     let whole = bytes <= HEAD as u64;
     let text = String::from_utf8_lossy(blocks.pending()).into_owned();
     if text.trim().is_empty() {
-        return Err(Problem::new(format!("`{}` is empty", file.name)).into());
+        return Err(Problem::new(format!("`{}` is empty", file.name)).at("path").into());
     }
     Ok(Head { text, charset, old_mac, bytes, whole })
+}
+
+/// The line `sep=;` with which spreadsheets declare a delimiter, and where it ends.
+fn declaration(text: &str) -> (Option<Delimiter>, usize) {
+    let Some((first, _)) = text.split_once('\n') else { return (None, 0) };
+    match first.trim_end_matches('\r').strip_prefix("sep=").map(Delimiter::parse) {
+        Some(Some(delimiter)) => (Some(delimiter), first.len() + 1),
+        _ => (None, 0),
+    }
 }
 
 fn unknown_encoding(label: &str) -> Problem {
@@ -223,9 +239,9 @@ fn unique(names: Vec<String>, file: &File) -> Result<Vec<String>, Problem> {
                 nth(first),
                 nth(at)
             );
-            return Err(
-                Problem::new(message).hint("rename one in the file, or name all columns with `names`")
-            );
+            return Err(Problem::new(message)
+                .hint("rename one in the file, or name all columns with `names`")
+                .at("path"));
         }
     }
     Ok(names)

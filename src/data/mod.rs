@@ -5,6 +5,8 @@
 pub mod columns;
 pub mod parquet;
 pub mod relational;
+pub mod quality;
+pub mod read;
 pub mod table;
 
 pub use table::Table;

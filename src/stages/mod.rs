@@ -20,3 +20,7 @@ pub fn main_port(kind: &str, outputs: &serde_json::Map<String, serde_json::Value
     let main = declared.into_iter().map(|port| port.name).find(|name| outputs.contains_key(name));
     main.or_else(|| outputs.keys().find(|name| *name != "metrics").cloned())
 }
+//! stages
+
+pub mod check;
+pub mod read;

@@ -3,7 +3,9 @@
 //! Knows Arrow and Parquet; knows nothing of stages, keys or caches.
 
 pub mod columns;
+pub mod features;
 pub mod parquet;
+pub mod scan;
 pub mod table;
 
 pub use table::Table;

@@ -3,6 +3,7 @@
 //! Knows Arrow and Parquet; knows nothing of stages, keys or caches.
 
 pub mod columns;
+pub mod dates;
 pub mod features;
 pub mod parquet;
 pub mod scan;

@@ -25,9 +25,10 @@ use rayon::prelude::*;
 use self::flags::Flags;
 use self::ids::Index;
 use self::money::Ledger;
-use self::rhythm::{Calendar, DAY};
+use self::rhythm::Calendar;
 use self::rows::{Rows, Tally};
 use self::shares::Shares;
+use crate::data::dates::DAY;
 use crate::data::{Table, columns, scan};
 
 pub use self::rows::Counts;

@@ -11,9 +11,7 @@ use rayon::prelude::*;
 use super::ids::NOBODY;
 use super::moments::Moments;
 use super::rows::{Rows, Tally};
-
-/// Microseconds in a day.
-pub const DAY: i64 = 86_400_000_000;
+use crate::data::dates::DAY;
 
 /// When one customer purchased.
 #[derive(Clone, Copy, Debug, PartialEq)]

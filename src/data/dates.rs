@@ -23,6 +23,18 @@ pub fn date(year: u16, month: u8, day: u8) -> Datetime {
     Datetime { date: Some(Date { year, month, day }), time: None, offset: None }
 }
 
+/// The day of the year (from 1) of a day since 1970-01-01; 1 beyond all calendars.
+pub fn ordinal(day: i32) -> u32 {
+    let date = day.checked_add(EPOCH).and_then(NaiveDate::from_num_days_from_ce_opt);
+    date.map_or(1, |date| date.ordinal())
+}
+
+/// The weekday of a day since 1970-01-01, from Monday (0) to Sunday (6).
+pub fn weekday(day: i32) -> usize {
+    // 1970-01-01 was a Thursday.
+    (i64::from(day) + 3).rem_euclid(7) as usize
+}
+
 /// A time in microseconds as its date: `2025-12-28`.
 pub fn show(micros: i64) -> String {
     DateTime::from_timestamp_micros(micros)
@@ -40,6 +52,13 @@ mod tests {
         assert_eq!(day(&date(1969, 12, 31)), Some(-1));
         assert_eq!(day(&date(2023, 2, 29)), None);
         assert_eq!(day(&Datetime { date: None, time: None, offset: None }), None);
+    }
+
+    #[test]
+    fn weekdays_and_days_of_the_year() {
+        let monday = day(&date(2023, 1, 2)).unwrap();
+        assert_eq!((weekday(monday), weekday(monday - 1), weekday(-4)), (0, 6, 6));
+        assert_eq!((ordinal(monday), ordinal(monday - 2), ordinal(i32::MAX)), (2, 365, 1));
     }
 
     #[test]

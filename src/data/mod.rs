@@ -7,6 +7,7 @@ pub mod dates;
 pub mod features;
 pub mod parquet;
 pub mod scan;
+pub mod simulate;
 pub mod table;
 
 pub use table::Table;

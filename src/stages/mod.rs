@@ -1,3 +1,4 @@
 //! stages
 
 pub mod features;
+pub mod simulate;

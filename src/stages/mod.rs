@@ -3,15 +3,26 @@
 //! A kind holds parameters and ports and calls into a layer. Listing, docs, the editor schema and
 //! the conformance tests come from [`KINDS`].
 
+mod check;
 mod command;
+mod features;
 mod leaderboard;
+mod read;
+mod simulate;
 mod sql;
 
 use crate::stage::Kind;
 
 /// All kinds, in the order of their layers and of a typical pipeline.
-pub static KINDS: &[Kind] =
-    &[Kind::of::<sql::Sql>(), Kind::of::<command::Command>(), Kind::of::<leaderboard::Leaderboard>()];
+pub static KINDS: &[Kind] = &[
+    Kind::of::<simulate::Simulate>(),
+    Kind::of::<read::Read>(),
+    Kind::of::<check::Check>(),
+    Kind::of::<sql::Sql>(),
+    Kind::of::<features::Features>(),
+    Kind::of::<command::Command>(),
+    Kind::of::<leaderboard::Leaderboard>(),
+];
 
 /// The main port of a recorded stage: the first that its kind declares, or the only one there is.
 pub fn main_port(kind: &str, outputs: &serde_json::Map<String, serde_json::Value>) -> Option<String> {
@@ -20,7 +31,3 @@ pub fn main_port(kind: &str, outputs: &serde_json::Map<String, serde_json::Value
     let main = declared.into_iter().map(|port| port.name).find(|name| outputs.contains_key(name));
     main.or_else(|| outputs.keys().find(|name| *name != "metrics").cloned())
 }
-//! stages
-
-pub mod check;
-pub mod read;

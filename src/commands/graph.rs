@@ -24,7 +24,8 @@ pub fn graph(flags: &cli::Graph, project: &Project) -> Result<ExitCode> {
 fn text(pipeline: &Pipeline) -> String {
     let width = pipeline.tasks.iter().map(|task| task.label.chars().count()).max().unwrap_or(0);
     let line = |task: &crate::pipeline::Task| {
-        let mut from: Vec<_> = task.inputs.iter().map(|edge| pipeline.tasks[edge.task].label.as_str()).collect();
+        let mut from: Vec<_> =
+            task.inputs.iter().map(|edge| pipeline.tasks[edge.task].label.as_str()).collect();
         from.dedup();
         let arrow = if from.is_empty() { "" } else { "  <- " };
         format!("{:width$}  {:10}{arrow}{}\n", task.label, task.draft.kind.name, from.join(", "))

@@ -39,7 +39,9 @@ impl History {
             if run.overview().pipeline != self.pipeline {
                 continue;
             }
-            for line in run.of("stage_done").filter(|line| matches!(line["outcome"].as_str(), Some("ran" | "hit"))) {
+            for line in
+                run.of("stage_done").filter(|line| matches!(line["outcome"].as_str(), Some("ran" | "hit")))
+            {
                 if let (Some(stage), Some(key)) = (line["stage"].as_str(), line["key"].as_str())
                     && let Ok(key) = key.parse()
                 {

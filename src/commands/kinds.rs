@@ -31,7 +31,8 @@ pub fn kinds(flags: &cli::Kinds) -> Result<ExitCode> {
 fn find(name: &str) -> Result<&'static Kind> {
     KINDS.iter().find(|kind| kind.name == name).ok_or_else(|| {
         let near = did_you_mean(name, KINDS.iter().map(|kind| kind.name));
-        let hint = near.map_or("`custem kinds` lists them all".to_owned(), |near| format!("did you mean `{near}`?"));
+        let hint =
+            near.map_or("`custem kinds` lists them all".to_owned(), |near| format!("did you mean `{near}`?"));
         Problems::from(Diagnostic::error(format!("there is no kind `{name}`")).hint(hint)).into()
     })
 }

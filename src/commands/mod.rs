@@ -108,7 +108,8 @@ fn load(target: &Target, project: &Project) -> Result<Pipeline> {
 /// The pipeline of the last run.
 fn last_pipeline(project: &Project) -> Result<PathBuf> {
     let experiments = project.experiments();
-    let last = crate::observe::runs::find(&experiments, "last").and_then(|name| Run::read(&experiments, &name));
+    let last =
+        crate::observe::runs::find(&experiments, "last").and_then(|name| Run::read(&experiments, &name));
     match last {
         Ok(run) => Ok(PathBuf::from(run.overview().file)),
         Err(_) => Err(Problems::from(

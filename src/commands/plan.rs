@@ -18,7 +18,13 @@ pub fn plan(flags: &cli::Plan, project: &Project) -> Result<ExitCode> {
 }
 
 /// Prints the plan; exits with 10 when something would run or be put back.
-pub fn show(pipeline: &Pipeline, until: &[String], force: &[String], json: bool, project: &Project) -> Result<ExitCode> {
+pub fn show(
+    pipeline: &Pipeline,
+    until: &[String],
+    force: &[String],
+    json: bool,
+    project: &Project,
+) -> Result<ExitCode> {
     let (wanted, forced) = (wanted(pipeline, until)?, forced(pipeline, force)?);
     let history = History::new(project, &pipeline.name);
     let planned = foretell(pipeline, project, &wanted, &forced, &|label| history.key(label))?;
@@ -27,7 +33,8 @@ pub fn show(pipeline: &Pipeline, until: &[String], force: &[String], json: bool,
     } else {
         anstream::print!("{}", terminal::plan(pipeline, &planned));
     }
-    let idle = |planned: &Planned| matches!(planned.verdict, Verdict::UpToDate(_)) && planned.restore.is_empty();
+    let idle =
+        |planned: &Planned| matches!(planned.verdict, Verdict::UpToDate(_)) && planned.restore.is_empty();
     Ok(if planned.iter().all(idle) { ExitCode::SUCCESS } else { ExitCode::from(WOULD_RUN) })
 }
 
@@ -40,7 +47,8 @@ fn to_json(pipeline: &Pipeline, planned: &[Planned]) -> Json {
             Verdict::MayRun(on) => ("may_run", json!(on.iter().map(|task| label(*task)).collect::<Vec<_>>())),
             Verdict::Broken(message) => ("broken", json!(message)),
         };
-        let restore: Vec<_> = planned.restore.iter().map(|(path, _, bytes)| json!({ "path": path, "bytes": bytes })).collect();
+        let restore: Vec<_> =
+            planned.restore.iter().map(|(path, _, bytes)| json!({ "path": path, "bytes": bytes })).collect();
         json!({
             "stage": label(planned.task), "verdict": verdict, "because": because,
             "seconds": planned.seconds, "restore": restore,

@@ -15,8 +15,10 @@ pub fn runs(command: &cli::Runs, project: &Project) -> Result<ExitCode> {
         cli::Runs::List { count, json } => {
             let names = runs::names(&experiments);
             let newest = names.iter().rev().take(*count);
-            let overviews: Vec<_> =
-                newest.filter_map(|name| Run::read(&experiments, name).ok()).map(|run| run.overview()).collect();
+            let overviews: Vec<_> = newest
+                .filter_map(|name| Run::read(&experiments, name).ok())
+                .map(|run| run.overview())
+                .collect();
             if *json {
                 for overview in &overviews {
                     anstream::println!("{}", serde_json::to_string(overview)?);

@@ -70,7 +70,8 @@ mod engine {
             let options = ParquetReadOptions::default().file_extension("");
             context.register_parquet(format!("\"{name}\""), path.to_string_lossy(), options).await?;
         }
-        let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        let read_only =
+            SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         let mut frame = context.sql_with_options(query, read_only).await?;
         if !ordered(frame.logical_plan()) {
             let columns: Vec<_> = frame.schema().columns();
@@ -79,7 +80,8 @@ mod engine {
         }
         let schema = frame.schema().as_arrow().clone();
         let batches = frame.collect().await?;
-        let schema = batches.first().map_or_else(|| std::sync::Arc::new(plain(&schema)), |batch| batch.schema());
+        let schema =
+            batches.first().map_or_else(|| std::sync::Arc::new(plain(&schema)), |batch| batch.schema());
         Ok(Table::from_batches(schema, batches))
     }
 

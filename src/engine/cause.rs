@@ -91,7 +91,11 @@ fn cause(
         }
         _ => {
             let place = task.draft.header.file_line();
-            let name = if path == "version" { format!("version of `{}`", task.draft.kind.name) } else { path.to_owned() };
+            let name = if path == "version" {
+                format!("version of `{}`", task.draft.kind.name)
+            } else {
+                path.to_owned()
+            };
             Cause::Changed { name, old, new, place, overrides: None }
         }
     }
@@ -103,7 +107,8 @@ fn place(task: &Task, name: &str) -> (String, Option<String>) {
     let steps: Vec<_> = name.split('.').collect();
     let overrides = (1..=steps.len()).rev().find_map(|depth| {
         let (parent, key) = (&steps[..depth - 1], steps[depth - 1]);
-        let table = if parent.is_empty() { Some(&task.draft.node) } else { task.draft.node.get(&parent.join(".")) };
+        let table =
+            if parent.is_empty() { Some(&task.draft.node) } else { task.draft.node.get(&parent.join(".")) };
         let replaced = table?.table()?.get(key)?.replaced.as_ref()?;
         Some(format!("{} says {}", replaced.file_line(), replaced.text()))
     });

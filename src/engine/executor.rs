@@ -284,7 +284,8 @@ impl<'a> Run<'a> {
             because = plan::causes_since(self.pipeline, task, &identity, last.as_ref());
         }
         if let Some(Cause::Lost { port, loss }) = because.first() {
-            let message = format!("`{}.{port}` is {} in the cache, computing it anew", task.label, loss.name());
+            let message =
+                format!("`{}.{port}` is {} in the cache, computing it anew", task.label, loss.name());
             self.sink.event(&Event::Warning(Note::new(message)));
         }
         self.sink.event(&Event::StageStarted {
@@ -423,7 +424,9 @@ impl<'a> Run<'a> {
                     stage: self.task(at).label.clone(),
                     path: path.display().to_string(),
                     why: standing.name().to_owned(),
-                    kept: kept.map(|kept| kept.strip_prefix(&self.project.root).unwrap_or(&kept).display().to_string()),
+                    kept: kept.map(|kept| {
+                        kept.strip_prefix(&self.project.root).unwrap_or(&kept).display().to_string()
+                    }),
                 });
             }
         }
@@ -434,7 +437,8 @@ impl<'a> Run<'a> {
     fn input_lost(&mut self, at: usize, under_way: &UnderWay, key: &str, loss: Loss) {
         let Some(edge) = self.task(at).inputs.iter().find(|edge| edge.key == key) else { return };
         if !self.healed.insert((edge.task, edge.port.clone())) {
-            let error = anyhow!("input `{key}` is {} again after it was computed anew: check the disk", loss.name());
+            let error =
+                anyhow!("input `{key}` is {} again after it was computed anew: check the disk", loss.name());
             return self.fail(at, Some(under_way), &error);
         }
         let (giver, cause) = (edge.task, Cause::lost(&edge.port, loss));

@@ -35,7 +35,8 @@ impl Log {
     /// # Errors
     /// When the file is there but can't be read.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut log = Self { path: path.to_path_buf(), text: Vec::new(), lines: HashMap::new(), writer: None };
+        let mut log =
+            Self { path: path.to_path_buf(), text: Vec::new(), lines: HashMap::new(), writer: None };
         log.refresh()?;
         Ok(log)
     }
@@ -161,9 +162,13 @@ mod tests {
             bad[at] ^= 0x55;
             std::fs::write(&path, &bad).unwrap();
             let log = Log::open(&path).unwrap();
-            let right = keys.iter().enumerate().filter(|(at, key)| log.get::<usize>(key) == Some(*at)).count();
-            let wrong =
-                keys.iter().enumerate().filter(|(at, key)| log.get::<usize>(key).is_some_and(|got| got != *at)).count();
+            let right =
+                keys.iter().enumerate().filter(|(at, key)| log.get::<usize>(key) == Some(*at)).count();
+            let wrong = keys
+                .iter()
+                .enumerate()
+                .filter(|(at, key)| log.get::<usize>(key).is_some_and(|got| got != *at))
+                .count();
             assert!(right >= 2 && wrong == 0, "byte {at}: {right} right, {wrong} wrong");
         }
     }

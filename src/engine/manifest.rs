@@ -96,7 +96,13 @@ impl Manifest<'_> {
         }
     }
 
-    fn step(&self, step: &str, value: &toml::Value, path: &mut String, visit: &mut dyn FnMut(&str, Leaf<'_>)) {
+    fn step(
+        &self,
+        step: &str,
+        value: &toml::Value,
+        path: &mut String,
+        visit: &mut dyn FnMut(&str, Leaf<'_>),
+    ) {
         let before = path.len();
         path.push('.');
         path.push_str(step);
@@ -224,9 +230,6 @@ mod tests {
     #[test]
     fn the_key_of_a_known_manifest_never_changes() {
         let text = "k = 5\nscale = 'standard'\ntolerance = 0.0001\nfeatures = ['a', 'b']\nscan = { from = 2, to = 4 }";
-        assert_eq!(
-            key(text, Some(7), &[("input".to_owned(), Digest::of(b"rows"))]).hex(),
-            "GOLDEN"
-        );
+        assert_eq!(key(text, Some(7), &[("input".to_owned(), Digest::of(b"rows"))]).hex(), "GOLDEN");
     }
 }

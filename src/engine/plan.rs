@@ -62,7 +62,8 @@ pub fn plan(
         let task = &pipeline.tasks[at];
         let last = history(&task.label).and_then(|key| store.record(&key));
         let seconds = last.as_ref().map(|record| record.seconds);
-        let verdict = verdict(pipeline, task, forced[at], &outputs, &store, &mut files, project, last.as_ref());
+        let verdict =
+            verdict(pipeline, task, forced[at], &outputs, &store, &mut files, project, last.as_ref());
         let mut restore = Vec::new();
         if let Verdict::UpToDate(record) = &verdict {
             restore = restores(task, record, &mut files, &store, project)?;
@@ -84,7 +85,8 @@ fn verdict(
     project: &Project,
     last: Option<&Record>,
 ) -> Verdict {
-    let unknown: Vec<_> = task.inputs.iter().map(|edge| edge.task).filter(|from| outputs[*from].is_none()).collect();
+    let unknown: Vec<_> =
+        task.inputs.iter().map(|edge| edge.task).filter(|from| outputs[*from].is_none()).collect();
     if !unknown.is_empty() && !forced {
         return Verdict::MayRun(unknown);
     }

@@ -149,7 +149,8 @@ fn keep_outputs(bench: &Bench<'_>, outcome: &Outcome, identity: &Identity, scrat
     let mut tables = Vec::new();
     let metrics = Artifact::Bytes(metrics_bytes(&outcome.metrics)?);
     for port in &bench.task.draft.gives {
-        let given = outcome.artifacts.iter().find(|(name, _)| *name == port.name).map(|(_, artifact)| artifact);
+        let given =
+            outcome.artifacts.iter().find(|(name, _)| *name == port.name).map(|(_, artifact)| artifact);
         let artifact = if port.ty == PortType::Metrics && given.is_none() { Some(&metrics) } else { given };
         let Some(artifact) = artifact else {
             bail!("kind `{}` gave nothing on its port `{}`", bench.task.draft.kind.name, port.name);
@@ -168,7 +169,13 @@ fn metrics_bytes(metrics: &Metrics) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn keep(store: &Store, port: &Port, artifact: &Artifact, identity: &Identity, scratch: &Path) -> Result<Output> {
+fn keep(
+    store: &Store,
+    port: &Port,
+    artifact: &Artifact,
+    identity: &Identity,
+    scratch: &Path,
+) -> Result<Output> {
     let (digest, bytes) = match artifact {
         Artifact::Bytes(bytes) => (store.put_bytes(bytes, scratch)?, bytes.len() as u64),
         Artifact::File(path) => store.put_file(path)?,

@@ -67,7 +67,13 @@ pub enum Placed {
 ///
 /// # Errors
 /// When the folder can't be made or written.
-pub fn place(path: &Path, output: &Output, found: Standing, files: &mut Files, store: &Store) -> Result<Placed> {
+pub fn place(
+    path: &Path,
+    output: &Output,
+    found: Standing,
+    files: &mut Files,
+    store: &Store,
+) -> Result<Placed> {
     let object = match store.verify(&output.digest) {
         Ok(object) => object,
         Err(loss) => return Ok(Placed::Lost(loss)),
@@ -96,7 +102,9 @@ fn make_ordinary(path: &Path) -> Result<()> {
 fn move_aside(path: &Path) -> Result<PathBuf> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let free = (1_u32..)
-        .map(|number| path.with_file_name(if number == 1 { format!("{name}~") } else { format!("{name}~{number}") }))
+        .map(|number| {
+            path.with_file_name(if number == 1 { format!("{name}~") } else { format!("{name}~{number}") })
+        })
         .find(|candidate| !candidate.exists());
     let to = free.unwrap_or_else(|| path.with_extension("kept"));
     fs_err::rename(path, &to)?;

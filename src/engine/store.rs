@@ -264,7 +264,8 @@ impl Store {
 
     fn quarantine(&self, path: &Path, digest: &Digest) {
         let folder = self.folder.join("damaged");
-        let moved = fs_err::create_dir_all(&folder).and_then(|()| fs_err::rename(path, folder.join(digest.hex())));
+        let moved =
+            fs_err::create_dir_all(&folder).and_then(|()| fs_err::rename(path, folder.join(digest.hex())));
         if moved.is_err() {
             // What can't be moved away must not be taken for good later, so it goes.
             let _ = fs_err::remove_file(path);

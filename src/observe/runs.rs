@@ -68,7 +68,8 @@ impl Run {
     pub fn overview(&self) -> Overview {
         let start = self.of("run_started").next().unwrap_or(&Json::Null);
         let end = self.of("run_done").next_back();
-        let count = |outcome: &str| self.of("stage_done").filter(|line| line["outcome"] == outcome).count() as u64;
+        let count =
+            |outcome: &str| self.of("stage_done").filter(|line| line["outcome"] == outcome).count() as u64;
         let text = |key: &str| start[key].as_str().unwrap_or_default().to_owned();
         Overview {
             run: self.name.clone(),

@@ -122,12 +122,7 @@ pub fn generated(name: &str, node: &Node, kinds: &mut Kinds) -> Result<Draft, Ve
     build(name, &node.at, node, table, kind)
 }
 
-fn kind_of(
-    name: &str,
-    header: &Location,
-    table: &Table,
-    kinds: &Kinds,
-) -> Result<&'static Kind, Diagnostic> {
+fn kind_of(name: &str, header: &Location, table: &Table, kinds: &Kinds) -> Result<&'static Kind, Diagnostic> {
     let list = "`custem kinds` lists them all";
     let Some(entry) = table.get("kind") else {
         let message = format!("stage `{name}` lacks the key `kind`");
@@ -181,7 +176,9 @@ fn build(
         vec![Diagnostic::error(message).at(header)]
     })?;
     let params = body.params().map_err(|error| {
-        vec![Diagnostic::error(format!("stage `{name}` has a value that TOML can't hold: {error}")).at(header)]
+        vec![
+            Diagnostic::error(format!("stage `{name}` has a value that TOML can't hold: {error}")).at(header),
+        ]
     })?;
     let mut gives = body.gives();
     gives.push(Port::new("metrics", PortType::Metrics));

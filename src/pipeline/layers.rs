@@ -54,7 +54,8 @@ fn source(path: &Path, name: &str, wanted_by: Option<&Location>) -> Result<Arc<S
             std::io::ErrorKind::IsADirectory => format!("`{name}` is a folder, not a pipeline file"),
             _ => format!("can't read `{name}`: {error}"),
         };
-        let hint = "give the path of a pipeline such as `pipelines/full.toml`, or make one with `custem init`";
+        let hint =
+            "give the path of a pipeline such as `pipelines/full.toml`, or make one with `custem init`";
         Problems::from(problem(message).hint(hint))
     })?;
     let text = String::from_utf8(bytes).map_err(|error| {

@@ -114,7 +114,8 @@ impl Pipeline {
             return Ok(found);
         }
         let names = self.base.iter().map(|draft| draft.name.as_str());
-        let near = crate::diagnostic::did_you_mean(stage, names).map(|near| format!("did you mean `{near}`?"));
+        let near =
+            crate::diagnostic::did_you_mean(stage, names).map(|near| format!("did you mean `{near}`?"));
         let problem = Diagnostic::error(format!("there is no stage `{stage}` in {}", self.file));
         Err(problem.maybe_hint(near).into())
     }

@@ -171,7 +171,8 @@ impl Bounds {
 
     /// `between 2 and 1000`, `at least 0`.
     pub fn describe(&self) -> String {
-        let least = self.min.map(|min| format!("{} {min}", if self.above_min { "above" } else { "at least" }));
+        let least =
+            self.min.map(|min| format!("{} {min}", if self.above_min { "above" } else { "at least" }));
         let most = self.max.map(|max| format!("{} {max}", if self.below_max { "below" } else { "at most" }));
         match (self.min, self.max, least, most) {
             (Some(min), Some(max), ..) if !self.above_min && !self.below_max => {

@@ -148,11 +148,7 @@ fn target(steps: &[String], base: &[Arc<Draft>]) -> Option<Target> {
     }
 }
 
-fn objective(
-    node: &Node,
-    base: &[Arc<Draft>],
-    problems: &mut Vec<Diagnostic>,
-) -> Option<(usize, String)> {
+fn objective(node: &Node, base: &[Arc<Draft>], problems: &mut Vec<Diagnostic>) -> Option<(usize, String)> {
     let text = node.text()?;
     let Some((stage, metric)) = text.split_once('.') else {
         problems.push(

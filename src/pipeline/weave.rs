@@ -64,7 +64,12 @@ fn graph(tasks: &[Task]) -> DiGraph<(), ()> {
 fn sweep(base: &[Arc<Draft>], axes: &Axes, variants: &[Woven]) -> Sweep {
     let variant = |woven: &Woven| Variant {
         label: label(axes, woven.point.iter().copied().enumerate()),
-        values: woven.point.iter().enumerate().map(|(axis, at)| axes.axes[axis].values[*at].to_toml()).collect(),
+        values: woven
+            .point
+            .iter()
+            .enumerate()
+            .map(|(axis, at)| axes.axes[axis].values[*at].to_toml())
+            .collect(),
         tasks: woven.tasks.iter().map(|task| task.unwrap_or_default()).collect(),
         objective: woven.tasks[axes.stage].unwrap_or_default(),
     };
@@ -215,7 +220,8 @@ impl<'a> Weaver<'a> {
                 None => self.leaderboard.filter(|_| target == LEADERBOARD),
             };
             let Some(task) = from else { return Ok(None) };
-            let port = wire::port_of(draft, need, &self.tasks[task].draft).map_err(|problem| vec![problem])?;
+            let port =
+                wire::port_of(draft, need, &self.tasks[task].draft).map_err(|problem| vec![problem])?;
             edges.push(Edge { key: need.key.clone(), task, port });
         }
         Ok(Some(edges))
@@ -273,7 +279,8 @@ impl<'a> Weaver<'a> {
     /// In a sweep, outputs that differ between variants get the variant into their file names.
     fn saves(&self, draft: &Draft, traits: &BTreeMap<usize, usize>) -> Vec<(String, PathBuf)> {
         let tag = self.whole.filter(|_| !traits.is_empty()).map(|axes| {
-            let parts: Vec<_> = traits.iter().map(|(axis, at)| file_name_safe(&axes.shown(*axis, *at))).collect();
+            let parts: Vec<_> =
+                traits.iter().map(|(axis, at)| file_name_safe(&axes.shown(*axis, *at))).collect();
             parts.join(".")
         });
         let place = |(port, path, _): &(String, PathBuf, Location)| match &tag {
@@ -293,8 +300,10 @@ impl<'a> Weaver<'a> {
                 let message = format!("the objective's stage `{name}` takes the leaderboard as its input");
                 return Err(vec![Diagnostic::error(message).at(&self.base[axes.stage].header)]);
             };
-            let values: Vec<_> = woven.point.iter().enumerate().map(|(axis, at)| axes.shown(axis, *at)).collect();
-            let values = values.iter().map(|shown| shown.split_once('=').map_or("", |(_, value)| value).to_owned());
+            let values: Vec<_> =
+                woven.point.iter().enumerate().map(|(axis, at)| axes.shown(axis, *at)).collect();
+            let values =
+                values.iter().map(|shown| shown.split_once('=').map_or("", |(_, value)| value).to_owned());
             let mut row = toml::Table::new();
             row.insert("label".into(), label(axes, woven.point.iter().copied().enumerate()).into());
             row.insert("values".into(), values.map(toml::Value::String).collect::<Vec<_>>().into());
@@ -383,7 +392,12 @@ fn order(drafts: &[Arc<Draft>], numbers: &HashMap<&str, usize>) -> Result<Vec<us
 }
 
 /// Walks back through inputs that never become ready until a stage comes up again.
-fn cycle(drafts: &[Arc<Draft>], numbers: &HashMap<&str, usize>, missing: &[usize], stuck: usize) -> Diagnostic {
+fn cycle(
+    drafts: &[Arc<Draft>],
+    numbers: &HashMap<&str, usize>,
+    missing: &[usize],
+    stuck: usize,
+) -> Diagnostic {
     let mut path = vec![stuck];
     let start = loop {
         let last = path[path.len() - 1];

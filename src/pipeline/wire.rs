@@ -101,7 +101,8 @@ fn same_files(base: &[Arc<Draft>], problems: &mut Vec<Diagnostic>) {
             if let Some(other) = saved.get(cleaned.as_path()) {
                 let message =
                     format!("stage `{}` reads `{}`, which stage `{other}` saves", draft.name, source.pattern);
-                let hint = format!("order comes from inputs alone: use the stage's output, `input = \"{other}\"`");
+                let hint =
+                    format!("order comes from inputs alone: use the stage's output, `input = \"{other}\"`");
                 let at = &draft.node.nearest(&source.key).at;
                 problems.push(Diagnostic::error(message).at(at).hint(hint));
             }

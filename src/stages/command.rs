@@ -68,7 +68,8 @@ impl Stage for Command {
     }
 
     fn sources(&self) -> Vec<Source> {
-        let source = |(at, pattern): (usize, &String)| Source { key: format!("files.{at}"), pattern: pattern.clone() };
+        let source =
+            |(at, pattern): (usize, &String)| Source { key: format!("files.{at}"), pattern: pattern.clone() };
         self.files.iter().enumerate().map(source).collect()
     }
 
@@ -78,12 +79,17 @@ impl Stage for Command {
             .iter()
             .filter(|(_, file)| !stays_inside(file))
             .map(|(name, file)| {
-                Mistake::new(format!("outputs.{name}"), format!("`{file}` is not a file inside the stage's folder"))
-                    .hint("give a relative path without `..`; use `save` to copy the output elsewhere")
+                Mistake::new(
+                    format!("outputs.{name}"),
+                    format!("`{file}` is not a file inside the stage's folder"),
+                )
+                .hint("give a relative path without `..`; use `save` to copy the output elsewhere")
             })
             .collect();
         for (at, word) in self.command.iter().enumerate() {
-            mistakes.extend(self.unknown_placeholder(word).map(|message| Mistake::new(format!("command.{at}"), message)));
+            mistakes.extend(
+                self.unknown_placeholder(word).map(|message| Mistake::new(format!("command.{at}"), message)),
+            );
         }
         mistakes
     }
@@ -142,7 +148,10 @@ impl Command {
     }
 
     fn unknown_placeholder(&self, word: &str) -> Option<String> {
-        for (open, close) in [("{inputs.", &self.inputs.keys().collect::<Vec<_>>()), ("{outputs.", &self.outputs.keys().collect())] {
+        for (open, close) in [
+            ("{inputs.", &self.inputs.keys().collect::<Vec<_>>()),
+            ("{outputs.", &self.outputs.keys().collect()),
+        ] {
             for (start, _) in word.match_indices(open) {
                 let name = word[start + open.len()..].split('}').next().unwrap_or_default();
                 if !close.iter().any(|known| *known == name) {
@@ -184,7 +193,14 @@ impl Ended {
     /// The last line that it printed, for the terminal.
     fn lines(&self) -> String {
         let text = String::from_utf8_lossy(&self.stdout);
-        text.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("").chars().take(80).collect()
+        text.lines()
+            .rev()
+            .map(str::trim)
+            .find(|line| !line.is_empty())
+            .unwrap_or("")
+            .chars()
+            .take(80)
+            .collect()
     }
 }
 
@@ -194,7 +210,12 @@ fn said(ended: &Ended) -> String {
     if tail.is_empty() { String::new() } else { format!(":\n{tail}") }
 }
 
-fn execute(words: &[String], env: &BTreeMap<String, String>, folder: &Path, ctx: &Context<'_>) -> Result<Ended> {
+fn execute(
+    words: &[String],
+    env: &BTreeMap<String, String>,
+    folder: &Path,
+    ctx: &Context<'_>,
+) -> Result<Ended> {
     let mut program = Program::new(&words[0]);
     program.args(&words[1..]).current_dir(folder).env_clear();
     for passed in ["PATH", "HOME"] {

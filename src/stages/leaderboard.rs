@@ -101,7 +101,8 @@ impl Leaderboard {
 
     fn table(&self, order: &[usize], values: &[f64]) -> Result<RecordBatch> {
         let ranks = (1_i32..).take(order.len());
-        let mut fields = vec![Field::new("rank", DataType::Int32, false), Field::new("variant", DataType::Utf8, false)];
+        let mut fields =
+            vec![Field::new("rank", DataType::Int32, false), Field::new("variant", DataType::Utf8, false)];
         let mut columns: Vec<ArrayRef> = vec![
             Arc::new(Int32Array::from_iter_values(ranks)),
             Arc::new(StringArray::from_iter_values(order.iter().map(|at| &self.variants[*at].label))),

@@ -45,7 +45,9 @@ impl Stage for Sql {
             relational::Error::NotBuilt => Failure::new("this custem was built without SQL")
                 .hint("build it with `cargo build --release --features sql`")
                 .at("kind"),
-            relational::Error::Query(message) => Failure::new(format!("the query fails: {message}")).at("query"),
+            relational::Error::Query(message) => {
+                Failure::new(format!("the query fails: {message}")).at("query")
+            }
         })?;
         let summary = format!("{} rows x {}", rows.rows(), rows.schema().fields().len());
         let count = rows.rows();

@@ -44,7 +44,10 @@ pub fn plan(pipeline: &Pipeline, planned: &[Planned]) -> String {
             }
             Verdict::MayRun(on) => {
                 let on: Vec<_> = on.iter().map(|task| format!("`{}`", label(*task))).collect();
-                text += &format!("  may run    {name:width$}   if {} gives other bytes{about}\n", on.join(" or "));
+                text += &format!(
+                    "  may run    {name:width$}   if {} gives other bytes{about}\n",
+                    on.join(" or ")
+                );
             }
             Verdict::Broken(message) => text += &format!("  broken     {name:width$}   {message}\n"),
         }
@@ -79,7 +82,8 @@ fn reason(end: &Json) -> &str {
 }
 
 fn did_not_run(end: &Json, stage: &str, run: &Run) -> String {
-    let mut text = format!("{stage} did not run in run {}: the cache has its result for this key\n", run.name);
+    let mut text =
+        format!("{stage} did not run in run {}: the cache has its result for this key\n", run.name);
     let short = |digest: &Json| digest.as_str().unwrap_or_default().chars().take(8).collect::<String>();
     text += &format!("  key     {}\n", short(&end["key"]));
     for (name, digest) in end["inputs"].as_object().into_iter().flatten() {
@@ -128,7 +132,9 @@ pub fn run(run: &Run) -> String {
         let (stage, kind, outcome) = (of(end, "stage"), of(end, "kind"), of(end, "outcome"));
         let key: String = of(end, "key").chars().take(8).collect();
         let time = seconds(end["seconds"].as_f64().unwrap_or_default());
-        text += format!("  {stage:width$}  {kind:11}  {outcome:7}  {key:8}  {time:>9}  {}", of(end, "summary")).trim_end();
+        text +=
+            format!("  {stage:width$}  {kind:11}  {outcome:7}  {key:8}  {time:>9}  {}", of(end, "summary"))
+                .trim_end();
         text.push('\n');
         for (metric, value) in end["metrics"].as_object().into_iter().flatten() {
             text += &format!("      {metric} = {value}\n");
@@ -158,11 +164,13 @@ pub fn table(table: &Table, rows: usize) -> Result<String> {
     let height = cells.first().map_or(0, Vec::len);
     let mut text = String::new();
     for row in 0..height {
-        let line: Vec<_> = cells.iter().zip(&right).map(|(column, right)| pad(&column[row], column, *right)).collect();
+        let line: Vec<_> =
+            cells.iter().zip(&right).map(|(column, right)| pad(&column[row], column, *right)).collect();
         text += line.join("  ").trim_end();
         text.push('\n');
     }
-    let types: Vec<_> = table.schema().fields().iter().map(|field| columns::type_name(field.data_type())).collect();
+    let types: Vec<_> =
+        table.schema().fields().iter().map(|field| columns::type_name(field.data_type())).collect();
     text += &format!("{}: {}\n", plural(names.len(), "column"), named(&names, &types));
     Ok(text + &format!("{}\n", plural(table.rows(), "row")))
 }

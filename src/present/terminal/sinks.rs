@@ -123,7 +123,11 @@ impl Lines {
     fn new(pipeline: &Pipeline, look: Look) -> Self {
         let width = |text: &str| text.chars().count();
         let page = |task: &crate::pipeline::Task| {
-            let path = task.saves.iter().map(|(_, path)| path.display().to_string()).find(|path| path.ends_with(".html"));
+            let path = task
+                .saves
+                .iter()
+                .map(|(_, path)| path.display().to_string())
+                .find(|path| path.ends_with(".html"));
             Some((task.label.clone(), path?))
         };
         Self {
@@ -159,7 +163,8 @@ impl Lines {
     fn stage_done(&self, end: &StageDone) -> Vec<String> {
         let Ok(mut kept) = self.kept.lock() else { return Vec::new() };
         if end.outcome == Outcome::Ran {
-            let of_stage = |note: &Note| Note { message: format!("{}: {}", end.stage, note.message), ..note.clone() };
+            let of_stage =
+                |note: &Note| Note { message: format!("{}: {}", end.stage, note.message), ..note.clone() };
             kept.warnings.extend(end.warnings.iter().map(of_stage));
         }
         if let (Outcome::Failed, Some(error)) = (end.outcome, &end.error) {
@@ -179,12 +184,24 @@ impl Lines {
             Outcome::Ran => ("ran", seconds(end.seconds), end.summary.clone()),
             Outcome::Hit => ("cached", String::new(), end.summary.clone()),
             Outcome::Failed => ("failed", seconds(end.seconds), String::new()),
-            Outcome::Skipped => ("skipped", String::new(), end.error.as_ref().map_or(String::new(), |note| note.message.clone())),
+            Outcome::Skipped => (
+                "skipped",
+                String::new(),
+                end.error.as_ref().map_or(String::new(), |note| note.message.clone()),
+            ),
         };
-        format!("  {}  {word:7} {time:>9}   {said}", self.columns(&end.stage, &end.kind)).trim_end().to_owned()
+        format!("  {}  {word:7} {time:>9}   {said}", self.columns(&end.stage, &end.kind))
+            .trim_end()
+            .to_owned()
     }
 
-    fn end(&self, run: &str, [ran, hit, failed, skipped]: [usize; 4], time: f64, interrupted: bool) -> Vec<String> {
+    fn end(
+        &self,
+        run: &str,
+        [ran, hit, failed, skipped]: [usize; 4],
+        time: f64,
+        interrupted: bool,
+    ) -> Vec<String> {
         let Ok(kept) = self.kept.lock() else { return Vec::new() };
         let mut lines: Vec<_> = kept.errors.iter().map(|(stage, note)| failure(stage, note)).collect();
         if self.look.quiet {

@@ -260,7 +260,8 @@ mod tests {
     #[test]
     fn a_file_has_the_bytes_that_memory_would_give() {
         let dir = tempfile::tempdir().unwrap();
-        let settings = small().settings();
+        // More than two batches.
+        let settings = Simulate { customers: 2_500, ..Simulate::default() }.settings();
         let (memory, file) = within(dir.path(), |ctx| {
             (to_memory(&settings, ctx).unwrap().1, to_file(&settings, ctx).unwrap().1)
         });

@@ -9,7 +9,7 @@ use toml::value::Datetime;
 use crate::data::parquet::Writer;
 use crate::data::simulate::{self, Dirt, Ids, Persona, Settings, Simulation, Weights};
 use crate::data::{Table, dates};
-use crate::stage::{Artifact, Context, Layer, Mistake, Outcome, Port, PortType, Stage};
+use crate::stage::{Artifact, Context, Layer, Mistake, Need, Outcome, Port, PortType, Stage};
 
 /// Customers of an invented shop, what they buy, and the truth about them.
 ///
@@ -71,7 +71,7 @@ impl Stage for Simulate {
     const LAYER: Layer = Layer::Data;
     const SEEDED: bool = true;
 
-    fn needs(&self) -> Vec<crate::stage::Need> {
+    fn needs(&self) -> Vec<Need> {
         Vec::new()
     }
 

@@ -9,7 +9,7 @@ use toml::value::Datetime;
 use crate::data::parquet::Writer;
 use crate::data::simulate::{self, Dirt, Ids, Persona, Settings, Simulation, Weights};
 use crate::data::{Table, dates};
-use crate::stage::{Artifact, Context, Layer, Mistake, Outcome, Port, PortType, Stage};
+use crate::stage::{Artifact, Context, Layer, Mistake, Need, Outcome, Port, PortType, Stage};
 
 /// Customers of an invented shop, what they buy, and the truth about them.
 ///
@@ -71,7 +71,7 @@ impl Stage for Simulate {
     const LAYER: Layer = Layer::Data;
     const SEEDED: bool = true;
 
-    fn needs(&self) -> Vec<crate::stage::Need> {
+    fn needs(&self) -> Vec<Need> {
         Vec::new()
     }
 
@@ -206,4 +206,119 @@ fn grouped(count: u64) -> String {
         .map(|group| std::str::from_utf8(group).unwrap_or_default())
         .collect();
     groups.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+    use crate::data::columns;
+    use crate::stage::{Kind, Progress};
+
+    struct Silent;
+
+    impl Progress for Silent {
+        fn progress(&self, _: f64, _: &str) {}
+        fn step(&self, _: &str, _: u64, _: f64) {}
+    }
+
+    fn within<T>(scratch: &Path, act: impl FnOnce(&Context<'_>) -> T) -> T {
+        act(&Context {
+            inputs: BTreeMap::new(),
+            sources: Vec::new(),
+            seed: 3,
+            scratch,
+            progress: &Silent,
+            cancelled: &AtomicBool::new(false),
+        })
+    }
+
+    fn small() -> Simulate {
+        Simulate { customers: 500, ..Simulate::default() }
+    }
+
+    fn mistakes(params: &str) -> Vec<(String, String)> {
+        let stage: Simulate = toml::from_str(params).unwrap();
+        stage.check().into_iter().map(|mistake| (mistake.key, mistake.message)).collect()
+    }
+
+    #[test]
+    fn three_tables_and_three_metrics() {
+        let outcome = within(Path::new("."), |ctx| small().run(ctx)).unwrap();
+        let ports: Vec<_> = outcome.artifacts.iter().map(|(port, _)| port.as_str()).collect();
+        assert_eq!(ports, ["transactions", "customers", "truth"]);
+        let Artifact::Table(table) = &outcome.artifacts[0].1 else { panic!("no table") };
+        let amounts = columns::float_vec(&table.to_batch().unwrap(), "amount").unwrap();
+        assert_eq!(outcome.metrics["rows"], amounts.len() as f64);
+        assert!((outcome.metrics["revenue"] - amounts.iter().sum::<f64>()).abs() < 0.01);
+        assert_eq!(outcome.summary, format!("{} rows, 500 customers", grouped(amounts.len() as u64)));
+    }
+
+    #[test]
+    fn a_file_has_the_bytes_that_memory_would_give() {
+        let dir = tempfile::tempdir().unwrap();
+        // More than two batches.
+        let settings = Simulate { customers: 2_500, ..Simulate::default() }.settings();
+        let (memory, file) = within(dir.path(), |ctx| {
+            (to_memory(&settings, ctx).unwrap().1, to_file(&settings, ctx).unwrap().1)
+        });
+        let (Artifact::Table(table), Artifact::File(path)) = (memory, file) else {
+            panic!("other artifacts")
+        };
+        let written = dir.path().join("memory.parquet");
+        table.write(&written).unwrap();
+        assert_eq!(fs_err::read(written).unwrap(), fs_err::read(path).unwrap());
+    }
+
+    #[test]
+    fn parameters_survive_being_written_and_read() {
+        let text = toml::to_string(&small()).unwrap();
+        assert!(text.contains("start = 2023-01-02\nend = 2025-12-28\n"));
+        let read: Simulate = toml::from_str(&text).unwrap();
+        assert_eq!(toml::to_string(&read).unwrap(), text);
+        let kind = Kind::of::<Simulate>();
+        assert!(kind.seeded && (kind.build)(toml::from_str(&text).unwrap()).is_ok());
+    }
+
+    #[test]
+    fn mistakes_point_at_the_parameter() {
+        assert_eq!(mistakes(""), []);
+        let period = mistakes("start = 2024-05-02\nend = 2024-05-01");
+        assert_eq!(period, [("end".into(), "`end` 2024-05-01 is before `start` 2024-05-02".into())]);
+        assert_eq!(mistakes("start = 10:00:00")[0].0, "start");
+        assert_eq!(mistakes("start = 1800-01-01")[0].1, "the period is longer than a hundred years");
+        assert_eq!(mistakes("start = 2025-01-01\nend = 2025-01-01"), []);
+        assert_eq!(mistakes("personas = []")[0].0, "personas");
+        let persona = mistakes("personas = [{ name = 'a' }, { name = 'b', local = 1.5 }]");
+        assert_eq!(persona, [("personas.1.local".into(), "`local` must be between 0 and 1, not 1.5".into())]);
+        assert_eq!(mistakes("prices = { tea = 0.0 }")[0].0, "prices.tea");
+    }
+
+    #[test]
+    fn nobody_ordering_is_a_warning() {
+        let rare = "personas = [{ orders_per_week = 0.001, established = 1.0 }]";
+        let params = format!("customers = 1\nstart = 2025-01-01\nend = 2025-01-01\n{rare}");
+        let stage: Simulate = toml::from_str(&params).unwrap();
+        let outcome = within(Path::new("."), |ctx| stage.run(ctx)).unwrap();
+        assert_eq!(outcome.summary, "0 rows, 1 customers");
+        assert_eq!(outcome.warnings[0].message, "not one order fell into the period");
+    }
+
+    /// Other bytes for the same parameters and seed need a new [`Stage::VERSION`].
+    #[test]
+    fn the_first_version_gave_these_orders() {
+        let outcome = within(Path::new("."), |ctx| small().run(ctx)).unwrap();
+        let Artifact::Table(table) = &outcome.artifacts[0].1 else { panic!("no table") };
+        let rows = table.to_batch().unwrap();
+        let mut hasher = blake3::Hasher::new();
+        for column in ["customer_id", "txn_timestamp", "amount", "channel", "category", "is_local"] {
+            for text in columns::strings(&rows, column).unwrap().iter().flatten() {
+                hasher.update(text.as_bytes()).update(b"\n");
+            }
+        }
+        assert_eq!((Simulate::VERSION, &hasher.finalize().to_hex()[..16]), (1, "e4c6c473198d50d0"));
+    }
 }

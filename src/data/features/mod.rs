@@ -204,15 +204,18 @@ impl Tallies {
         if !tallies.is_empty() {
             scan.pass(&mut tallies)?;
         }
-        times.into_iter().for_each(|times| self.calendar.settle(times));
-        Ok(self.shares.iter_mut().zip(narrow).filter_map(|(wide, narrow)| fold(wide, narrow?)).collect())
+        if let Some(times) = times {
+            self.calendar.settle(times);
+        }
+        let wide = self.shares.iter_mut().zip(narrow).filter_map(|(wide, narrow)| Some((wide, narrow?)));
+        Ok(wide.map(|(wide, narrow)| fold(wide, narrow)).collect())
     }
 }
 
-fn fold(wide: &mut Shares, narrow: Shares) -> Option<Folded> {
-    let distinct = wide.distinct();
-    *wide = narrow;
-    Some(Folded { column: wide.column.clone(), distinct })
+/// Puts the narrow counts in place of the wide ones.
+fn fold(wide: &mut Shares, narrow: Shares) -> Folded {
+    let wide = std::mem::replace(wide, narrow);
+    Folded { distinct: wide.distinct(), column: wide.column }
 }
 
 /// Passes over the transactions of a period that share one index of customers.

@@ -111,9 +111,8 @@ impl Shares {
             return self.encoded_codes(column, &rows.who);
         }
         let texts: StringArray = columns::strings(&rows.batch, &self.column)?;
-        let code = |(row, who): (usize, &u32)| match *who == NOBODY || texts.is_null(row) {
-            true => NOBODY,
-            false => self.code(texts.value(row)),
+        let code = |(row, who): (usize, &u32)| {
+            if *who == NOBODY || texts.is_null(row) { NOBODY } else { self.code(texts.value(row)) }
         };
         Ok(rows.who.iter().enumerate().map(code).collect())
     }

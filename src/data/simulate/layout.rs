@@ -85,7 +85,7 @@ impl<'a> Layout<'a> {
             Arc::new(orders.iter().map(amount).collect::<Float64Array>()),
             encoded(orders.iter().map(|order| order.channel.into()), &self.channels)?,
             encoded(orders.iter().map(|order| order.category.into()), &self.categories)?,
-            Arc::new(BooleanArray::from_iter(orders.iter().map(|order| Some(order.local)))),
+            Arc::new(orders.iter().map(|order| Some(order.local)).collect::<BooleanArray>()),
         ];
         Ok(RecordBatch::try_new(self.schema.clone(), columns)?)
     }
@@ -93,7 +93,7 @@ impl<'a> Layout<'a> {
     /// What an analyst would know of the customers: one row each, in order of id.
     pub fn customers(&self, people: &[Entry]) -> Result<RecordBatch> {
         let acquired = Date32Array::from_iter_values(people.iter().map(|entry| entry.acquired));
-        let local = BooleanArray::from_iter(people.iter().map(|entry| Some(entry.local)));
+        let local = people.iter().map(|entry| Some(entry.local)).collect::<BooleanArray>();
         table(vec![
             ("customer_id", self.ids(people)),
             ("acquired", Arc::new(acquired)),
@@ -115,7 +115,7 @@ impl<'a> Layout<'a> {
             ("persona", encoded(people.iter().map(|entry| entry.persona as i32), &names)?),
             ("orders_per_week", Arc::new(rates)),
             ("alive_until", Arc::new(TimestampMicrosecondArray::from_iter_values(people.iter().map(until)))),
-            ("alive_at_end", Arc::new(BooleanArray::from_iter(people.iter().map(alive)))),
+            ("alive_at_end", Arc::new(people.iter().map(alive).collect::<BooleanArray>())),
             ("mean_spend", Arc::new(spends)),
         ])
     }

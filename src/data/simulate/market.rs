@@ -140,11 +140,11 @@ pub fn pick(thresholds: &[u64], random: u32) -> usize {
 }
 
 fn check(settings: &Settings) -> Result<()> {
-    for (field, problem) in settings.personas.iter().flat_map(Persona::problems) {
+    if let Some((field, problem)) = settings.personas.iter().flat_map(Persona::problems).next() {
         bail!("`{field}` {problem}");
     }
-    if let Some(problem) = settings.prices.values().find(|price| !(0.001..=1e6).contains(*price)) {
-        bail!("a price level must be between 0.001 and 1000000, not {problem}");
+    if let Some(price) = settings.prices.values().find(|price| !(0.001..=1e6).contains(*price)) {
+        bail!("a price level must be between 0.001 and 1000000, not {price}");
     }
     if !settings.personas.iter().any(|persona| persona.share > 0.0) {
         bail!("at least one persona must have a share above 0");

@@ -85,7 +85,9 @@ impl Block {
     pub fn new(orders: &[Order], days: &Range<u32>) -> Self {
         let day = |order: &Order| ((order.time / DAY).clamp(days.start, days.end - 1) - days.start) as usize;
         let mut starts = vec![0_u32; days.len() + 1];
-        orders.iter().for_each(|order| starts[day(order) + 1] += 1);
+        for order in orders {
+            starts[day(order) + 1] += 1;
+        }
         for at in 1..starts.len() {
             starts[at] += starts[at - 1];
         }

@@ -237,9 +237,10 @@ impl Persona {
 }
 
 fn range(value: f64, low: f64, high: f64) -> String {
-    match high == f64::MAX {
-        true => format!("must be at least {low}, not {value}"),
-        false => format!("must be between {low} and {high}, not {value}"),
+    if high < f64::MAX {
+        format!("must be between {low} and {high}, not {value}")
+    } else {
+        format!("must be at least {low}, not {value}")
     }
 }
 

@@ -1,1 +1,3 @@
 //! stages
+
+pub mod segment;

@@ -3,15 +3,27 @@
 //! Knows columns by name; knows nothing of tables or files.
 
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::distance::Panel;
 use super::{Clustering, Error, Points, Preparation};
 
+/// How clusters are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Algorithm {
+    /// k-means: compact clusters around centres.
+    #[default]
+    Kmeans,
+}
+
 /// Centres on the scale of their preparation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Centroids {
+    /// How the centres were found.
+    pub algorithm: Algorithm,
     /// How rows become points.
     pub preparation: Preparation,
     /// One centre a cluster, one value a feature of the preparation.
@@ -21,9 +33,10 @@ pub struct Centroids {
 }
 
 impl Centroids {
-    /// The model behind a clustering of points that the preparation gave.
-    pub fn new(preparation: Preparation, clustering: &Clustering) -> Self {
-        Self { preparation, centers: clustering.centers.clone(), sizes: clustering.sizes.clone() }
+    /// The model behind a k-means clustering of points that the preparation gave.
+    pub fn of_kmeans(preparation: Preparation, clustering: &Clustering) -> Self {
+        let (centers, sizes) = (clustering.centers.clone(), clustering.sizes.clone());
+        Self { algorithm: Algorithm::Kmeans, preparation, centers, sizes }
     }
 
     /// The nearest centre of every row and the distance to it; the first one among equals.
@@ -62,13 +75,14 @@ impl Centroids {
 
 #[cfg(test)]
 mod tests {
-    use super::Centroids;
+    use super::{Algorithm, Centroids};
     use crate::model::cluster::{Error, Points, Preparation, Scale};
 
     fn model() -> Centroids {
         let columns: [(&str, &[f64]); 1] = [("a", &[0.0, 2.0, 4.0])];
         let preparation = Preparation::fit(columns, Scale::Robust);
-        Centroids { preparation, centers: vec![vec![-1.0], vec![1.0]], sizes: vec![2, 1] }
+        let centers = vec![vec![-1.0], vec![1.0]];
+        Centroids { algorithm: Algorithm::Kmeans, preparation, centers, sizes: vec![2, 1] }
     }
 
     #[test]

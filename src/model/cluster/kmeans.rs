@@ -73,10 +73,10 @@ pub fn kmeans(
     };
     // A large restart keeps all cores busy by itself; small ones run beside each other.
     let best = if points.rows() > chunk_rows(points.rows()) {
-        (0..restarts).map(run).reduce(|best, next| better(best?, next?))
+        (0..restarts).map(run).reduce(|best, next| Ok(better(best?, next?)))
     } else {
         let all: Vec<_> = (0..restarts).into_par_iter().map(run).collect();
-        all.into_iter().reduce(|best, next| better(best?, next?))
+        all.into_iter().reduce(|best, next| Ok(better(best?, next?)))
     };
     best.unwrap_or(Err(Error::NoClusters)).map(|found| found.ordered(points))
 }
@@ -90,8 +90,8 @@ struct Found {
 }
 
 /// The first of two in order wins unless the second is truly better.
-fn better(best: Found, next: Found) -> Result<Found, Error> {
-    Ok(if next.settled.inertia < best.settled.inertia { next } else { best })
+fn better(best: Found, next: Found) -> Found {
+    if next.settled.inertia < best.settled.inertia { next } else { best }
 }
 
 /// One restart; it ends when the centres' squared moves sum to at most `enough`.
@@ -129,7 +129,9 @@ impl Found {
         let centers: Vec<&[f64]> =
             centers.chunks_exact(points.stride()).map(|center| &center[..points.features()]).collect();
         let mut sizes = vec![0_usize; centers.len()];
-        labels.iter().for_each(|label| sizes[*label as usize] += 1);
+        for label in &labels {
+            sizes[*label as usize] += 1;
+        }
         let mut order: Vec<usize> = (0..centers.len()).collect();
         order.sort_by(|a, b| {
             let by_center =

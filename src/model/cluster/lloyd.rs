@@ -151,7 +151,9 @@ impl<'a> Lloyd<'a> {
 
     fn has_empty(&self) -> bool {
         let mut sizes = vec![0_usize; self.bounds.len()];
-        self.labels.iter().for_each(|label| sizes[*label as usize] += 1);
+        for label in &self.labels {
+            sizes[*label as usize] += 1;
+        }
         sizes.contains(&0)
     }
 
@@ -166,7 +168,7 @@ impl<'a> Lloyd<'a> {
             }
         }
         let total = moved.iter().sum();
-        moved.iter_mut().for_each(|moved| *moved = moved.sqrt());
+        let moved: Vec<f64> = moved.into_iter().map(f64::sqrt).collect();
         self.bounds = bounds(&moved, &half_gaps(&self.centers, stride));
         total
     }
@@ -255,6 +257,7 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// Assigns the rows of a chunk anew.
     fn reassign(
         &self,
         rows: &[f64],
@@ -263,31 +266,47 @@ impl Work<'_> {
         lower: &mut [f64],
     ) -> Option<Moves> {
         let mut moves: Option<Moves> = None;
-        let rows = rows.chunks_exact(self.stride).zip(labels).zip(upper).zip(lower);
-        for (((row, label), upper), lower) in rows {
-            let own = *label as usize;
-            let bounds = self.bounds[own];
-            *upper += bounds.own;
-            *lower -= bounds.others;
-            let safe = if *lower < bounds.half { bounds.half } else { *lower } - self.slack;
-            if *upper < safe {
-                continue;
-            }
-            *upper = squared(row, &self.centers[own * self.stride..][..self.stride]).sqrt();
-            if *upper < safe {
+        for at in self.open(labels, upper, lower) {
+            let row = &rows[at * self.stride..][..self.stride];
+            let own = labels[at] as usize;
+            upper[at] = squared(row, &self.centers[own * self.stride..][..self.stride]).sqrt();
+            if upper[at] < self.safe(own, lower[at]) {
                 continue;
             }
             let nearest = self.panel.nearest(row);
-            (*upper, *lower) = (nearest.first.sqrt(), nearest.second.sqrt());
-            if nearest.center != *label {
+            (upper[at], lower[at]) = (nearest.first.sqrt(), nearest.second.sqrt());
+            if nearest.center != labels[at] {
                 let moves = moves.get_or_insert_with(|| self.no_moves());
                 moves.count += 1;
                 moves.change.remove(own, row);
                 moves.change.insert(nearest.center as usize, row);
-                *label = nearest.center;
+                labels[at] = nearest.center;
             }
         }
         moves
+    }
+
+    /// Moves the bounds with the centres and lists the rows that they leave open, without a branch
+    /// that depends on the row.
+    fn open(&self, labels: &[u32], upper: &mut [f64], lower: &mut [f64]) -> Vec<usize> {
+        let mut open = vec![0; labels.len()];
+        let mut count = 0;
+        for (at, ((label, upper), lower)) in labels.iter().zip(upper).zip(lower).enumerate() {
+            let own = *label as usize;
+            *upper += self.bounds[own].own;
+            *lower -= self.bounds[own].others;
+            open[count] = at;
+            count += usize::from(*upper >= self.safe(own, *lower));
+        }
+        open.truncate(count);
+        open
+    }
+
+    /// A row nearer than this to its own centre is nearest to it.
+    #[inline]
+    fn safe(&self, own: usize, lower: f64) -> f64 {
+        let half = self.bounds[own].half;
+        if lower < half { half - self.slack } else { lower - self.slack }
     }
 
     fn no_moves(&self) -> Moves {

@@ -24,11 +24,11 @@ mod iris;
 mod published;
 
 pub use agreement::adjusted_rand;
-pub use centroids::Centroids;
+pub use centroids::{Algorithm, Centroids};
 pub use error::Error;
 pub use kmeans::{Clustering, KMeans, kmeans};
 pub use partition::Partition;
 pub use points::Points;
-pub use prepare::{Dropped, Feature, Preparation, Reason, Scale};
+pub use prepare::{Dropped, Feature, LARGEST, Preparation, Reason, Scale};
 pub use silhouette::{silhouette, silhouette_sampled, silhouettes};
 pub use validity::{calinski_harabasz, davies_bouldin};

@@ -18,7 +18,9 @@ impl Partition {
         numbers.values_mut().zip(0..).for_each(|(number, next)| *number = next);
         let clusters: Vec<u32> = labels.iter().map(|label| numbers[label]).collect();
         let mut sizes = vec![0; numbers.len()];
-        clusters.iter().for_each(|cluster| sizes[*cluster as usize] += 1);
+        for cluster in &clusters {
+            sizes[*cluster as usize] += 1;
+        }
         Self { clusters, sizes }
     }
 

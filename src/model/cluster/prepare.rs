@@ -12,7 +12,7 @@ use crate::model::stats::{Moments, Quantiles};
 const SKEWED: f64 = 1.0;
 
 /// A larger value counts as missing: its square would leave the range of numbers.
-const LARGEST: f64 = 1e100;
+pub const LARGEST: f64 = 1e100;
 
 /// A range below this share of the largest value is rounding, not variation.
 const ROUNDING: f64 = 1e-12;
@@ -113,7 +113,9 @@ impl Preparation {
         let mut columns = Vec::with_capacity(self.features.len());
         for feature in &self.features {
             let mut values = column(&feature.name)?;
-            values.iter_mut().for_each(|value| *value = feature.forward(*value));
+            for value in &mut values {
+                *value = feature.forward(*value);
+            }
             columns.push(values);
         }
         Ok(Points::from_columns(&columns)?)

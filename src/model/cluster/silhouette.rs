@@ -82,7 +82,7 @@ pub fn silhouette_sampled(
 /// each row in the block. A cluster begins with a new block; its last one may be part full.
 struct Tiles {
     blocks: Vec<[f64; WIDE]>,
-    tiles: Vec<Tile>,
+    parts: Vec<Tile>,
     features: usize,
 }
 
@@ -103,7 +103,7 @@ impl Tiles {
             members[*cluster as usize].push(row);
         }
         let per_tile = (TILE / (WIDE * features)).max(1);
-        let mut tiles = Self { blocks: Vec::new(), tiles: Vec::new(), features };
+        let mut tiles = Self { blocks: Vec::new(), parts: Vec::new(), features };
         for (cluster, rows) in members.iter().enumerate() {
             for rows in rows.chunks(per_tile * WIDE) {
                 tiles.push(points, cluster, rows);
@@ -124,13 +124,13 @@ impl Tiles {
             }
         }
         let last = rows.len() - (rows.len() - 1) / WIDE * WIDE;
-        self.tiles.push(Tile { cluster, blocks: start..self.blocks.len(), last });
+        self.parts.push(Tile { cluster, blocks: start..self.blocks.len(), last });
     }
 
     fn silhouettes(&self, points: &Points, partition: &Partition, rows: std::ops::Range<usize>) -> Vec<f64> {
         let clusters = partition.count();
         let mut sums = vec![0.0; rows.len() * clusters];
-        for tile in &self.tiles {
+        for tile in &self.parts {
             let blocks = &self.blocks[tile.blocks.clone()];
             let (whole, part) = blocks.split_at(blocks.len() - self.features);
             for (row, sums) in rows.clone().zip(sums.chunks_exact_mut(clusters)) {

@@ -35,7 +35,9 @@ impl Totals {
             })
             .collect();
         let mut totals = Self::none(k, stride);
-        parts.iter().for_each(|part| totals.merge(part));
+        for part in &parts {
+            totals.merge(part);
+        }
         totals
     }
 

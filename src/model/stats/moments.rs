@@ -21,7 +21,7 @@ impl Moments {
     /// tiny spread. O(n); Joanes and Gill, "Comparing measures of sample skewness" (1998), g1.
     pub fn of(values: &[f64]) -> Option<Self> {
         let first = *values.first()?;
-        if values.iter().all(|value| *value == first) {
+        if values.iter().all(|value| value.total_cmp(&first).is_eq()) {
             return Some(Self { mean: first, std: 0.0, skewness: 0.0 });
         }
         let view = ArrayView1::from(values);

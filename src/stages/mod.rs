@@ -8,6 +8,7 @@ mod command;
 mod features;
 mod leaderboard;
 mod read;
+mod segment;
 mod simulate;
 mod sql;
 
@@ -20,6 +21,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<check::Check>(),
     Kind::of::<sql::Sql>(),
     Kind::of::<features::Features>(),
+    Kind::of::<segment::Segment>(),
     Kind::of::<command::Command>(),
     Kind::of::<leaderboard::Leaderboard>(),
 ];

@@ -1,3 +1,4 @@
 //! stages
 
+pub mod profile;
 pub mod segment;

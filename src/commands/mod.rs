@@ -12,7 +12,7 @@ mod runs;
 mod show;
 mod why;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -141,9 +141,4 @@ fn forced(pipeline: &Pipeline, force: &[String]) -> Result<Vec<bool>> {
         pipeline.find(stage)?.into_iter().for_each(|task| forced[task] = true);
     }
     Ok(forced)
-}
-
-/// A path for people: relative to the project where it lies inside.
-fn shown(path: &Path, project: &Project) -> String {
-    path.strip_prefix(&project.root).unwrap_or(path).display().to_string()
 }

@@ -7,6 +7,7 @@ mod check;
 mod command;
 mod features;
 mod leaderboard;
+mod profile;
 mod read;
 mod segment;
 mod simulate;
@@ -22,6 +23,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<sql::Sql>(),
     Kind::of::<features::Features>(),
     Kind::of::<segment::Segment>(),
+    Kind::of::<profile::Profile>(),
     Kind::of::<command::Command>(),
     Kind::of::<leaderboard::Leaderboard>(),
 ];

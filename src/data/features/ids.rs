@@ -13,6 +13,7 @@ use arrow::datatypes::{DataType, Int32Type, Int64Type};
 use hashbrown::hash_map::Entry;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
+
 /// Stands where a row has no customer.
 pub const NOBODY: u32 = u32::MAX;
 

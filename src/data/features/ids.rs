@@ -5,13 +5,14 @@
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use crate::data::columns::type_name;
 use anyhow::{Result, bail};
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray};
 use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, Int32Type, Int64Type};
 use hashbrown::hash_map::Entry;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+
+use crate::data::columns::type_name;
 
 /// Stands where a row has no customer.
 pub const NOBODY: u32 = u32::MAX;

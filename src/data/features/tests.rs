@@ -1,3 +1,5 @@
+//! Tests of features: oracles by hand, leaks, order and threads.
+
 use std::sync::Arc;
 
 use arrow::array::{

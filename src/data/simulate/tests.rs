@@ -1,3 +1,5 @@
+//! Tests of the simulator: moments, independence of customers, order.
+
 use arrow::array::{Array, AsArray, StringArray};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};

@@ -22,6 +22,7 @@ use crate::stage::{Context, Failure, Layer, Need, Outcome, Port, PortType, Ref, 
 /// Describes and names segments: size, revenue, and how their features differ from all customers
 ///
 /// Names come from the data, by rules: how recently, often and much a segment buys, and its channel.
+/// Missing and infinite values count in no mean.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Profile {

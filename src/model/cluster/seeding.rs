@@ -166,7 +166,7 @@ mod tests {
     use crate::model::cluster::{Error, Points};
     use crate::model::random::Streams;
 
-    const GO: AtomicBool = AtomicBool::new(false);
+    static GO: AtomicBool = AtomicBool::new(false);
 
     #[test]
     fn centers_are_different_rows() {

@@ -15,7 +15,8 @@
 //! | high | Frequent bargain hunters | Frequent buyers | Frequent big spenders |
 //!
 //! At most one word goes before it, the first that fits: `Lapsed` (recency high), `New` (recency
-//! and tenure low), or the channel with the highest share score from 0.75, such as `Online`.
+//! and tenure low; `Occasional` is then left out), or the channel with the highest share score from
+//! 0.75, such as `Online`.
 //!
 //! Segments that still share a name get the trait behind it that sets them apart most among
 //! themselves, a second one where that isn't enough, and at last a number.
@@ -100,6 +101,10 @@ fn base(features: &[String], portrait: &Portrait) -> String {
         _ => channel(features, portrait),
     };
     match word {
+        // Who is new has had no time to buy often.
+        Some(word) if word == "New" => {
+            format!("{word} {}", noun.strip_prefix("Occasional ").unwrap_or(noun).to_lowercase())
+        }
         Some(word) => format!("{word} {}", noun.to_lowercase()),
         None => noun.to_owned(),
     }
@@ -261,9 +266,17 @@ mod tests {
                 (&[-1.0, 0.0, 0.0, -1.0, 2.0], Some(4.0)),
                 (&[0.0, 0.0, -1.0, 0.0, 0.8], Some(4.0)),
                 (&[0.0, 0.0, 1.0, 0.0, 0.7], Some(4.0)),
+                (&[-1.0, -1.0, -1.0, -1.0, 0.0], Some(2.0)),
             ],
         );
-        assert_eq!(found, ["Lapsed one-timers", "New regulars", "Online bargain hunters", "Big spenders"]);
+        let expected = [
+            "Lapsed one-timers",
+            "New regulars",
+            "Online bargain hunters",
+            "Big spenders",
+            "New small spenders",
+        ];
+        assert_eq!(found, expected);
         let stores = named(&["monetary", "channel_in_store", "channel_web"], &[(&[0.0, 0.8, 0.9], None)]);
         assert_eq!(stores, ["Web regulars"]);
         assert_eq!(named(&["monetary", "channel_in_store"], &[(&[0.0, 0.8], None)]), ["In-store regulars"]);

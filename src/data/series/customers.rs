@@ -1,7 +1,7 @@
 //! Customer ids as dense numbers, in order of first sight. Does not know what a customer did.
 
 use anyhow::Result;
-use arrow::array::{Array, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
 use hashbrown::HashMap;
 

@@ -110,9 +110,8 @@ fn plain(segment: i64) -> String {
 
 fn distinct(names: &BTreeMap<i64, String>) -> BTreeMap<i64, String> {
     let reserved = [TOTAL, UNSEGMENTED];
-    let taken = |name: &str| {
-        reserved.contains(&name) || names.values().filter(|other| *other == name).count() > 1
-    };
+    let taken =
+        |name: &str| reserved.contains(&name) || names.values().filter(|other| *other == name).count() > 1;
     let rename = |(segment, name): (&i64, &String)| {
         let name = if taken(name) { format!("{name} (segment {segment})") } else { name.clone() };
         (*segment, name)

@@ -79,4 +79,3 @@ fn consecutive(rows: &[(String, i64, Option<f64>)], filled: &mut usize) -> Resul
     }
     Ok(values)
 }
-

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use arrow::array::{Array, ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use hashbrown::HashMap;
 
 use super::calendar::{date, day_of, monday, sunday, week_of};

@@ -65,7 +65,7 @@ pub fn fit(series: &[View<'_>], season: usize) -> Option<Ridge> {
         let Some(scaling) = scaling else { continue };
         let scaled: Vec<f64> = view.values.iter().map(|value| scaling.apply(*value)).collect();
         for (at, target) in scaled.iter().enumerate().skip(design.reach()) {
-            design.row(scaled.get(..at)?, day(view.start, at), &mut rows);
+            design.row(scaled.as_slice().get(..at)?, day(view.start, at), &mut rows);
             targets.push(*target);
         }
     }

@@ -9,6 +9,7 @@ mod features;
 mod leaderboard;
 mod read;
 mod segment;
+mod series;
 mod simulate;
 mod sql;
 
@@ -22,6 +23,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<sql::Sql>(),
     Kind::of::<features::Features>(),
     Kind::of::<segment::Segment>(),
+    Kind::of::<series::Series>(),
     Kind::of::<command::Command>(),
     Kind::of::<leaderboard::Leaderboard>(),
 ];

@@ -81,12 +81,12 @@ pub struct Weekly {
 /// segments there is one series for each segment, and `unsegmented` for everybody else, if there
 /// is anybody. All series run from the first to the last week, with 0 where nothing happened.
 /// A first week that starts after its Monday and a last week that ends before its Sunday are
-/// partial. O(rows).
+/// partial. None when no row has a time and a finite amount. O(rows).
 ///
 /// # Errors
-/// When a column is missing or has an unusable type, when no row is usable, or when the times
-/// span more than two hundred years.
-pub fn weekly(transactions: &Table, request: &Request<'_>) -> Result<Weekly> {
+/// When a column is missing or has an unusable type, or when the times span more than two
+/// hundred years.
+pub fn weekly(transactions: &Table, request: &Request<'_>) -> Result<Option<Weekly>> {
     let mut tally = Tally::new(transactions, request)?;
     let names = &request.columns;
     for batch in transactions.select(&[&names.customer, &names.time, &names.amount])? {
@@ -174,16 +174,14 @@ impl Tally {
         Some(1 + group.unwrap_or(members.names.len()))
     }
 
-    fn finish(self, partial: Partial) -> Result<Weekly> {
-        let Some((first, last)) = self.span else {
-            bail!("there is no row with a time and an amount");
-        };
+    fn finish(self, partial: Partial) -> Result<Option<Weekly>> {
+        let Some((first, last)) = self.span else { return Ok(None) };
         if week_of(last) - week_of(first) > MAX_WEEKS {
             bail!("the times span more than 200 years, from {} to {}", date(first), date(last));
         }
         let (weeks, dropped, all_partial) = range(first, last, partial);
         let series = self.series();
-        Ok(Weekly {
+        Ok(Some(Weekly {
             table: self.table(&series, &weeks)?,
             series: series.len(),
             weeks: weeks.len(),
@@ -191,7 +189,7 @@ impl Tally {
             dropped,
             all_partial,
             unsegmented: self.unsegmented(),
-        })
+        }))
     }
 
     /// The names of all series with their cells, sorted by name.

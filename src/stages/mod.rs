@@ -6,6 +6,7 @@
 mod check;
 mod command;
 mod features;
+mod forecast;
 mod leaderboard;
 mod read;
 mod segment;
@@ -24,6 +25,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<features::Features>(),
     Kind::of::<segment::Segment>(),
     Kind::of::<series::Series>(),
+    Kind::of::<forecast::Forecast>(),
     Kind::of::<command::Command>(),
     Kind::of::<leaderboard::Leaderboard>(),
 ];

@@ -10,6 +10,7 @@ pub mod quality;
 pub mod read;
 pub mod relational;
 pub mod scan;
+pub mod series;
 pub mod simulate;
 pub mod table;
 

@@ -3,6 +3,8 @@
 //! No input or output, no clock, no printing, no stage names; nothing of ours but itself.
 
 pub mod cluster;
+pub mod forecast;
+pub mod predict;
 pub mod random;
 pub mod rank;
 pub mod stats;

@@ -6,10 +6,12 @@
 mod check;
 mod command;
 mod features;
+mod forecast;
 mod leaderboard;
 mod profile;
 mod read;
 mod segment;
+mod series;
 mod simulate;
 mod sql;
 
@@ -24,6 +26,8 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<features::Features>(),
     Kind::of::<segment::Segment>(),
     Kind::of::<profile::Profile>(),
+    Kind::of::<series::Series>(),
+    Kind::of::<forecast::Forecast>(),
     Kind::of::<command::Command>(),
     Kind::of::<leaderboard::Leaderboard>(),
 ];

@@ -1,0 +1,18 @@
+//! Weekly series: made from transactions, read back for forecasting, and what a forecast writes.
+//!
+//! Knows columns and calendars. Does not know how a forecast is made: see [`crate::model::forecast`].
+
+mod calendar;
+mod customers;
+mod groups;
+mod output;
+mod panel;
+#[cfg(test)]
+mod tests;
+mod weekly;
+
+pub use calendar::date;
+pub use groups::Groups;
+pub use output::{Member, backtest_table, forecast_table, scores_table};
+pub use panel::{Panel, panel};
+pub use weekly::{Columns, Partial, Request, TOTAL, UNSEGMENTED, Weekly, weekly};

@@ -1,0 +1,129 @@
+//! What a forecast writes: tables of forecasts, back-tests and scores.
+//!
+//! Does not know how a forecast is made, nor which method ought to win.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::Result;
+use arrow::array::{ArrayRef, BooleanArray, Date32Array, Float64Array, Int32Array, RecordBatch, StringArray};
+
+use super::panel::Panel;
+use super::weekly::TOTAL;
+use crate::data::Table;
+use crate::model::forecast::backtest::Point;
+use crate::model::forecast::contest::Entry;
+use crate::model::forecast::scores::Scores;
+
+/// One method of a contest with the name that tables call it by.
+#[derive(Clone, Copy, Debug)]
+pub struct Member<'a> {
+    /// What the method is called.
+    pub model: &'a str,
+    /// What it found, for the panel's series in their order.
+    pub entry: &'a Entry,
+}
+
+/// Forecasts: `series`, `period`, `model`, `mean`, `lower`, `upper`, `best`; sorted by series, then
+/// in the order of the members, then by period.
+///
+/// `best` holds the position of the best member for each series. Numbers that aren't finite, and
+/// ends of intervals that can't be told, are null.
+///
+/// # Errors
+/// When a week lies beyond what a date can say.
+pub fn forecast_table(panel: &Panel, members: &[Member<'_>], best: &[usize]) -> Result<Table> {
+    let mut rows = Vec::new();
+    for (at, (name, series)) in panel.names.iter().zip(&panel.series).enumerate() {
+        for (number, member) in members.iter().enumerate() {
+            let Some(outlook) = member.entry.outlooks.get(at) else { continue };
+            for (ahead, mean) in outlook.path.mean.iter().enumerate() {
+                let ends = outlook.interval.as_ref().and_then(|ends| ends.get(ahead).copied());
+                let period = i32::try_from(series.day(series.values.len() + ahead))?;
+                rows.push((name, period, member.model, *mean, ends, best.get(at) == Some(&number)));
+            }
+        }
+    }
+    let columns: [(&str, ArrayRef, bool); 7] = [
+        ("series", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.0))), false),
+        ("period", Arc::new(Date32Array::from_iter_values(rows.iter().map(|row| row.1))), false),
+        ("model", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.2))), false),
+        ("mean", floats(rows.iter().map(|row| Some(row.3))), true),
+        ("lower", floats(rows.iter().map(|row| row.4.map(|ends| ends.0))), true),
+        ("upper", floats(rows.iter().map(|row| row.4.map(|ends| ends.1))), true),
+        ("best", Arc::new(rows.iter().map(|row| Some(row.5)).collect::<BooleanArray>()), false),
+    ];
+    Ok(Table::from_batch(RecordBatch::try_from_iter_with_nullable(columns)?))
+}
+
+/// Back-tests: `series`, `model`, `fold` (1 is the oldest), `horizon` (weeks ahead, from 1),
+/// `period`, `actual`, `predicted`; sorted by series, then in the order of the members.
+///
+/// # Errors
+/// When a number or a week is too large for its column.
+pub fn backtest_table(panel: &Panel, members: &[Member<'_>]) -> Result<Table> {
+    let mut rows = Vec::new();
+    for (at, (name, series)) in panel.names.iter().zip(&panel.series).enumerate() {
+        for member in members {
+            for point in points(member.entry, at) {
+                let period = i32::try_from(series.day(point.at))?;
+                rows.push((name, member.model, point, period));
+            }
+        }
+    }
+    let counts = |of: fn(&Point) -> usize| -> Result<ArrayRef> {
+        let numbers = rows.iter().map(|row| i32::try_from(of(row.2))).collect::<Result<Vec<_>, _>>()?;
+        Ok(Arc::new(Int32Array::from(numbers)))
+    };
+    let columns: [(&str, ArrayRef, bool); 7] = [
+        ("series", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.0))), false),
+        ("model", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.1))), false),
+        ("fold", counts(|point| point.fold)?, false),
+        ("horizon", counts(|point| point.ahead)?, false),
+        ("period", Arc::new(Date32Array::from_iter_values(rows.iter().map(|row| row.3))), false),
+        ("actual", floats(rows.iter().map(|row| Some(row.2.pair.actual))), true),
+        ("predicted", floats(rows.iter().map(|row| Some(row.2.pair.predicted))), true),
+    ];
+    Ok(Table::from_batch(RecordBatch::try_from_iter_with_nullable(columns)?))
+}
+
+/// Scores: `model`, `series`, `rmse`, `mae`, `mase`, `wape`, `folds`; in the order of the members,
+/// the pooled scores as series `all` first, then the other series by name.
+///
+/// Series and members without a fold have no row.
+///
+/// # Errors
+/// When a number of folds is too large for its column.
+pub fn scores_table(panel: &Panel, members: &[Member<'_>]) -> Result<Table> {
+    let mut rows: Vec<(&str, &str, Scores, i32)> = Vec::new();
+    for member in members {
+        if let Some(scores) = member.entry.pooled {
+            rows.push((member.model, TOTAL, scores, i32::try_from(member.entry.backtest.folds)?));
+        }
+        for (at, name) in panel.names.iter().enumerate().filter(|(_, name)| *name != TOTAL) {
+            if let Some(scores) = member.entry.scores.get(at).copied().flatten() {
+                let folds: BTreeSet<usize> = points(member.entry, at).map(|point| point.fold).collect();
+                rows.push((member.model, name, scores, i32::try_from(folds.len())?));
+            }
+        }
+    }
+    let columns: [(&str, ArrayRef, bool); 7] = [
+        ("model", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.0))), false),
+        ("series", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.1))), false),
+        ("rmse", floats(rows.iter().map(|row| Some(row.2.rmse))), true),
+        ("mae", floats(rows.iter().map(|row| Some(row.2.mae))), true),
+        ("mase", floats(rows.iter().map(|row| row.2.mase)), true),
+        ("wape", floats(rows.iter().map(|row| row.2.wape)), true),
+        ("folds", Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.3))), false),
+    ];
+    Ok(Table::from_batch(RecordBatch::try_from_iter_with_nullable(columns)?))
+}
+
+fn points(entry: &Entry, series: usize) -> impl Iterator<Item = &Point> {
+    entry.backtest.points.iter().filter(move |point| point.series == series)
+}
+
+/// Numbers, with null for those that aren't finite.
+fn floats(values: impl Iterator<Item = Option<f64>>) -> ArrayRef {
+    Arc::new(values.map(|value| value.filter(|value| value.is_finite())).collect::<Float64Array>())
+}

@@ -1,0 +1,160 @@
+//! Several methods on the same folds: their scores, the best one for each series, and forecasts
+//! with intervals from all of them.
+//!
+//! Does not know what series and methods are called.
+
+use rayon::prelude::*;
+
+use super::backtest::{Backtest, Plan, backtest};
+use super::interval::{Band, conformal, random_walk};
+use super::scores::{Pair, Scores, scores};
+use super::{Method, Path, Series, View, fit};
+
+/// One method's back-test and forecasts.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The method.
+    pub method: Method,
+    /// What it would have forecast in the past.
+    pub backtest: Backtest,
+    /// Its errors for each series; none without a fold.
+    pub scores: Vec<Option<Scores>>,
+    /// Its errors over the pooled series.
+    pub pooled: Option<Scores>,
+    /// Its forecast of each series.
+    pub outlooks: Vec<Outlook>,
+}
+
+/// The forecast of one series with its interval.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outlook {
+    /// The forecast.
+    pub path: Path,
+    /// Lower and upper end for each week ahead; none where a single value is all the history.
+    pub interval: Option<Vec<(f64, f64)>>,
+}
+
+/// All methods and the best of them.
+#[derive(Clone, Debug)]
+pub struct Contest {
+    /// One entry for each method, in the order given.
+    pub entries: Vec<Entry>,
+    /// The best entry for each series.
+    pub best: Vec<usize>,
+    /// The best entry over the pooled series.
+    pub overall: usize,
+}
+
+/// Lets methods compete on the same folds, then forecasts from the whole history with all of them.
+///
+/// The best method has the lowest MAE in the back-test (for one series that is the lowest WAPE
+/// and MASE as well); of equals, and without a back-test, the one listed first. `pooled` says which
+/// series count in the pooled scores. Intervals of the given `level` are conformal, or those of a
+/// random walk for a series without a fold; they never reach below 0 where the series doesn't.
+pub fn contest(methods: &[Method], series: &[Series], pooled: &[bool], plan: &Plan, level: f64) -> Contest {
+    let entries: Vec<Entry> =
+        methods.par_iter().map(|method| enter(*method, series, pooled, plan, level)).collect();
+    let best = (0..series.len())
+        .map(|at| lowest(entries.iter().map(|entry| entry.scores.get(at).copied().flatten())))
+        .collect();
+    let overall = lowest(entries.iter().map(|entry| entry.pooled));
+    Contest { entries, best, overall }
+}
+
+fn enter(method: Method, series: &[Series], pooled: &[bool], plan: &Plan, level: f64) -> Entry {
+    let backtest = backtest(method, series, plan);
+    let of_series = |at: usize| scores(pairs(&backtest, |of| of == at));
+    let scored = (0..series.len()).map(of_series).collect();
+    let in_pool = scores(pairs(&backtest, |of| pooled.get(of).copied().unwrap_or(false)));
+    let views: Vec<View<'_>> = series.iter().map(|series| series.view(0)).collect();
+    let fitted = fit(method, &views, plan.season);
+    let outlook = |(at, view): (usize, &View<'_>)| {
+        let path = fitted.forecast(at, *view, plan.horizon);
+        let bands = backtest.residuals.get(at).and_then(|residuals| conformal(residuals, level));
+        let bands = bands.or_else(|| random_walk(view.values, level, plan.horizon));
+        Outlook { interval: bands.map(|bands| interval(&path, &bands, view.values)), path }
+    };
+    let outlooks = views.iter().enumerate().map(outlook).collect();
+    Entry { method, scores: scored, pooled: in_pool, outlooks, backtest }
+}
+
+fn pairs(backtest: &Backtest, counts: impl Fn(usize) -> bool) -> impl Iterator<Item = Pair> {
+    backtest.points.iter().filter(move |point| counts(point.series)).map(|point| point.pair)
+}
+
+fn interval(path: &Path, bands: &[Band], history: &[f64]) -> Vec<(f64, f64)> {
+    let floor = if history.iter().all(|value| *value >= 0.0) { 0.0 } else { f64::NEG_INFINITY };
+    let ends = |(mean, band): (&f64, &Band)| ((mean + band.lower).max(floor), mean + band.upper);
+    path.mean.iter().zip(bands).map(ends).collect()
+}
+
+/// The position of the lowest MAE; the first one where there is none.
+fn lowest(scores: impl Iterator<Item = Option<Scores>>) -> usize {
+    let known = scores.enumerate().filter_map(|(at, scores)| Some((at, scores?.mae)));
+    known.min_by(|one, two| one.1.total_cmp(&two.1)).map_or(0, |(at, _)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAN: Plan = Plan { horizon: 4, folds: 3, step: 4, min_training: None, season: 4 };
+    const BOTH: [Method; 2] = [Method::SeasonalNaive, Method::Ridge];
+
+    fn series(values: impl Iterator<Item = f64>) -> Series {
+        Series { start: 18_995, values: values.collect() }
+    }
+
+    /// A series with a season of four weeks is forecast exactly by its season; one that grows
+    /// by a tenth a week is not.
+    #[test]
+    fn each_series_has_its_own_best_method() {
+        let seasonal = series((0..60).map(|week| f64::from(week % 4 * 10)));
+        let growing = series((0..60).map(|week| 100.0 * 1.1_f64.powi(week)));
+        let contest = contest(&BOTH, &[seasonal, growing], &[true, true], &PLAN, 0.9);
+        assert_eq!(contest.best, [0, 1]);
+        assert_eq!(contest.overall, 1);
+        assert_eq!(contest.entries[0].scores[0].unwrap().mae, 0.0);
+        assert_eq!(contest.entries[0].outlooks[0].path.mean, [0.0, 10.0, 20.0, 30.0]);
+    }
+
+    #[test]
+    fn only_pooled_series_count_overall() {
+        let two = [series((0..60).map(f64::from)), series((0..60).map(|week| f64::from(week % 4)))];
+        let all = contest(&BOTH[..1], &two, &[true, true], &PLAN, 0.9);
+        let one = contest(&BOTH[..1], &two, &[true, false], &PLAN, 0.9);
+        assert_eq!(one.entries[0].pooled, one.entries[0].scores[0]);
+        assert!(all.entries[0].pooled.unwrap().mae < one.entries[0].pooled.unwrap().mae);
+    }
+
+    #[test]
+    fn intervals_hold_the_forecast_and_stay_above_zero() {
+        let rough = series((0..80).map(|week| f64::from(week * 7919 % 13) * f64::from(week % 3)));
+        for entry in contest(&BOTH, &[rough], &[true], &PLAN, 0.9).entries {
+            let outlook = &entry.outlooks[0];
+            for (mean, (lower, upper)) in outlook.path.mean.iter().zip(outlook.interval.as_ref().unwrap()) {
+                assert!(0.0 <= *lower && lower <= mean && mean <= upper, "{lower} {mean} {upper}");
+            }
+        }
+    }
+
+    #[test]
+    fn refunds_may_go_below_zero() {
+        let refunds = series((0..40).map(|week| f64::from(week % 5) - 6.0));
+        let contest = contest(&BOTH, &[refunds], &[true], &PLAN, 0.9);
+        assert!(contest.entries[0].outlooks[0].path.mean.iter().all(|value| *value < 0.0));
+    }
+
+    #[test]
+    fn a_history_too_short_to_test_has_a_random_walk_and_a_single_value_no_interval() {
+        let short = [series([3.0, 5.0].into_iter()), series([2.0].into_iter())];
+        let contest = contest(&BOTH, &short, &[true, true], &PLAN, 0.5);
+        for entry in &contest.entries {
+            assert_eq!((entry.pooled, entry.backtest.folds), (None, 0));
+            let two = &entry.outlooks[0];
+            assert_eq!((two.path.mean[0], two.interval.as_ref().unwrap()[0]), (5.0, (3.0, 7.0)));
+            assert_eq!((entry.outlooks[1].path.mean[0], &entry.outlooks[1].interval), (2.0, &None));
+        }
+        assert_eq!((contest.best, contest.overall), (vec![0, 0], 0));
+    }
+}

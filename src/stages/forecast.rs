@@ -1,0 +1,320 @@
+//! The kind `forecast`: weekly series continued, with intervals, and judged on their own past.
+//!
+//! Knows what methods are called; the methods and their back-test are `model::forecast`. Does not
+//! know what the series are of.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::data::Table;
+use crate::data::series::{self, Member, Panel, TOTAL};
+use crate::model::forecast::Method;
+use crate::model::forecast::backtest::Plan;
+use crate::model::forecast::contest::{Contest, Entry, contest};
+use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
+
+/// Forecasts of weekly series with intervals, and a back-test of every method
+///
+/// All methods are judged on the same past: in each fold they see what was known a horizon (or two,
+/// three, ...) before the end and forecast the weeks after it. The method with the lowest mean
+/// absolute error is the best one, for each series (`best` in the forecasts) and overall. Overall
+/// means the series `all` where there is one, else all series pooled. Intervals come from the
+/// errors in the back-test.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Forecast {
+    /// Weekly series: a table with `series`, `period` and the target.
+    pub input: Ref,
+    /// The methods that compete.
+    #[schemars(length(min = 1))]
+    pub models: Vec<Model>,
+    /// Weeks to forecast.
+    #[schemars(range(min = 1, max = 260))]
+    pub horizon: usize,
+    /// How many times, at most, the past is forecast to judge the methods, a horizon apart.
+    #[schemars(range(min = 1, max = 50))]
+    pub folds: usize,
+    /// How likely the interval is to hold what comes.
+    #[schemars(range(min = 0.5, max = 0.999))]
+    pub level: f64,
+    /// The season's length in weeks.
+    #[schemars(range(min = 1, max = 520))]
+    pub season: usize,
+    /// The column to forecast.
+    pub target: String,
+}
+
+/// A way to forecast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Model {
+    /// What was seen a season ago.
+    SeasonalNaive,
+    /// One regression on past weeks and the calendar for all series.
+    Ridge,
+}
+
+impl Default for Forecast {
+    fn default() -> Self {
+        Self {
+            input: Ref::default(),
+            models: vec![Model::SeasonalNaive, Model::Ridge],
+            horizon: 12,
+            folds: 5,
+            level: 0.9,
+            season: 52,
+            target: "revenue".to_owned(),
+        }
+    }
+}
+
+impl Stage for Forecast {
+    const KIND: &'static str = "forecast";
+    const VERSION: u32 = 1;
+    const LAYER: Layer = Layer::Model;
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::table("input", &self.input)]
+    }
+
+    fn gives(&self) -> Vec<Port> {
+        ["forecast", "backtest", "scores"].map(|port| Port::new(port, PortType::Table)).to_vec()
+    }
+
+    fn check(&self) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        if self.models.is_empty() {
+            mistakes.push(Mistake::new("models", "there must be a model"));
+        }
+        let mut seen = BTreeSet::new();
+        for (at, model) in self.models.iter().enumerate().filter(|(_, model)| !seen.insert(**model)) {
+            let message = format!("`{}` is listed twice", model.name());
+            mistakes.push(Mistake::new(format!("models.{at}"), message));
+        }
+        mistakes
+    }
+
+    fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {
+        let panel = self.panel(&ctx.table("input")?)?;
+        ctx.alive()?;
+        let total = panel.names.iter().any(|name| name == TOTAL);
+        let pooled: Vec<bool> = panel.names.iter().map(|name| !total || name == TOTAL).collect();
+        let methods: Vec<Method> = self.models.iter().map(|model| model.method()).collect();
+        let found = contest(&methods, &panel.series, &pooled, &self.plan(), self.level);
+        let named = self.models.iter().zip(&found.entries);
+        let members: Vec<_> = named.map(|(model, entry)| Member { model: model.name(), entry }).collect();
+        let outcome = measured(Outcome::new(self.summary(&panel, &found)), &members, found.overall);
+        Ok(self
+            .warned(outcome, &panel, &found)
+            .table("forecast", series::forecast_table(&panel, &members, &found.best)?)
+            .table("backtest", series::backtest_table(&panel, &members)?)
+            .table("scores", series::scores_table(&panel, &members)?))
+    }
+}
+
+impl Model {
+    fn name(self) -> &'static str {
+        match self {
+            Self::SeasonalNaive => "seasonal_naive",
+            Self::Ridge => "ridge",
+        }
+    }
+
+    fn method(self) -> Method {
+        match self {
+            Self::SeasonalNaive => Method::SeasonalNaive,
+            Self::Ridge => Method::Ridge,
+        }
+    }
+}
+
+impl Forecast {
+    fn plan(&self) -> Plan {
+        Plan {
+            horizon: self.horizon,
+            folds: self.folds,
+            step: self.horizon,
+            min_training: None,
+            season: self.season,
+        }
+    }
+
+    fn panel(&self, table: &Table) -> Result<Panel> {
+        let panel = series::panel(table, &self.target)?;
+        if panel.series.is_empty() {
+            let failure = Failure::new("there is no series to forecast")
+                .hint("the input has no rows: look at the stage that makes the series")
+                .at("input");
+            return Err(failure.into());
+        }
+        Ok(panel)
+    }
+
+    fn summary(&self, panel: &Panel, found: &Contest) -> String {
+        let best = self.models.get(found.overall).map_or("", |model| model.name());
+        let entry = found.entries.get(found.overall);
+        let folds = entry.map_or(0, |entry| entry.backtest.folds);
+        let scores = entry.and_then(|entry| entry.pooled);
+        let weeks = if folds == 1 { "1 fold".to_owned() } else { format!("{folds} folds") };
+        match scores.map(|scores| (scores.wape, scores.mae)) {
+            Some((Some(wape), _)) => format!("{best} best: WAPE {:.1} % over {weeks}", 100.0 * wape),
+            Some((None, mae)) => format!("{best} best: MAE {mae:.2} over {weeks}"),
+            None => {
+                format!("{} series, {} weeks ahead by {best}, no back-test", panel.names.len(), self.horizon)
+            }
+        }
+    }
+
+    fn warned(&self, mut outcome: Outcome, panel: &Panel, found: &Contest) -> Outcome {
+        let folds = found.entries.first().map_or(0, |entry| entry.backtest.folds);
+        if folds < self.folds {
+            let longest = panel.series.iter().map(|series| series.values.len()).max().unwrap_or(0);
+            let message = format!(
+                "{longest} weeks of history allow {folds} of {} folds of {} weeks",
+                self.folds, self.horizon
+            );
+            outcome = outcome.warn_at("folds", message);
+        }
+        if panel.filled > 0 {
+            let message = format!("{} weeks have no value of `{}` and count as 0", panel.filled, self.target);
+            outcome = outcome.warn_at("input", message);
+        }
+        for (model, entry) in self.models.iter().zip(&found.entries) {
+            let short = short(panel, entry);
+            if !short.is_empty() {
+                outcome = outcome.warn_at("models", stand_in(*model, &short));
+            }
+        }
+        outcome
+    }
+}
+
+/// Metrics of the best model under plain names and of every model with its name behind.
+fn measured(mut outcome: Outcome, members: &[Member<'_>], overall: usize) -> Outcome {
+    let folds = members.get(overall).map_or(0, |member| member.entry.backtest.folds);
+    outcome = outcome.metric("folds", folds as f64);
+    for (at, member) in members.iter().enumerate() {
+        let Some(scores) = member.entry.pooled else { continue };
+        let (wape, mase) = (scores.wape.unwrap_or(f64::NAN), scores.mase.unwrap_or(f64::NAN));
+        let values = [("wape", wape), ("rmse", scores.rmse), ("mae", scores.mae), ("mase", mase)];
+        for (name, value) in values {
+            outcome = outcome.metric(format!("{name}.{}", member.model), value);
+            if at == overall {
+                outcome = outcome.metric(name, value);
+            }
+        }
+    }
+    outcome
+}
+
+/// The series that are too short for a method.
+fn short<'a>(panel: &'a Panel, entry: &Entry) -> Vec<&'a str> {
+    let outlooks = panel.names.iter().zip(&entry.outlooks);
+    outlooks.filter(|(_, outlook)| outlook.path.fallback).map(|(name, _)| name.as_str()).collect()
+}
+
+fn stand_in(model: Model, short: &[&str]) -> String {
+    let simpler = match model {
+        Model::SeasonalNaive => "their last value is repeated",
+        Model::Ridge => "the seasonal naive forecast stands in",
+    };
+    let first: Vec<_> = short.iter().take(3).map(|name| format!("`{name}`")).collect();
+    let more = if short.len() > 3 { format!(" and {} more", short.len() - 3) } else { String::new() };
+    format!("too short for `{}`, so that {simpler}: {}{more}", model.name(), first.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    use arrow::array::{Array, ArrayRef, Date32Array, Float64Array, RecordBatch, StringArray};
+
+    use super::*;
+    use crate::data::columns;
+    use crate::stage::{Artifact, Input, Progress};
+
+    struct Silent;
+
+    impl Progress for Silent {
+        fn progress(&self, _: f64, _: &str) {}
+        fn step(&self, _: &str, _: u64, _: f64) {}
+    }
+
+    fn weekly(names: &[&str], weeks: i32, value: fn(i32) -> f64) -> RecordBatch {
+        let rows: Vec<(&str, i32)> =
+            names.iter().flat_map(|name| (0..weeks).map(move |week| (*name, week))).collect();
+        let periods = rows.iter().map(|row| 18_995 + 7 * row.1);
+        RecordBatch::try_from_iter([
+            ("series", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.0))) as ArrayRef),
+            ("period", Arc::new(Date32Array::from_iter_values(periods))),
+            ("revenue", Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| value(row.1))))),
+        ])
+        .unwrap()
+    }
+
+    fn run(stage: &Forecast, batch: RecordBatch) -> Result<Outcome> {
+        stage.run(&Context {
+            inputs: BTreeMap::from([("input".to_owned(), Input::Table(Table::from_batch(batch)))]),
+            sources: Vec::new(),
+            seed: 0,
+            scratch: Path::new("."),
+            progress: &Silent,
+            cancelled: &AtomicBool::new(false),
+        })
+    }
+
+    fn port(outcome: &Outcome, name: &str) -> RecordBatch {
+        match &outcome.artifacts.iter().find(|(port, _)| port == name).unwrap().1 {
+            Artifact::Table(table) => table.to_batch().unwrap(),
+            other => panic!("{name} is {other:?}"),
+        }
+    }
+
+    fn wave(week: i32) -> f64 {
+        f64::from(week % 4 * 10 + 10)
+    }
+
+    #[test]
+    fn a_pure_season_is_forecast_exactly_by_its_season() {
+        let stage: Forecast = toml::from_str("input = 's'\nhorizon = 4\nfolds = 3\nseason = 4").unwrap();
+        let outcome = run(&stage, weekly(&["all", "b"], 60, wave)).unwrap();
+        assert_eq!(outcome.summary, "seasonal_naive best: WAPE 0.0 % over 3 folds");
+        assert_eq!(outcome.metrics["wape.seasonal_naive"], 0.0);
+        assert_eq!((outcome.metrics["mae"], outcome.metrics["folds"]), (0.0, 3.0));
+        assert!(outcome.metrics.contains_key("wape.ridge") && outcome.warnings.is_empty());
+        let forecast = port(&outcome, "forecast");
+        assert_eq!(forecast.num_rows(), 2 * 2 * 4);
+        assert_eq!(columns::float_vec(&forecast, "mean").unwrap()[..4], [10.0, 20.0, 30.0, 40.0]);
+        // Both series with both methods, three folds of four weeks each.
+        assert_eq!(port(&outcome, "backtest").num_rows(), 2 * 2 * 12);
+        let scores = port(&outcome, "scores");
+        let names = columns::strings(&scores, "series").unwrap();
+        assert_eq!(names.iter().flatten().collect::<Vec<_>>(), ["all", "b", "all", "b"]);
+    }
+
+    #[test]
+    fn short_and_empty_histories() {
+        let outcome = run(&Forecast::default(), weekly(&["all"], 1, wave)).unwrap();
+        assert_eq!(outcome.summary, "1 series, 12 weeks ahead by seasonal_naive, no back-test");
+        assert_eq!(outcome.warnings.len(), 3);
+        let forecast = port(&outcome, "forecast");
+        assert_eq!(columns::float_vec(&forecast, "mean").unwrap(), [10.0; 24]);
+        assert_eq!(columns::floats(&forecast, "lower").unwrap().null_count(), 24);
+        assert_eq!(port(&outcome, "scores").num_rows(), 0);
+        let failure = run(&Forecast::default(), weekly(&[], 0, wave)).unwrap_err();
+        assert!(failure.downcast::<Failure>().unwrap().hint.is_some());
+    }
+
+    #[test]
+    fn a_model_is_listed_once() {
+        let stage: Forecast = toml::from_str("models = ['ridge', 'ridge']").unwrap();
+        assert_eq!(stage.check()[0].message, "`ridge` is listed twice");
+        assert_eq!(Forecast { models: Vec::new(), ..stage }.check()[0].key, "models");
+    }
+}

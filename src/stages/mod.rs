@@ -4,6 +4,7 @@
 //! the conformance tests come from [`KINDS`].
 
 mod check;
+mod churn;
 mod command;
 mod features;
 mod forecast;
@@ -26,6 +27,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<segment::Segment>(),
     Kind::of::<series::Series>(),
     Kind::of::<forecast::Forecast>(),
+    Kind::of::<churn::Churn>(),
     Kind::of::<command::Command>(),
     Kind::of::<leaderboard::Leaderboard>(),
 ];

@@ -4,6 +4,7 @@
 //! the conformance tests come from [`KINDS`].
 
 mod check;
+mod churn;
 mod command;
 mod features;
 mod forecast;
@@ -28,6 +29,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<profile::Profile>(),
     Kind::of::<series::Series>(),
     Kind::of::<forecast::Forecast>(),
+    Kind::of::<churn::Churn>(),
     Kind::of::<command::Command>(),
     Kind::of::<leaderboard::Leaderboard>(),
 ];

@@ -1,1 +1,5 @@
 //! present
+
+pub mod chart;
+pub mod format;
+pub mod theme;

@@ -48,9 +48,13 @@ impl Unit {
             _ => scale(largest),
         };
         let decimals = decimals_for(ticks, factor);
-        let label = |tick: &f64| match self {
-            Self::Money(symbol) => money(symbol, *tick, |v| fixed(v / factor, decimals) + letter),
+        let number = |tick: f64| match tick {
+            0.0 if *self != Self::Percent => "0".to_owned(),
             _ => fixed(tick / factor, decimals) + letter,
+        };
+        let label = |tick: &f64| match self {
+            Self::Money(symbol) => money(symbol, *tick, number),
+            _ => number(*tick),
         };
         ticks.iter().map(label).collect()
     }
@@ -134,9 +138,15 @@ pub fn counted(number: usize, one: &str, many: &str) -> String {
     format!("{} {}", count(number as u64), if number == 1 { one } else { many })
 }
 
-/// A column's name as words: `mean_amount` is `mean amount`.
+/// A column's name as words: `mean_amount` is `mean amount`, `tenure_days` is `tenure in days`.
 pub fn words(column: &str) -> String {
-    column.replace('_', " ")
+    match (column, column.strip_suffix("_days")) {
+        ("recency_days", _) => "days since last purchase".to_owned(),
+        ("frequency", _) => "purchases".to_owned(),
+        ("monetary", _) => "total spend".to_owned(),
+        (_, Some(start)) => format!("{} in days", start.replace('_', " ")),
+        _ => column.replace('_', " "),
+    }
 }
 
 /// The text with its first letter in upper case.
@@ -266,13 +276,10 @@ mod tests {
     #[test]
     fn an_axis_has_one_scale_and_one_number_of_decimals() {
         let euro = Unit::Money("€".to_owned());
-        assert_eq!(euro.axis(&[0.0, 500_000.0, 1_000_000.0]), ["€0.0M", "€0.5M", "€1.0M"]);
+        assert_eq!(euro.axis(&[0.0, 500_000.0, 1_000_000.0]), ["€0", "€0.5M", "€1.0M"]);
         assert_eq!(Unit::Percent.axis(&[0.0, 0.05, 0.1]), ["0%", "5%", "10%"]);
-        assert_eq!(Unit::Number.axis(&[-0.25, 0.0, 0.25]), ["−0.25", "0.00", "0.25"]);
-        assert_eq!(
-            Unit::Number.axis(&[0.0, 0.1, 0.2, 0.300_000_000_000_000_04]),
-            ["0.0", "0.1", "0.2", "0.3"]
-        );
+        assert_eq!(Unit::Number.axis(&[-0.25, 0.0, 0.25]), ["−0.25", "0", "0.25"]);
+        assert_eq!(Unit::Number.axis(&[0.0, 0.1, 0.2, 0.300_000_000_000_000_04]), ["0", "0.1", "0.2", "0.3"]);
     }
 
     #[test]
@@ -281,6 +288,14 @@ mod tests {
         assert_eq!(date(20_458), "5 Jan 2026");
         assert_eq!(date(i64::MAX), "–");
         assert_eq!(date(i64::from(i32::MAX)), "–");
+    }
+
+    #[test]
+    fn columns_become_words() {
+        assert_eq!(words("mean_gap_days"), "mean gap in days");
+        assert_eq!(words("channel_web"), "channel web");
+        assert_eq!(words("recency_days"), "days since last purchase");
+        assert_eq!(sentence("élan"), "Élan");
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl Axis {
     /// An axis of powers of ten; the values lie above zero.
     pub fn log(name: &str, unit: &Unit, (low, high): (f64, f64)) -> Self {
         let ticks = log_ticks(low, high);
-        let labels = ticks.iter().map(|tick| unit.short(*tick)).collect();
+        let labels = ticks.iter().flat_map(|tick| unit.axis(&[*tick])).collect();
         Self { name: format!("{name}{}, log scale", unit.suffix()), ticks, labels, log: true }
     }
 
@@ -126,6 +126,10 @@ fn under(drawing: &mut Drawing, places: impl Iterator<Item = (f64, String)>, fra
 
 /// The name of a level axis, under its labels.
 fn below(drawing: &mut Drawing, name: &str, frame: Area) {
+    if name.is_empty() {
+        drawing.height = frame.bottom + 2.4 * size::LABEL;
+        return;
+    }
     let y = frame.bottom + 3.2 * size::LABEL;
     let name = text::fit(&text::clean(name), size::LABEL, false, drawing.width - frame.left - PADDING);
     drawing.put(Label::new(frame.left, y, name));
@@ -134,15 +138,26 @@ fn below(drawing: &mut Drawing, name: &str, frame: Area) {
 
 /// A row of names with their colours, wrapped where the picture ends.
 pub fn legend(drawing: &mut Drawing, entries: &[(String, Rgb)]) {
+    legend_of(drawing, entries, |drawing, _, color, (x, y)| {
+        drawing.rect((x - 5.0, y - 5.0), (x + 5.0, y + 5.0), color);
+    });
+}
+
+/// A row of names with marks of their own, each drawn around a point.
+pub fn legend_of(
+    drawing: &mut Drawing,
+    entries: &[(String, Rgb)],
+    mark: impl Fn(&mut Drawing, usize, Rgb, (f64, f64)),
+) {
     let (mut x, mut y) = (PADDING, drawing.height + size::LABEL);
     let room = drawing.width - 2.0 * PADDING - 16.0;
-    for (name, color) in entries {
+    for (at, (name, color)) in entries.iter().enumerate() {
         let label = text::fit(name, size::LABEL, false, room);
         let long = 16.0 + text::width(&label, size::LABEL, false);
         if x > PADDING && x + long > drawing.width - PADDING {
             (x, y) = (PADDING, y + 1.7 * size::LABEL);
         }
-        drawing.rect((x, y - 9.0), (x + 10.0, y + 1.0), *color);
+        mark(drawing, at, *color, (x + 5.0, y - 4.0));
         drawing.put(Label::new(x + 16.0, y, label));
         x += long + 16.0;
     }

@@ -7,7 +7,7 @@ use super::axes::{legend, widest};
 use super::drawing::{Anchor, Drawing, Label, PADDING};
 use super::scale::{Scale, extent};
 use super::text;
-use crate::present::format::{Unit, percent};
+use crate::present::format::{Unit, percent, sentence};
 use crate::present::theme::{self, AXIS, INK, REST, Rgb, size};
 
 /// Names beyond this number are left out, and the subtitle says so.
@@ -41,16 +41,21 @@ pub struct Bars {
 
 impl Chart for Bars {
     fn finding(&self) -> String {
-        let Some((at, top)) = self.measures.first().and_then(|measure| greatest(&measure.values)) else {
+        let Some((at, top)) = self.measures.last().and_then(|measure| greatest(&measure.values)) else {
             return "No values".to_owned();
         };
         let name = self.names.get(at).map_or("", String::as_str);
         match self.measures.as_slice() {
+            [one] if self.unit == Unit::Percent => {
+                format!("{name}: {} of {}", self.unit.short(top), one.name)
+            }
             [one] => format!("{name}: highest {}, {}{}", one.name, self.unit.short(top), self.part(top)),
             many => {
                 let value = |measure: &Measure| measure.values.get(at).copied().unwrap_or(f64::NAN);
-                let of =
-                    |measure: &Measure| format!("{} of {}", self.unit.short(value(measure)), measure.name);
+                let of = |measure: &Measure| match self.unit {
+                    Unit::Percent => format!("{} of {}", self.unit.short(value(measure)), measure.name),
+                    _ => format!("{} {}", measure.name, self.unit.short(value(measure))),
+                };
                 format!("{name}: {}", many.iter().map(of).collect::<Vec<_>>().join(", "))
             }
         }
@@ -89,7 +94,11 @@ impl Bars {
         let rest = self.names.len().saturating_sub(MOST);
         let cut =
             if rest > 0 { format!("; the first {MOST} of {}", self.names.len()) } else { String::new() };
-        format!("{}{}{cut}", crate::present::format::sentence(&measures.join(" and ")), self.unit.suffix())
+        let share = if self.unit == Unit::Percent { "share of " } else { "" };
+        let names = format!("{share}{}", measures.join(" and "));
+        // A metric such as `segments.silhouette` is a name, not the start of a sentence.
+        let names = if names.contains('.') { names } else { sentence(&names) };
+        format!("{names}{}{cut}", self.unit.suffix())
     }
 
     fn rows(&self, drawing: &mut Drawing, (low, high): (f64, f64)) {
@@ -162,6 +171,16 @@ mod tests {
         assert_eq!(bars(&["a", "b"], &[10.0, 30.0]).finding(), "b: highest customers, 30 (75% of all)");
         assert_eq!(bars(&["a", "b"], &[-10.0, 30.0]).finding(), "b: highest customers, 30");
         assert_eq!(bars(&["a"], &[f64::NAN]).finding(), "No values");
+    }
+
+    #[test]
+    fn shares_are_said_together() {
+        let measure = |name: &str, values: &[f64]| Measure { name: name.to_owned(), values: values.to_vec() };
+        let mut chart = bars(&["a", "b"], &[]);
+        chart.measures = vec![measure("customers", &[0.6, 0.4]), measure("revenue", &[0.1, 0.9])];
+        chart.unit = Unit::Percent;
+        assert_eq!(chart.finding(), "b: 40% of customers, 90% of revenue");
+        assert_eq!(chart.subtitle(), "Share of customers and revenue");
     }
 
     #[test]

@@ -4,11 +4,14 @@ use super::axes::{Axis, begin, calendar, upright};
 use super::drawing::{Area, Drawing, Label, PADDING, Shape};
 use super::scale::{Scale, extent};
 use super::{Chart, text};
-use crate::present::format::{Unit, change, counted};
+use crate::present::format::{Unit, change, counted, sentence};
 use crate::present::theme::{ACCENT, BAND, MAIN, MUTED, size};
 
 /// Weeks of history that a panel shows.
 const HISTORY: usize = 104;
+
+/// Weeks after which a season comes back.
+const YEAR: usize = 52;
 
 /// Panels beyond this number are left out, and a line says so.
 const MOST: usize = 8;
@@ -57,6 +60,8 @@ pub struct Outlook {
     pub steps: usize,
     /// The last periods of history; `None` where it is shorter than the sum.
     pub before: Option<f64>,
+    /// The same weeks a year earlier; `None` where history doesn't reach so far.
+    pub year_ago: Option<f64>,
     /// Their expected sum.
     pub mean: f64,
     /// Sum of the lower ends: the sum falls below only if all periods err to the same side.
@@ -81,11 +86,14 @@ impl Panel {
             return None;
         }
         let sum = |value: fn(&Step) -> f64| steps.iter().map(|step| value(step)).sum::<f64>();
-        let back = self.history.len().checked_sub(steps.len());
-        let before =
-            back.and_then(|from| self.history.get(from..)).map(|tail| tail.iter().map(|(_, v)| v).sum());
+        let past = |back: usize| {
+            let from = self.history.len().checked_sub(back)?;
+            let stretch = self.history.get(from..from + steps.len())?;
+            Some(stretch.iter().map(|(_, value)| value).filter(|value| value.is_finite()).sum())
+        };
+        let (before, year_ago) = (past(steps.len()), past(YEAR));
         let (mean, lower, upper) = (sum(|s| s.mean), sum(|s| s.lower), sum(|s| s.upper));
-        Some(Outlook { steps: steps.len(), before, mean, lower, upper })
+        Some(Outlook { steps: steps.len(), before, year_ago, mean, lower, upper })
     }
 }
 
@@ -99,6 +107,7 @@ impl Fan {
         outlooks?.into_iter().reduce(|a, b| Outlook {
             steps: a.steps.max(b.steps),
             before: a.before.zip(b.before).map(|(a, b)| a + b),
+            year_ago: a.year_ago.zip(b.year_ago).map(|(a, b)| a + b),
             mean: a.mean + b.mean,
             lower: a.lower + b.lower,
             upper: a.upper + b.upper,
@@ -114,15 +123,13 @@ impl Fan {
         let (Some((low, high)), Some((first, last))) = (extent(values), ends(days)) else { return };
         drawing.height = place.top;
         let axis = Axis::linear(&self.measure, &self.unit, (low.min(0.0), high), 4.0);
-        let top = begin(drawing, (place.left, place.right), &self.heading(panel, &axis.name));
+        let single = self.panels.len() == 1;
+        let name = if single { axis.name.clone() } else { text::clean(&panel.name) };
+        let top = begin(drawing, (place.left, place.right), &name);
         let frame = Area { left: place.left + axis.widest() + 6.0, top, ..place };
         let y = upright(drawing, &axis, frame);
-        let x = calendar(drawing, (first, last), frame, "week beginning");
+        let x = calendar(drawing, (first, last), frame, if single { "week beginning" } else { "" });
         curves(drawing, &history, panel, &x, &y);
-    }
-
-    fn heading(&self, panel: &Panel, axis: &str) -> String {
-        if self.panels.len() > 1 { format!("{}: {axis}", text::clean(&panel.name)) } else { axis.to_owned() }
     }
 
     fn key(drawing: &mut Drawing) {
@@ -153,7 +160,8 @@ impl Chart for Fan {
         if panels.is_empty() {
             return Drawing::nothing(width, &title, "There is no forecast to show.");
         }
-        let mut drawing = Drawing::titled(width, &title, "");
+        let what = format!("{}{}", sentence(&self.measure), self.unit.suffix());
+        let mut drawing = Drawing::titled(width, &title, if self.panels.len() > 1 { &what } else { "" });
         Self::key(&mut drawing);
         let columns = if panels.len() == 1 || width < 560.0 { 1 } else { 2 };
         let high = if panels.len() == 1 { 250.0 } else { 150.0 };

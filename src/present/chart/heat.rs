@@ -17,6 +17,9 @@ const FULL: f64 = 2.0;
 /// Narrowest column whose turned name can be read.
 const NARROWEST: f64 = 15.0;
 
+/// Height of a line of a name.
+const LINE: f64 = 1.3 * size::LABEL;
+
 /// A grid of differences.
 #[derive(Clone, Debug)]
 pub struct Heat {
@@ -63,7 +66,7 @@ impl Chart for Heat {
         )]
         let columns = self.columns.len().min((room / NARROWEST).max(1.0) as usize);
         let mut drawing = Drawing::titled(width, &title, &self.subtitle(rows.len(), columns));
-        let cell = (room / columns as f64).min(110.0);
+        let cell = (room / columns as f64).min(150.0);
         self.heads(&mut drawing, left, cell, columns);
         for ((_, values), name) in rows.iter().zip(names) {
             let y = drawing.height;
@@ -107,21 +110,29 @@ impl Heat {
     /// Names over the columns: level where all fit, else turned.
     fn heads(&self, drawing: &mut Drawing, left: f64, cell: f64, columns: usize) {
         let names: Vec<_> = self.columns.iter().take(columns).map(|name| text::clean(name)).collect();
-        let turned = names.iter().any(|name| text::width(name, size::LABEL, false) > cell - 8.0);
-        let room = if turned { 110.0 } else { cell };
-        let names: Vec<_> =
-            names.into_iter().map(|name| text::fit(&name, size::LABEL, false, room)).collect();
-        drawing.height += if turned { super::axes::widest(&names) + 6.0 } else { 1.5 * size::LABEL };
-        for (at, name) in names.into_iter().enumerate() {
-            let middle = left + cell * (at as f64 + 0.5);
-            let y = drawing.height - 5.0;
-            let label = if turned {
-                Label::new(middle + 0.36 * size::LABEL, y, name).turned()
-            } else {
-                Label::new(middle, y, name).anchored(Anchor::Middle)
-            };
-            drawing.put(label.colored(INK));
+        let wrapped: Vec<_> =
+            names.iter().map(|name| text::wrap(name, size::LABEL, false, cell - 8.0, 2)).collect();
+        let centers = (0..columns).map(|at| left + cell * (at as f64 + 0.5));
+        if wrapped.iter().zip(&names).all(|(lines, name)| lines.join(" ") == *name) {
+            drawing.height += wrapped.iter().map(Vec::len).max().unwrap_or(1) as f64 * LINE + 6.0;
+            centers.zip(wrapped).for_each(|(x, lines)| level_head(drawing, x, lines));
+        } else {
+            let names: Vec<_> = names.iter().map(|name| text::fit(name, size::LABEL, false, 110.0)).collect();
+            drawing.height += super::axes::widest(&names) + 6.0;
+            for (x, name) in centers.zip(names) {
+                let label = Label::new(x + 0.36 * size::LABEL, drawing.height - 5.0, name);
+                drawing.put(label.turned().colored(INK));
+            }
         }
+    }
+}
+
+/// The lines of a name, the last one just above the cells.
+fn level_head(drawing: &mut Drawing, x: f64, lines: Vec<String>) {
+    let top = drawing.height - 5.0 - LINE * (lines.len() as f64 - 1.0);
+    for (at, line) in lines.into_iter().enumerate() {
+        let label = Label::new(x, top + LINE * at as f64, line);
+        drawing.put(label.anchored(Anchor::Middle).colored(INK));
     }
 }
 

@@ -3,7 +3,7 @@
 use super::axes::{Axis, begin, legend, level, upright};
 use super::drawing::{Area, Drawing, PADDING};
 use super::{Chart, text};
-use crate::present::format::{Unit, counted};
+use crate::present::format::{Unit, count, counted, percent, sentence};
 use crate::present::theme::{self, LEVELS, Rgb};
 
 /// Counts of values between two ends.
@@ -23,6 +23,10 @@ pub struct Histogram {
     pub groups: Vec<String>,
     /// Counts by stretch, then group.
     pub counts: Vec<Vec<u64>>,
+    /// Half of the values lie below it.
+    pub median: Option<f64>,
+    /// Values above the upper end, which are not drawn.
+    pub beyond: u64,
 }
 
 impl Histogram {
@@ -36,12 +40,18 @@ impl Histogram {
             ends,
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
             counts: vec![vec![0; groups.len().max(1)]; stretches.max(1)],
+            median: None,
+            beyond: 0,
         }
     }
 
-    /// Counts a value into its stretch; the ends belong to the outer ones. Others are not counted.
+    /// Counts a value into its stretch; the ends belong to the outer ones. Values below the lower
+    /// end and such as aren't finite are not counted.
     pub fn add(&mut self, value: f64, group: usize) {
         let (low, high) = self.ends;
+        if value.is_finite() && value > high {
+            self.beyond += 1;
+        }
         if !(low..=high).contains(&value) {
             return;
         }
@@ -78,19 +88,22 @@ impl Histogram {
 
 impl Chart for Histogram {
     fn finding(&self) -> String {
-        let sums: Vec<_> = self.counts.iter().map(|groups| groups.iter().sum::<u64>()).collect();
-        let total = self.total();
-        let Some((place, most)) = sums.into_iter().enumerate().reduce(|a, b| if b.1 > a.1 { b } else { a })
-        else {
-            return "No values".to_owned();
-        };
-        if total == 0 {
-            return "No values".to_owned();
+        let (total, last) = (self.total(), self.groups.len().saturating_sub(1));
+        let of = |group: usize| self.counts.iter().filter_map(|groups| groups.get(group)).sum::<u64>();
+        match (self.groups.last(), self.median) {
+            _ if total == 0 => "No values".to_owned(),
+            (Some(name), _) => {
+                let share = percent(of(last) as f64 / total as f64);
+                let number = usize::try_from(of(last)).unwrap_or(usize::MAX);
+                let number = counted(number, self.counted.trim_end_matches('s'), &self.counted);
+                sentence(&format!("{name}: {number} ({share})"))
+            }
+            (None, Some(median)) => {
+                let median = self.unit.short(median);
+                sentence(&format!("{}: half of all {} lie below {median}", self.measure, self.counted))
+            }
+            (None, None) => sentence(&self.measure),
         }
-        let (from, to) = self.stretch(place);
-        let share = Unit::Percent.short(most as f64 / total as f64);
-        let ends = self.unit.axis(&[from, to]).join(" and ");
-        format!("{share} of {} have a {} between {ends}", self.counted, self.measure)
     }
 
     fn draw(&self, width: f64) -> Drawing {
@@ -99,8 +112,9 @@ impl Chart for Histogram {
             return Drawing::nothing(width, &title, "There are no values to show.");
         }
         let most = self.counts.iter().map(|groups| groups.iter().sum::<u64>()).max().unwrap_or(0);
-        let all = usize::try_from(self.total()).unwrap_or(usize::MAX);
-        let subtitle = counted(all, self.counted.trim_end_matches('s'), &self.counted);
+        let all = format!("{} {}", count(self.total() + self.beyond), self.counted);
+        let cut = format!("{all}; {} lie beyond the right end", count(self.beyond));
+        let subtitle = if self.beyond > 0 { cut } else { all };
         let mut drawing = Drawing::titled(width, &title, &subtitle);
         if self.groups.len() > 1 {
             let entries =
@@ -137,7 +151,13 @@ mod tests {
     use crate::present::chart::{NARROW, WIDE};
 
     fn churn() -> Histogram {
-        Histogram::new("probability of churn", Unit::Percent, (0.0, 1.0), &["low", "medium", "high"], 20)
+        Histogram::new(
+            "probability of churn",
+            Unit::Percent,
+            (0.0, 1.0),
+            &["low risk", "medium risk", "high risk"],
+            20,
+        )
     }
 
     #[test]
@@ -151,11 +171,17 @@ mod tests {
     }
 
     #[test]
-    fn the_finding_names_the_fullest_stretch() {
+    fn the_finding_counts_the_highest_group_or_names_the_median() {
         let mut chart = churn();
-        [0.11, 0.12, 0.13, 0.9].into_iter().for_each(|value| chart.add(value, 0));
-        assert_eq!(chart.finding(), "75% of customers have a probability of churn between 10% and 15%");
+        [0.11, 0.12, 0.13].into_iter().for_each(|value| chart.add(value, 0));
+        chart.add(0.9, 2);
+        assert_eq!(chart.finding(), "High risk: 1 customer (25%)");
         assert_eq!(churn().finding(), "No values");
+        let mut spend = Histogram::new("total spend", Unit::Number, (0.0, 10.0), &[], 10);
+        [1.0, 2.0, 30.0].into_iter().for_each(|value| spend.add(value, 0));
+        spend.median = Some(2.0);
+        assert_eq!(spend.finding(), "Total spend: half of all customers lie below 2");
+        assert_eq!(spend.beyond, 1);
     }
 
     #[test]

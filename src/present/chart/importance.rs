@@ -1,7 +1,7 @@
 //! Importance: which features a model leans on, largest first.
 
 use super::{Bars, Chart, Drawing, Measure};
-use crate::present::format::{Unit, percent, words};
+use crate::present::format::{Unit, percent, sentence, words};
 
 /// Features beyond this number are left out, the least important first.
 const MOST: usize = 15;
@@ -52,7 +52,7 @@ impl Chart for Importance {
     fn finding(&self) -> String {
         match (self.ranked().first(), self.top_share()) {
             (Some((name, _)), Some(share)) => {
-                format!("{} matters most: {} of all importance", words(name), percent(share))
+                sentence(&format!("{} matters most: {} of all importance", words(name), percent(share)))
             }
             _ => "No feature matters".to_owned(),
         }
@@ -74,7 +74,7 @@ mod tests {
         let features =
             (0..40).map(|at| (format!("feature_{at}"), f64::from(at))).chain([("odd".to_owned(), f64::NAN)]);
         let chart = Importance { title: None, features: features.collect() };
-        assert_eq!(chart.finding(), "feature 39 matters most: 5.0% of all importance");
+        assert_eq!(chart.finding(), "Feature 39 matters most: 5.0% of all importance");
         assert_eq!(chart.bars().names.len(), MOST);
         legible::check(&chart.draw(NARROW));
     }

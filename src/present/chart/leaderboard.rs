@@ -1,7 +1,7 @@
 //! Leaderboard: the variants of a sweep by what they were to be best at.
 
 use super::{Bars, Chart, Drawing, Measure};
-use crate::present::format::{Unit, counted, short, words};
+use crate::present::format::{Unit, counted, short};
 
 /// Variants beyond this number are left out.
 const MOST: usize = 25;
@@ -24,7 +24,7 @@ impl Leaderboard {
             title: Some(self.title.clone().unwrap_or_else(|| self.finding())),
             names: top.iter().map(|(name, _)| name.clone()).collect(),
             measures: vec![Measure {
-                name: words(&self.objective),
+                name: self.objective.clone(),
                 values: top.iter().map(|(_, value)| *value).collect(),
             }],
             unit: Unit::Number,
@@ -39,10 +39,9 @@ impl Chart for Leaderboard {
         let mut results = self.variants.iter().filter(|(_, value)| value.is_finite());
         let Some((name, best)) = results.next() else { return "No variant has a result".to_owned() };
         let of = counted(self.variants.len(), "variant", "variants");
-        let ahead = results.next().map_or_else(String::new, |(second, value)| {
-            format!(", {} ahead of {second}", short((best - value).abs()))
-        });
-        format!("{name} is the best of {of}: {}{ahead}", short(*best))
+        let next =
+            results.next().map_or_else(String::new, |(_, value)| format!(", the next one {}", short(*value)));
+        format!("{name} is the best of {of}: {}{next}", short(*best))
     }
 
     fn draw(&self, width: f64) -> Drawing {
@@ -64,7 +63,7 @@ mod tests {
     #[test]
     fn the_finding_names_the_best_and_its_lead() {
         let finding = board(&[("k=4", 0.3), ("k=3", 0.275), ("k=9", f64::NAN)]).finding();
-        assert_eq!(finding, "k=4 is the best of 3 variants: 0.300, 0.0250 ahead of k=3");
+        assert_eq!(finding, "k=4 is the best of 3 variants: 0.300, the next one 0.275");
         assert_eq!(board(&[("k=4", f64::NAN)]).finding(), "No variant has a result");
     }
 

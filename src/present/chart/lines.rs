@@ -86,7 +86,7 @@ impl Chart for Lines {
             .collect();
         let beside = width >= ROOM_FOR_NAMES && names.len() > 1;
         if names.len() > 1 && !beside {
-            legend(&mut drawing, &names);
+            legend(&mut drawing, &names.iter().rev().cloned().collect::<Vec<_>>());
         }
         let margin = if beside { name_room(&names, width) } else { 0.0 };
         let axis = Axis::linear(&self.measure, &self.unit, (low.min(0.0), high), 5.0);

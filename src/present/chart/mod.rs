@@ -54,3 +54,6 @@ pub trait Chart {
     /// The picture at a width in pixels; the height follows from what is in it.
     fn draw(&self, width: f64) -> Drawing;
 }
+
+#[cfg(test)]
+mod gallery;

@@ -25,6 +25,9 @@ const DAY: i64 = 86_400_000_000;
 /// Measures whose sum over segments is the whole.
 const ADDITIVE: [&str; 5] = ["customers", "revenue", "orders", "customer_share", "revenue_share"];
 
+/// Bands of a probability, lowest first.
+const BANDS: [&str; 3] = ["low", "medium", "high"];
+
 /// Points of a scatter.
 pub const SAMPLE: usize = 1_000;
 
@@ -76,7 +79,8 @@ pub fn days(batch: &RecordBatch, name: &str) -> Result<Vec<Option<i64>>> {
 /// When a column doesn't exist or a measure isn't a number.
 pub fn bars(table: &Table, name: &str, measures: &[&str], unit: Unit) -> Result<Bars> {
     let batch = gather(table, &[&[name], measures].concat())?;
-    let measure = |column: &&str| Ok(Measure { name: words(column), values: float_vec(&batch, column)? });
+    let measure =
+        |column: &&str| Ok(Measure { name: share_of(column, &unit), values: float_vec(&batch, column)? });
     Ok(Bars {
         title: None,
         names: labels(&batch, name)?,
@@ -110,8 +114,13 @@ pub fn lines(table: &Table, x: &str, y: &str, series: Option<&str>, unit: Unit) 
         }
     }
     lines.iter_mut().for_each(|line| line.points.sort_by(|a, b| a.0.total_cmp(&b.0)));
-    let across = if dated { Across::Dates(words(x)) } else { Across::Numbers(words(x)) };
-    Ok(Lines { title: None, measure: words(y), unit, across, series: lines })
+    let across = match (dated, x) {
+        (true, "period") => Across::Dates("week beginning".to_owned()),
+        (true, _) => Across::Dates(words(x)),
+        (false, _) => Across::Numbers(words(x)),
+    };
+    let measure = if x == "period" { format!("{} a week", words(y)) } else { words(y) };
+    Ok(Lines { title: None, measure, unit, across, series: lines })
 }
 
 /// One panel a series: its history, and the first model's forecast of it.
@@ -204,7 +213,8 @@ pub fn selection(table: &Table, chosen: Option<f64>) -> Result<Selection> {
     Ok(Selection { title: None, numbers: float_vec(&batch, "k")?, curves, chosen })
 }
 
-/// Counts of a column between 0 and 1 (or its own ends), by the bands low, medium and high.
+/// Counts of a column by the bands low, medium and high; shares lie between 0 and 1, other numbers
+/// between round ends that leave out the topmost hundredth.
 ///
 /// # Errors
 /// When a column doesn't exist or isn't a number.
@@ -215,19 +225,29 @@ pub fn histogram(
     unit: Unit,
     stretches: usize,
 ) -> Result<Histogram> {
-    const BANDS: [&str; 3] = ["low", "medium", "high"];
-    let ends = if unit == Unit::Percent { (0.0, 1.0) } else { range(table, x)? };
-    let groups: &[&str] = if band.is_some() { &BANDS } else { &[] };
-    let mut histogram = Histogram::new(&words(x), unit, ends, groups, stretches);
+    let (mut values, mut groups) = (Vec::new(), Vec::new());
     for batch in table.select(&[&[x], band.as_slice()].concat())? {
         let batch = batch?;
-        let bands = band.map(|band| strings(&batch, band)).transpose()?;
-        for (row, value) in float_vec(&batch, x)?.into_iter().enumerate() {
-            let name =
-                bands.as_ref().filter(|bands| bands.is_valid(row)).map_or("", |bands| bands.value(row));
-            histogram.add(value, BANDS.iter().position(|band| *band == name).unwrap_or(0));
+        values.extend(float_vec(&batch, x)?);
+        if let Some(band) = band {
+            let names = strings(&batch, band)?;
+            groups.extend(
+                names.iter().map(|name| BANDS.iter().position(|band| name == Some(band)).unwrap_or(0)),
+            );
         }
     }
+    let mut sorted: Vec<_> = values.iter().copied().filter(|value| value.is_finite()).collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let share = unit == Unit::Percent;
+    let edges = if share { vec![0.0, 1.0] } else { round_edges(&sorted, stretches) };
+    let ends = super::scale::extent(edges.iter().copied()).unwrap_or((0.0, 1.0));
+    let stretches = if share { stretches } else { edges.len().saturating_sub(1) };
+    let names: &[&str] = if band.is_some() { &["low risk", "medium risk", "high risk"] } else { &[] };
+    let mut histogram = Histogram::new(&words(x), unit, ends, names, stretches);
+    for (row, value) in values.into_iter().enumerate() {
+        histogram.add(value, groups.get(row).copied().unwrap_or(0));
+    }
+    histogram.median = sorted.get(sorted.len() / 2).copied();
     Ok(histogram)
 }
 
@@ -275,6 +295,15 @@ pub fn leaderboard(table: &Table, name: &str, objective: &str) -> Result<Leaderb
 /// Whether a column's type is a date or a timestamp.
 pub fn is_date(kind: &DataType) -> bool {
     matches!(kind, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
+}
+
+/// What a column of shares divides: `customer_share` is a share of customers.
+fn share_of(column: &str, unit: &Unit) -> String {
+    match (column, unit) {
+        ("customer_share", Unit::Percent) => "customers".to_owned(),
+        ("revenue_share", Unit::Percent) => "revenue".to_owned(),
+        _ => words(column),
+    }
 }
 
 fn steps(forecast: &Table) -> Result<Vec<Panel>> {
@@ -342,16 +371,11 @@ fn assigned(
     Ok(out)
 }
 
-fn range(table: &Table, column: &str) -> Result<(f64, f64)> {
-    let mut ends: Option<(f64, f64)> = None;
-    for batch in table.select(&[column])? {
-        let found = super::scale::extent(float_vec(&batch?, column)?);
-        ends = match (ends, found) {
-            (Some((low, high)), Some((l, h))) => Some((low.min(l), high.max(h))),
-            (ends, found) => ends.or(found),
-        };
-    }
-    Ok(ends.unwrap_or((0.0, 1.0)))
+/// Round values around all but the topmost hundredth.
+fn round_edges(sorted: &[f64], stretches: usize) -> Vec<f64> {
+    let low = sorted.first().copied().unwrap_or(0.0);
+    let high = sorted.get(sorted.len().saturating_sub(1) * 99 / 100).copied().unwrap_or(1.0);
+    super::scale::ticks(low, high, stretches as f64)
 }
 
 /// Values in the order of their first appearance.

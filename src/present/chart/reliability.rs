@@ -3,7 +3,7 @@
 use super::Chart;
 use super::axes::{Axis, begin, level, upright};
 use super::drawing::{Area, Drawing, PADDING};
-use crate::present::format::{Unit, percent};
+use crate::present::format::{Unit, fixed};
 use crate::present::theme::{ACCENT, MAIN, MUTED};
 
 /// The two-sided 95 % quantile of the normal distribution.
@@ -71,7 +71,10 @@ impl Chart for Reliability {
     fn finding(&self) -> String {
         match self.error() {
             None => "No predictions".to_owned(),
-            Some(error) => format!("Predicted and observed churn differ by {} on average", percent(error)),
+            Some(error) => format!(
+                "Predicted and observed churn differ by {} points on average",
+                fixed(100.0 * error, 1)
+            ),
         }
     }
 
@@ -87,8 +90,7 @@ impl Chart for Reliability {
         let upright_axis = Axis::linear("observed share that churned", &Unit::Percent, (0.0, 1.0), 5.0);
         let top = begin(&mut drawing, (PADDING, width - PADDING), &upright_axis.name);
         let left = PADDING + upright_axis.widest() + 6.0;
-        let side = (width - left - PADDING - 8.0).min(420.0);
-        let frame = Area { left, top, right: left + side, bottom: top + side.min(300.0) };
+        let frame = Area { left, top, right: width - PADDING - 12.0, bottom: top + 260.0 };
         let y = upright(&mut drawing, &upright_axis, frame);
         let level_axis = Axis::linear("predicted probability of churn", &Unit::Percent, (0.0, 1.0), 5.0);
         let x = level(&mut drawing, &level_axis, frame, true);
@@ -136,7 +138,7 @@ mod tests {
         };
         assert!((chart.error().unwrap() - 0.075).abs() < 1e-12);
         assert!((chart.base_rate().unwrap() - 0.35).abs() < 1e-12);
-        assert_eq!(chart.finding(), "Predicted and observed churn differ by 7.5% on average");
+        assert_eq!(chart.finding(), "Predicted and observed churn differ by 7.5 points on average");
     }
 
     #[test]

@@ -67,18 +67,15 @@ pub fn ticks(low: f64, high: f64, count: f64) -> Vec<f64> {
     out
 }
 
-/// Powers of ten from at or below `low` to at or above `high`, both above zero.
+/// Values 1, 2 and 5 times powers of ten from at or below `low` to at or above `high`, both above
+/// zero; powers of ten alone where that would be more than eight.
 pub fn log_ticks(low: f64, high: f64) -> Vec<f64> {
-    let (first, last) = (low.log10().floor(), high.log10().ceil());
-    let last = if last > first { last } else { first + 1.0 };
+    let (first, last) = (low.log10().floor(), high.log10().ceil().max(low.log10().floor() + 1.0));
     let step = ((last - first) / 6.0).ceil().max(1.0);
-    let mut out = Vec::new();
-    let mut power = first;
-    while power < last + step && out.len() < 64 {
-        out.push(10_f64.powf(power));
-        power += step;
-    }
-    out
+    let powers = || (0..64).map(|at| first + step * f64::from(at)).take_while(|power| *power < last + step);
+    let fine = || powers().flat_map(|power| [1.0, 2.0, 5.0].map(|factor| factor * 10_f64.powf(power)));
+    let close = within(&fine().collect::<Vec<_>>(), low, high);
+    if step == 1.0 && close.len() <= 8 { close } else { powers().map(|power| 10_f64.powf(power)).collect() }
 }
 
 /// Days since 1970-01-01 with their labels, as many as fit into `room` pixels.
@@ -92,12 +89,20 @@ pub fn dates(first: i64, last: i64, room: f64) -> Vec<(i64, String)> {
             .zip(ticks.iter().skip(1))
             .all(|(a, b)| apart(a, b) >= (wide(&a.1) + wide(&b.1)) / 2.0 + 8.0)
     };
-    let by_week = [1, 2, 4].into_iter().map(|weeks| weekly(first, last, weeks));
-    let by_month =
-        [1, 2, 3, 6, 12, 24, 60, 120, 600, 1200, 6000].into_iter().map(|months| monthly(first, last, months));
-    let short = (last - first) <= 70;
-    let rows = by_week.filter(|_| short).chain(by_month).find(|ticks| ticks.len() > 1 && fits(ticks));
+    let weeks: &[i64] = if last - first <= 70 { &[1, 2, 4] } else { &[] };
+    let months = [1, 2, 3, 6, 12, 24, 60, 120, 600, 1200, 6000];
+    let by_week = weeks.iter().map(|weeks| weekly(first, last, *weeks));
+    let by_month = months.into_iter().map(|months| monthly(first, last, months));
+    let rows = by_week.chain(by_month).find(|ticks| ticks.len() > 1 && fits(ticks));
     rows.unwrap_or_else(|| vec![(first, format::date(first))])
+}
+
+/// Ascending values from the last at or below `low` to the first at or above `high`.
+fn within(values: &[f64], low: f64, high: f64) -> Vec<f64> {
+    let from = values.iter().rposition(|value| *value <= low * (1.0 + 1e-9)).unwrap_or(0);
+    let to = values.iter().position(|value| *value >= high * (1.0 - 1e-9)).unwrap_or(values.len());
+    let to = to.max(from + 1);
+    values.iter().take(to + 1).skip(from).copied().collect()
 }
 
 /// The smallest of 1, 2 and 5 times a power of ten that is at least the value.
@@ -182,9 +187,10 @@ mod tests {
     }
 
     #[test]
-    fn log_ticks_are_powers_of_ten() {
-        assert_eq!(log_ticks(3.0, 4_000.0), [1.0, 10.0, 100.0, 1000.0, 10_000.0]);
-        assert_eq!(log_ticks(10.0, 10.0), [10.0, 100.0]);
+    fn log_ticks_are_round() {
+        assert_eq!(log_ticks(3.0, 150.0), [2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0]);
+        assert_eq!(log_ticks(3.0, 40_000.0), [1.0, 10.0, 100.0, 1000.0, 10_000.0, 100_000.0]);
+        assert_eq!(log_ticks(10.0, 10.0), [10.0, 20.0]);
         assert!(log_ticks(1e-9, 1e12).len() <= 8);
     }
 

@@ -1,10 +1,10 @@
 //! Scatter: points by two measures, groups apart by colour and by shape.
 
-use super::axes::{Axis, begin, legend, level, upright};
+use super::axes::{Axis, begin, legend_of, level, upright};
 use super::drawing::{Area, Drawing, PADDING, Shape};
 use super::scale::extent;
 use super::{Chart, text};
-use crate::present::format::{Unit, count, counted};
+use crate::present::format::{Unit, count, counted, fixed, sentence};
 use crate::present::theme::{self, REST, Rgb, SERIES};
 
 /// Points that look alike.
@@ -47,10 +47,8 @@ impl Chart for Scatter {
         let points: Vec<_> = self.groups.iter().flat_map(|group| group.points.iter().copied()).collect();
         let (x, y) = (&self.x.name, &self.y.name);
         match rank_correlation(&points) {
-            None => format!("{x} and {y}"),
-            Some(r) => {
-                format!("{x} and {y} {} (rank correlation {})", how(r), crate::present::format::fixed(r, 2))
-            }
+            None => sentence(&format!("{x} and {y}")),
+            Some(r) => sentence(&format!("{x} and {y} {} (rank correlation {})", how(r), fixed(r, 2))),
         }
     }
 
@@ -66,7 +64,10 @@ impl Chart for Scatter {
             format!("{} of {}, drawn at random", count(shown as u64), counted(self.of, "row", "rows"));
         let mut drawing = Drawing::titled(width, &title, if shown < self.of { &sampled } else { "" });
         if groups.len() > 1 {
-            legend(&mut drawing, &key(&groups));
+            let shape = |at: usize| groups.get(at).map_or(0, |group| group.3);
+            legend_of(&mut drawing, &key(&groups), |drawing, at, color, point| {
+                mark(drawing, point, color, shape(at))
+            });
         }
         let (x, y) = (axis(&self.x, x), axis(&self.y, y));
         let top = begin(&mut drawing, (PADDING, width - PADDING), &y.name);
@@ -229,6 +230,6 @@ mod tests {
 
     #[test]
     fn the_finding_says_how_the_two_move() {
-        assert!(scatter(1, false).finding().starts_with("frequency and monetary rise together closely"));
+        assert!(scatter(1, false).finding().starts_with("Frequency and monetary rise together closely"));
     }
 }

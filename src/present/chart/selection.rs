@@ -40,11 +40,11 @@ impl Chart for Selection {
             (Some((k, top)), Some(chosen)) if chosen != k => {
                 let own = self.numbers.iter().zip(&curve.values).find(|(number, _)| **number == chosen);
                 let own = own.map_or_else(String::new, |(_, value)| {
-                    format!("; {chosen}, in use, have {}", fixed(*value, 3))
+                    format!("; at {chosen}, in use, {}", fixed(*value, 3))
                 });
-                format!("{k} segments are apart best: {name} {}{own}", fixed(top, 3))
+                format!("Best separated at {k} segments: {name} {}{own}", fixed(top, 3))
             }
-            (Some((k, top)), _) => format!("{k} segments are apart best: {name} {}", fixed(top, 3)),
+            (Some((k, top)), _) => format!("Best separated at {k} segments: {name} {}", fixed(top, 3)),
         }
     }
 
@@ -142,10 +142,10 @@ mod tests {
     #[test]
     fn the_finding_names_the_best_and_the_one_in_use() {
         let chart = selection(&[0.249, 0.292, 0.3, 0.268], Some(5.0));
-        assert_eq!(chart.finding(), "4 segments are apart best: silhouette 0.300; 5, in use, have 0.268");
+        assert_eq!(chart.finding(), "Best separated at 4 segments: silhouette 0.300; at 5, in use, 0.268");
         assert_eq!(
             selection(&[0.2, 0.1], Some(2.0)).finding(),
-            "2 segments are apart best: silhouette 0.200"
+            "Best separated at 2 segments: silhouette 0.200"
         );
         assert_eq!(selection(&[], None).finding(), "No measures");
     }

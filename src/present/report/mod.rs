@@ -1,0 +1,4 @@
+//! The report.
+
+#[cfg(test)]
+pub mod example;

@@ -40,6 +40,21 @@ impl Unit {
         }
     }
 
+    /// Values that stand under each other: small numbers have the same decimals.
+    pub fn alike(&self, values: &[f64]) -> Vec<String> {
+        let largest = values.iter().filter(|v| v.is_finite()).fold(0.0_f64, |top, v| top.max(v.abs()));
+        let fractions = values.iter().any(|value| value.fract() != 0.0);
+        let decimals = if largest < 1.0 { 3 } else { 2 };
+        let small = *self == Self::Number && fractions && (0.001..10.0).contains(&largest);
+        let whole = matches!(self, Self::Money(_)) && (100.0..100_000.0).contains(&largest);
+        let one = |value: f64| match self {
+            _ if small => fixed(value, decimals),
+            Self::Money(symbol) if whole && value.is_finite() => money(symbol, value, |v| fixed(v, 0)),
+            _ => self.short(value),
+        };
+        values.iter().map(|value| one(*value)).collect()
+    }
+
     /// The labels of an axis: one scale and one number of decimals for all of them.
     pub fn axis(&self, ticks: &[f64]) -> Vec<String> {
         let largest = ticks.iter().fold(0.0_f64, |top, tick| top.max(tick.abs()));
@@ -280,6 +295,13 @@ mod tests {
         assert_eq!(Unit::Percent.axis(&[0.0, 0.05, 0.1]), ["0%", "5%", "10%"]);
         assert_eq!(Unit::Number.axis(&[-0.25, 0.0, 0.25]), ["−0.25", "0", "0.25"]);
         assert_eq!(Unit::Number.axis(&[0.0, 0.1, 0.2, 0.300_000_000_000_000_04]), ["0", "0.1", "0.2", "0.3"]);
+    }
+
+    #[test]
+    fn values_under_each_other_have_the_same_decimals() {
+        assert_eq!(Unit::Number.alike(&[0.41, 0.08, f64::NAN]), ["0.410", "0.080", "–"]);
+        assert_eq!(Unit::Number.alike(&[4.0, 1_200.0]), ["4", "1,200"]);
+        assert_eq!(Unit::Money("€".to_owned()).alike(&[74.5, 3_312.0]), ["€74", "€3,312"]);
     }
 
     #[test]

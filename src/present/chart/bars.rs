@@ -105,9 +105,8 @@ impl Bars {
         let names = self.names.iter().take(MOST).map(|name| text::clean(name));
         let room = drawing.width * 0.36;
         let names: Vec<_> = names.map(|name| text::fit(&name, size::LABEL, false, room)).collect();
-        let texts: Vec<_> =
-            self.measures.iter().flat_map(|m| &m.values).map(|v| self.unit.short(*v)).collect();
-        let margin = widest(&texts) + 8.0;
+        let texts: Vec<_> = self.measures.iter().map(|measure| self.unit.alike(&measure.values)).collect();
+        let margin = texts.iter().map(|texts| widest(texts)).fold(0.0, f64::max) + 8.0;
         let left = PADDING + widest(&names) + 8.0;
         let from = left + if low < 0.0 { margin } else { 0.0 };
         let scale = Scale::linear(low, high, from, (drawing.width - PADDING - margin).max(from + 1.0));
@@ -119,20 +118,29 @@ impl Bars {
             let middle = drawing.height + (gap + high) / 2.0;
             let label = Label::new(left - 8.0, middle + 0.36 * size::LABEL, name);
             drawing.put(label.anchored(Anchor::End).colored(INK));
-            self.bars(drawing, at, (drawing.height + gap / 2.0, thick), &scale);
+            let texts = texts.iter().map(|texts| texts.get(at).map_or("", String::as_str));
+            self.bars(drawing, at, (drawing.height + gap / 2.0, thick), &scale, texts);
             drawing.height += gap + high;
         }
         drawing.line(vec![(scale.at(0.0), top), (scale.at(0.0), drawing.height)], 1.0, AXIS);
     }
 
-    fn bars(&self, drawing: &mut Drawing, at: usize, (top, thick): (f64, f64), scale: &Scale) {
-        for (place, measure) in self.measures.iter().enumerate() {
+    /// The bars of one name, each with its value at its end.
+    fn bars<'a>(
+        &self,
+        drawing: &mut Drawing,
+        at: usize,
+        (top, thick): (f64, f64),
+        scale: &Scale,
+        texts: impl Iterator<Item = &'a str>,
+    ) {
+        for ((place, measure), text) in self.measures.iter().enumerate().zip(texts) {
             let value = measure.values.get(at).copied().unwrap_or(f64::NAN);
             let y = top + thick * place as f64;
             let (zero, end) = (scale.at(0.0), scale.at(if value.is_finite() { value } else { 0.0 }));
             drawing.rect((zero, y + 1.0), (end, y + thick - 1.0), self.color(at, place));
             let (anchor, gap) = if value < 0.0 { (Anchor::End, -5.0) } else { (Anchor::Start, 5.0) };
-            let label = Label::new(end + gap, y + thick / 2.0 + 0.36 * size::LABEL, self.unit.short(value));
+            let label = Label::new(end + gap, y + thick / 2.0 + 0.36 * size::LABEL, text);
             drawing.put(label.anchored(anchor).colored(INK));
         }
     }

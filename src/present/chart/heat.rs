@@ -56,7 +56,7 @@ impl Chart for Heat {
         }
         let rows = self.strongest();
         let names: Vec<_> =
-            rows.iter().map(|(name, _)| text::fit(name, size::LABEL, false, width * 0.34)).collect();
+            rows.iter().map(|(name, _)| text::fit(name, size::LABEL, false, width * 0.4)).collect();
         let left = PADDING + super::axes::widest(&names) + 8.0;
         let room = width - PADDING - left;
         #[expect(

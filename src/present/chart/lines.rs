@@ -101,7 +101,7 @@ impl Chart for Lines {
 
 impl Lines {
     /// The series called `all`, else the sum of all series at each place.
-    fn total(&self) -> Vec<(f64, f64)> {
+    pub fn total(&self) -> Vec<(f64, f64)> {
         if let Some(all) = self.series.iter().find(|series| series.name == "all") {
             return all.points.clone();
         }

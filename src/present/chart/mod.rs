@@ -38,7 +38,7 @@ pub use png::png;
 pub use reliability::{Bin, Reliability};
 pub use scatter::{Group, Scatter};
 pub use selection::{Curve, Selection};
-pub use svg::svg;
+pub use svg::{inline, svg};
 
 /// Width of a chart on a screen or a page of paper, in CSS pixels.
 pub const WIDE: f64 = 880.0;

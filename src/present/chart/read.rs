@@ -247,7 +247,8 @@ pub fn histogram(
     for (row, value) in values.into_iter().enumerate() {
         histogram.add(value, groups.get(row).copied().unwrap_or(0));
     }
-    histogram.median = sorted.get(sorted.len() / 2).copied();
+    let middle = sorted.get(sorted.len().saturating_sub(1) / 2).zip(sorted.get(sorted.len() / 2));
+    histogram.median = middle.map(|(low, high)| f64::midpoint(*low, *high));
     Ok(histogram)
 }
 

@@ -30,6 +30,18 @@ pub fn svg(drawing: &Drawing) -> Result<String> {
     Ok(head(drawing, size) + &lighter(body))
 }
 
+/// The drawing as an element of a page, which has its words once for the ear (`aria-label`) and
+/// shows none when the pointer rests on it.
+///
+/// # Errors
+/// When plotters fails to paint it.
+pub fn inline(drawing: &Drawing) -> Result<String> {
+    let whole = svg(drawing)?;
+    let title = escape(&drawing.title);
+    let label = format!("<svg aria-label=\"{title}\"");
+    Ok(whole.replacen("<svg", &label, 1).replacen(&format!("<title>{title}</title>\n"), "", 1))
+}
+
 /// An opening tag in pixels, with a title for those who can't see the picture.
 fn head(drawing: &Drawing, (wide, high): (u32, u32)) -> String {
     let (width, height) = (drawing.width.ceil(), drawing.height.ceil());
@@ -52,7 +64,7 @@ fn lighter(body: &str) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -69,6 +81,13 @@ mod tests {
         assert!(!svg.contains("<script"));
         assert!(!svg.contains("onload=\"x"));
         assert!(svg.contains("&lt;script&gt;"));
+    }
+
+    #[test]
+    fn a_part_of_a_page_has_its_title_as_a_label() {
+        let inline = inline(&Drawing::titled(300.0, "\"<b>\"", "")).unwrap();
+        assert!(inline.starts_with("<svg aria-label=\"&quot;&lt;b&gt;&quot;\" xmlns"));
+        assert!(!inline.contains("<title>"));
     }
 
     #[test]

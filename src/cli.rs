@@ -1,1 +1,215 @@
-//! c
+//! Commands and flags; no behaviour.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Customer segmentation, benchmarking and forecasting: run a TOML pipeline, rerun only what changed.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// The project's folder: paths in pipelines start there, and data/, cache/ and experiments/ are made there
+    #[arg(long, global = true, value_name = "DIR", default_value = ".")]
+    pub root: PathBuf,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a pipeline: only what changed since the last run runs again
+    Run(Run),
+    /// Tell what a run would do, without running
+    Plan(Plan),
+    /// Check a pipeline without running it
+    Check(Check),
+    /// Tell why a stage ran in the last run, or why it didn't
+    Why(Why),
+    /// Print the graph of stages
+    Graph(Graph),
+    /// List the kinds of stages, or all parameters of one
+    Kinds(Kinds),
+    /// Print an artifact of the last run
+    Show(Show),
+    /// List and show recorded runs
+    #[command(subcommand)]
+    Runs(Runs),
+    /// Start a project, or a pipeline for a file of your own
+    Init(Init),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Which pipeline, and what to change in it.
+#[derive(Debug, Args)]
+pub struct Target {
+    /// The pipeline; without it, that of the last run
+    pub pipeline: Option<PathBuf>,
+    /// Change a parameter: STAGE.parameter=value (repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Flags of `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Which pipeline.
+    #[command(flatten)]
+    pub target: Target,
+    /// Run only what this stage needs, and the stage (repeatable)
+    #[arg(long, value_name = "STAGE")]
+    pub until: Vec<String>,
+    /// Run this stage whatever the cache has (repeatable)
+    #[arg(long, value_name = "STAGE")]
+    pub force: Vec<String>,
+    /// Only tell what would run; exits with 10 when something would
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How many cores to use [default: all]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Go on with branches that don't need a failed stage; `--keep-going=false` ends the run
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+          default_value_t = true, default_missing_value = "true")]
+    pub keep_going: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+    /// List stages that came from the cache too
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// Print only errors
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// Flags of `plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Which pipeline.
+    #[command(flatten)]
+    pub target: Target,
+    /// Plan only what this stage needs, and the stage (repeatable)
+    #[arg(long, value_name = "STAGE")]
+    pub until: Vec<String>,
+    /// Plan as if this stage were to run whatever the cache has (repeatable)
+    #[arg(long, value_name = "STAGE")]
+    pub force: Vec<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Which pipeline.
+    #[command(flatten)]
+    pub target: Target,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `why`.
+#[derive(Debug, Args)]
+pub struct Why {
+    /// The stage
+    pub stage: String,
+    /// The run: its name, its number or `last`
+    #[arg(long, default_value = "last")]
+    pub run: String,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `graph`.
+#[derive(Debug, Args)]
+pub struct Graph {
+    /// Which pipeline.
+    #[command(flatten)]
+    pub target: Target,
+    /// The form
+    #[arg(long, value_enum, default_value_t = GraphForm::Text)]
+    pub format: GraphForm,
+}
+
+/// Forms of a graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GraphForm {
+    /// For reading on a terminal
+    Text,
+    /// For Graphviz
+    Dot,
+    /// For Markdown
+    Mermaid,
+}
+
+/// Flags of `kinds`.
+#[derive(Debug, Args)]
+pub struct Kinds {
+    /// One kind, with all its parameters
+    pub kind: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// The stage, or `stage.port`
+    pub artifact: String,
+    /// The run: its name, its number or `last`
+    #[arg(long, default_value = "last")]
+    pub run: String,
+    /// How many rows to print
+    #[arg(long, short = 'n', default_value_t = 10, conflicts_with_all = ["csv", "json"])]
+    pub rows: usize,
+    /// Print the whole table as CSV
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+    /// Print the whole table as JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The commands under `runs`.
+#[derive(Debug, Subcommand)]
+pub enum Runs {
+    /// List recorded runs, newest first
+    List {
+        /// How many
+        #[arg(short = 'n', long, default_value_t = 20)]
+        count: usize,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a run: its stages, metrics and warnings
+    Show {
+        /// The run: its name, its number or `last`
+        #[arg(default_value = "last")]
+        run: String,
+        /// Print its record, one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Flags of `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// A CSV or Parquet file of transactions to make a pipeline for
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
+    /// Where the pipeline goes [default: pipelines/NAME.toml]
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
+}

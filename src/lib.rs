@@ -10,6 +10,8 @@
 //!
 //! `ARCHITECTURE.md` draws the house; `tests/it/tidy.rs` enforces who may import whom.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make and spoil files of their own"))]
+
 pub mod cli;
 pub mod commands;
 pub mod data;

@@ -1,1 +1,144 @@
-//! commands
+//! The commands: one file a subcommand, and the only place where everything meets.
+
+mod check;
+mod completions;
+mod graph;
+mod history;
+mod init;
+mod kinds;
+mod plan;
+mod run;
+mod runs;
+mod show;
+mod why;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::cli::{Cli, Command, Target};
+use crate::diagnostic::{self, Diagnostic, Problems};
+use crate::engine::Project;
+use crate::observe::runs::Run;
+use crate::pipeline::{self, Pipeline};
+use crate::stages::KINDS;
+
+/// A stage or a check failed.
+const FAILED: u8 = 1;
+/// The pipeline or the command line is wrong.
+const WRONG: u8 = 2;
+/// `plan` found something to run.
+const WOULD_RUN: u8 = 10;
+/// The user interrupted the run.
+const INTERRUPTED: u8 = 130;
+
+/// Runs the command; the exit code is 0 when it did what was asked.
+///
+/// # Errors
+/// When it can't: [`report`] turns the error into a message and an exit code.
+pub fn run(cli: &Cli) -> Result<ExitCode> {
+    let project = Project::new(&cli.root);
+    match &cli.command {
+        Command::Run(flags) => run::run(flags, &project),
+        Command::Plan(flags) => plan::plan(flags, &project),
+        Command::Check(flags) => check::check(flags, &project),
+        Command::Why(flags) => why::why(flags, &project),
+        Command::Graph(flags) => graph::graph(flags, &project),
+        Command::Kinds(flags) => kinds::kinds(flags),
+        Command::Show(flags) => show::show(flags, &project),
+        Command::Runs(command) => runs::runs(command, &project),
+        Command::Init(flags) => init::init(flags, &project),
+        Command::Completions { shell } => Ok(completions::completions(*shell)),
+    }
+}
+
+/// Says what went wrong; the exit code tells a wrong pipeline from other failures.
+pub fn report(error: &anyhow::Error, cli: &Cli) -> ExitCode {
+    if is_broken_pipe(error) {
+        return ExitCode::SUCCESS;
+    }
+    let Some(problems) = error.downcast_ref::<Problems>() else {
+        anstream::eprintln!("{}", diagnostic::render(&Diagnostic::error(format!("{error:#}")), true));
+        return ExitCode::from(FAILED);
+    };
+    if wants_json(cli) {
+        let list: Vec<_> = problems.0.iter().map(Diagnostic::to_json).collect();
+        anstream::println!("{}", serde_json::json!({ "ok": false, "problems": list }));
+    } else {
+        for problem in &problems.0 {
+            anstream::eprintln!("{}", diagnostic::render(problem, true));
+        }
+        anstream::eprintln!("{}", diagnostic::plural(problems.0.len(), "error"));
+    }
+    ExitCode::from(WRONG)
+}
+
+fn wants_json(cli: &Cli) -> bool {
+    match &cli.command {
+        Command::Run(flags) => flags.json,
+        Command::Plan(flags) => flags.json,
+        Command::Check(flags) => flags.json,
+        _ => false,
+    }
+}
+
+/// Whoever reads our output may stop early, as `head` does; that is no failure.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    };
+    error.chain().any(io)
+}
+
+/// A stage that breaks down is reported as its error; the standard library's own text would be noise.
+pub fn quiet_panics() {
+    std::panic::set_hook(Box::new(|_| {}));
+}
+
+/// Reads the pipeline that the user means.
+fn load(target: &Target, project: &Project) -> Result<Pipeline> {
+    let file = match &target.pipeline {
+        Some(file) => file.clone(),
+        None => last_pipeline(project)?,
+    };
+    Ok(pipeline::load(&project.root, &file, &target.set, KINDS)?)
+}
+
+/// The pipeline of the last run.
+fn last_pipeline(project: &Project) -> Result<PathBuf> {
+    let experiments = project.experiments();
+    let last =
+        crate::observe::runs::find(&experiments, "last").and_then(|name| Run::read(&experiments, &name));
+    match last {
+        Ok(run) => Ok(PathBuf::from(run.overview().file)),
+        Err(_) => Err(Problems::from(
+            Diagnostic::error("no pipeline is named, and none has been run here yet")
+                .hint("give its path, such as `pipelines/full.toml`; `custem init` makes a first one"),
+        )
+        .into()),
+    }
+}
+
+/// Which tasks a run is about: those that the named stages need, or all.
+fn wanted(pipeline: &Pipeline, until: &[String]) -> Result<Vec<bool>> {
+    let mut wanted = vec![until.is_empty(); pipeline.tasks.len()];
+    for stage in until {
+        pipeline.find(stage)?.into_iter().for_each(|task| wanted[task] = true);
+    }
+    for at in (0..pipeline.tasks.len()).rev().filter(|_| !until.is_empty()) {
+        if wanted[at] {
+            pipeline.tasks[at].inputs.iter().for_each(|edge| wanted[edge.task] = true);
+        }
+    }
+    Ok(wanted)
+}
+
+/// Which tasks run whatever the cache has.
+fn forced(pipeline: &Pipeline, force: &[String]) -> Result<Vec<bool>> {
+    let mut forced = vec![false; pipeline.tasks.len()];
+    for stage in force {
+        pipeline.find(stage)?.into_iter().for_each(|task| forced[task] = true);
+    }
+    Ok(forced)
+}

@@ -3,7 +3,14 @@
 //! Knows Arrow and Parquet; knows nothing of stages, keys or caches.
 
 pub mod columns;
+pub mod dates;
+pub mod features;
 pub mod parquet;
+pub mod quality;
+pub mod read;
+pub mod relational;
+pub mod scan;
+pub mod simulate;
 pub mod table;
 
 pub use table::Table;

@@ -1,2 +1,46 @@
-//! engine
+//! The engine: what identifies a stage run, where its bytes are kept, what must run, and running it.
+//!
+//! `manifest` turns a task into a key, `log` and `store` keep records and bytes, `files` remembers
+//! digests of files outside, `identify` finds each task's key and record, `plan` foretells,
+//! `executor` runs, `events` is what it reports. The engine sees stages only through `stage`.
+
+pub mod cause;
 pub mod digest;
+pub mod events;
+pub mod executor;
+pub mod files;
+mod identify;
+mod lease;
+mod log;
+pub mod manifest;
+pub mod plan;
+mod produce;
+mod save;
+mod state;
+pub mod store;
+
+use std::path::{Path, PathBuf};
+
+/// The folders of a project.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// Where paths in pipelines start.
+    pub root: PathBuf,
+}
+
+impl Project {
+    /// A project by its folder.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_path_buf() }
+    }
+
+    /// Where artifacts and their records are kept.
+    pub fn cache(&self) -> PathBuf {
+        self.root.join("cache")
+    }
+
+    /// Where runs are recorded.
+    pub fn experiments(&self) -> PathBuf {
+        self.root.join("experiments")
+    }
+}

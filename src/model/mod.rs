@@ -2,4 +2,7 @@
 //!
 //! No input or output, no clock, no printing, no stage names; nothing of ours but itself.
 
+pub mod cluster;
 pub mod random;
+pub mod rank;
+pub mod stats;

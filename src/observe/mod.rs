@@ -1,1 +1,8 @@
-//! observe
+//! Layer 3, the run record: what each run did, kept under `experiments/` and read back.
+//!
+//! A run is a TOML file that can be rerun as it is (`configs/`) and a log with one JSON object a line
+//! (`logs/`). The log is what the engine reported; here it is text that is appended and found again.
+
+pub mod journal;
+mod names;
+pub mod runs;

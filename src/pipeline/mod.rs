@@ -1,1 +1,185 @@
-//! pipeline
+//! The TOML language: from text to a checked pipeline, a graph of tasks.
+//!
+//! `document` reads text into a tree with positions, `layers` lays `extends` and `--set` over each
+//! other, `draft` checks a stage on its own, `sweep` reads the axes, `wire` holds references against each
+//! other, `weave` makes the graph. Nothing here runs, hashes or touches anything but pipeline files.
+
+mod conform;
+pub mod document;
+mod draft;
+mod head;
+mod layers;
+pub mod resolved;
+pub mod shape;
+mod sweep;
+mod weave;
+mod wire;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use petgraph::graph::DiGraph;
+
+use crate::diagnostic::{Diagnostic, Location, Problems};
+use crate::stage::Kind;
+
+pub use draft::{Draft, common_fields};
+pub use sweep::Goal;
+
+/// A checked pipeline. Tasks stand in an order in which each comes after its inputs.
+pub struct Pipeline {
+    /// Its name, for records.
+    pub name: String,
+    /// The seed that its stages share.
+    pub seed: u64,
+    /// The file as the user spelled it.
+    pub file: String,
+    /// What there is to do.
+    pub tasks: Vec<Task>,
+    /// Which task needs which: an edge from producer to consumer, nodes numbered as `tasks`.
+    pub graph: DiGraph<(), ()>,
+    /// The sweep, when it has one.
+    pub sweep: Option<Sweep>,
+    /// The stages as written, in their order: what `resolved` prints.
+    pub base: Vec<Arc<Draft>>,
+    /// The whole document.
+    pub document: document::Node,
+}
+
+/// A stage of a variant; without a sweep, a stage.
+pub struct Task {
+    /// The stage's name, with the axis values that make it differ: `segments[k=3]`.
+    pub label: String,
+    /// The stage behind it.
+    pub draft: Arc<Draft>,
+    /// The seed that it runs with.
+    pub seed: u64,
+    /// Its inputs, in the order in which the kind names them.
+    pub inputs: Vec<Edge>,
+    /// Copies to make of its outputs: port and path.
+    pub saves: Vec<(String, PathBuf)>,
+}
+
+/// An input of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// Where the reference stands among the parameters.
+    pub key: String,
+    /// The task that gives it.
+    pub task: usize,
+    /// The port that it comes from.
+    pub port: String,
+}
+
+/// A sweep over parameters.
+pub struct Sweep {
+    /// The swept parameters, as written.
+    pub axes: Vec<String>,
+    /// The stage whose metric is compared.
+    pub stage: String,
+    /// The metric's name.
+    pub metric: String,
+    /// Which end of it is best.
+    pub goal: Goal,
+    /// All points of the grid.
+    pub variants: Vec<Variant>,
+}
+
+/// One point of a sweep.
+pub struct Variant {
+    /// Its values for people: `k=3, algorithm=kmeans`.
+    pub label: String,
+    /// Its value on each axis.
+    pub values: Vec<toml::Value>,
+    /// The task of each stage, numbered as [`Pipeline::base`].
+    pub tasks: Vec<usize>,
+    /// The task whose metric is compared.
+    pub objective: usize,
+}
+
+impl Pipeline {
+    /// The tasks of a stage; several in a sweep.
+    pub fn tasks_of(&self, stage: &str) -> Vec<usize> {
+        let of_stage = |task: &Task| task.draft.name == stage || task.label == stage;
+        self.tasks.iter().enumerate().filter(|(_, task)| of_stage(task)).map(|(at, _)| at).collect()
+    }
+
+    /// The tasks of a stage that the user named.
+    ///
+    /// # Errors
+    /// When there is none, with the nearest name.
+    pub fn find(&self, stage: &str) -> Result<Vec<usize>, Problems> {
+        let found = self.tasks_of(stage);
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let names = self.base.iter().map(|draft| draft.name.as_str());
+        let near =
+            crate::diagnostic::did_you_mean(stage, names).map(|near| format!("did you mean `{near}`?"));
+        let problem = Diagnostic::error(format!("there is no stage `{stage}` in {}", self.file));
+        Err(problem.maybe_hint(near).into())
+    }
+}
+
+impl Task {
+    /// The name of the stage behind it.
+    pub fn stage(&self) -> &str {
+        &self.draft.name
+    }
+
+    /// The main output's port.
+    pub fn main_port(&self) -> &str {
+        self.draft.gives.first().map_or("", |port| &port.name)
+    }
+
+    /// Where a parameter stands; the stage's header when it was left to its default.
+    pub fn place(&self, key: &str) -> &Location {
+        self.draft.node.get(key).map_or(&self.draft.header, |node| &node.at)
+    }
+}
+
+/// Reads, checks and connects a pipeline; `sets` are the values of `--set` flags.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load(
+    root: &Path,
+    file: &Path,
+    sets: &[String],
+    registry: &'static [Kind],
+) -> Result<Pipeline, Problems> {
+    let shown = file.to_string_lossy().into_owned();
+    let path = if file.is_absolute() || file.exists() { file.to_path_buf() } else { root.join(file) };
+    let mut document = layers::read(&path, &shown)?;
+    layers::set(&mut document, sets)?;
+    check(document, shown, registry).map_err(Problems)
+}
+
+fn check(
+    document: document::Node,
+    file: String,
+    registry: &'static [Kind],
+) -> Result<Pipeline, Vec<Diagnostic>> {
+    let mut problems = Vec::new();
+    let head = head::read(&document, &file, &mut problems);
+    let mut kinds = draft::Kinds::new(registry);
+    let mut base = Vec::new();
+    for (name, entry) in head.stages {
+        match draft::stage(name, &entry.key, &entry.node, &mut kinds) {
+            Ok(draft) => base.push(Arc::new(draft)),
+            Err(found) => problems.extend(found),
+        }
+    }
+    let complete = problems.is_empty();
+    let names = head.stages.keys().map(String::as_str);
+    wire::references(&base, names, head.sweep.is_some(), &mut problems);
+    let sweep = head.sweep.and_then(|table| sweep::read(table, &document, &base, &mut problems));
+    if !complete || !problems.is_empty() {
+        problems.sort_by_key(|problem| problem.at.as_ref().map(|at| at.start));
+        return Err(problems);
+    }
+    let (name, seed) = (head.name, head.seed);
+    let wired = weave::tasks(&base, sweep, seed, &mut kinds)?;
+    let weave::Wired { tasks, graph, sweep } = wired;
+    Ok(Pipeline { name, seed, file, tasks, graph, sweep, base, document })
+}

@@ -1,8 +1,9 @@
-//! Layer 4, the presentation: pictures, pages and words from tables and records.
+//! Layer 4, presentation: records and artifacts turned into bytes for people.
 //!
-//! Turns values into bytes and never reads the disk.
+//! Nothing here reads the disk.
 
 pub mod chart;
 pub mod format;
 pub mod report;
+pub mod terminal;
 pub mod theme;

@@ -203,7 +203,9 @@ impl<S: Stage> AnyStage for S {
     }
 
     fn params(&self) -> Result<toml::Table> {
-        Ok(toml::Table::try_from(self)?)
+        let mut table = toml::Table::try_from(self)?;
+        table.iter_mut().for_each(|(_, value)| restore_dates(value));
+        Ok(table)
     }
 
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {
@@ -238,6 +240,22 @@ impl Kind {
             schema: schema_of::<S>,
             build: build::<S>,
         }
+    }
+}
+
+/// Written into a value, a date comes out as a table with this one key; it is made a date again.
+fn restore_dates(value: &mut toml::Value) {
+    const DATE: &str = "$__toml_private_datetime";
+    match value {
+        toml::Value::Array(items) => items.iter_mut().for_each(restore_dates),
+        toml::Value::Table(table) => {
+            let date = table.get(DATE).and_then(toml::Value::as_str).and_then(|text| text.parse().ok());
+            match date {
+                Some(date) => *value = toml::Value::Datetime(date),
+                None => table.iter_mut().for_each(|(_, value)| restore_dates(value)),
+            }
+        }
+        _ => {}
     }
 }
 

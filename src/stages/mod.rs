@@ -1,1 +1,37 @@
-//! stages
+//! The stage kinds: one file a kind, one line in the registry.
+//!
+//! A kind holds parameters and ports and calls into a layer. Listing, docs, the editor schema and
+//! the conformance tests come from [`KINDS`].
+
+mod check;
+mod command;
+mod features;
+mod leaderboard;
+mod profile;
+mod read;
+mod segment;
+mod simulate;
+mod sql;
+
+use crate::stage::Kind;
+
+/// All kinds, in the order of their layers and of a typical pipeline.
+pub static KINDS: &[Kind] = &[
+    Kind::of::<simulate::Simulate>(),
+    Kind::of::<read::Read>(),
+    Kind::of::<check::Check>(),
+    Kind::of::<sql::Sql>(),
+    Kind::of::<features::Features>(),
+    Kind::of::<segment::Segment>(),
+    Kind::of::<profile::Profile>(),
+    Kind::of::<command::Command>(),
+    Kind::of::<leaderboard::Leaderboard>(),
+];
+
+/// The main port of a recorded stage: the first that its kind declares, or the only one there is.
+pub fn main_port(kind: &str, outputs: &serde_json::Map<String, serde_json::Value>) -> Option<String> {
+    let entry = KINDS.iter().find(|entry| entry.name == kind)?;
+    let declared = (entry.build)(toml::Table::new()).map(|stage| stage.gives()).unwrap_or_default();
+    let main = declared.into_iter().map(|port| port.name).find(|name| outputs.contains_key(name));
+    main.or_else(|| outputs.keys().find(|name| *name != "metrics").cloned())
+}

@@ -1,0 +1,169 @@
+//! `custem run`: runs a pipeline, shows it, records it.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+
+use super::history::History;
+use super::{FAILED, INTERRUPTED, forced, load, plan, wanted};
+use crate::cli;
+use crate::engine::Project;
+use crate::engine::events::{Event, Note, Sink, StageDone};
+use crate::engine::executor::{self, Options, Tally};
+use crate::observe::journal::Journal;
+use crate::pipeline::{Pipeline, resolved};
+use crate::present::terminal::{self, Json, Live, Plain};
+
+pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
+    let pipeline = load(&flags.target, project)?;
+    if flags.dry_run {
+        return plan::show(&pipeline, &flags.until, &flags.force, flags.json, project);
+    }
+    let jobs = cores(flags.jobs);
+    let options = Options {
+        jobs,
+        keep_going: flags.keep_going,
+        wanted: wanted(&pipeline, &flags.until)?,
+        forced: forced(&pipeline, &flags.force)?,
+    };
+    let journal = Journal::start(&project.experiments())?;
+    journal.config(&resolved::text(&pipeline, None)?)?;
+    let count = options.wanted.iter().filter(|wanted| **wanted).count();
+    let sink = Recorder { journal: &journal, shown: shown_by(flags, &pipeline), ends: Mutex::default() };
+    sink.event(&started(&journal.run, &pipeline, count));
+    let start = Instant::now();
+    let history = History::new(project, &pipeline.name);
+    let cancelled = stop_on_ctrl_c();
+    let tally = executor::run(&pipeline, project, &options, &sink, &|label| history.key(label), &cancelled);
+    let interrupted = cancelled.load(Ordering::Relaxed);
+    let tally = match tally {
+        Ok(tally) => tally,
+        Err(error) => {
+            sink.event(&Event::Warning(Note::new(format!("{error:#}"))));
+            sink.event(&done(&journal.run, Tally { failed: 1, ..Tally::default() }, interrupted, start));
+            return Err(error);
+        }
+    };
+    record_variants(&pipeline, &journal, &sink)?;
+    sink.event(&done(&journal.run, tally, interrupted, start));
+    Ok(code(tally, interrupted))
+}
+
+fn code(tally: Tally, interrupted: bool) -> ExitCode {
+    match tally {
+        _ if interrupted => ExitCode::from(INTERRUPTED),
+        Tally { failed: 0, skipped: 0, .. } => ExitCode::SUCCESS,
+        _ => ExitCode::from(FAILED),
+    }
+}
+
+/// Cores to use, for stages at once and for the threads inside them.
+fn cores(asked: Option<u16>) -> usize {
+    let all = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = asked.map_or(all, usize::from);
+    // The pool can only be set once a process; a second call would find it as it is wanted anyway.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(cores).build_global();
+    cores
+}
+
+/// The first Ctrl-C ends the run cleanly, the second one at once.
+fn stop_on_ctrl_c() -> Arc<AtomicBool> {
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&cancelled);
+    let handler = move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+    };
+    // Without a handler Ctrl-C ends the process at once, which the cache survives as well.
+    let _ = ctrlc::set_handler(handler);
+    cancelled
+}
+
+fn shown_by<'a>(flags: &cli::Run, pipeline: &'a Pipeline) -> Box<dyn Sink + 'a> {
+    let look = terminal::Look { verbose: flags.verbose, quiet: flags.quiet };
+    if flags.json {
+        Box::new(Json)
+    } else if std::io::stderr().is_terminal() && !flags.quiet {
+        Box::new(Live::new(pipeline, look))
+    } else {
+        Box::new(Plain::new(pipeline, look))
+    }
+}
+
+fn started(run: &str, pipeline: &Pipeline, stages: usize) -> Event {
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    Event::RunStarted {
+        run: run.to_owned(),
+        pipeline: pipeline.name.clone(),
+        file: pipeline.file.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        time,
+        stages,
+    }
+}
+
+fn done(run: &str, tally: Tally, interrupted: bool, start: Instant) -> Event {
+    Event::RunDone {
+        run: run.to_owned(),
+        ok: tally.failed == 0 && tally.skipped == 0 && !interrupted,
+        ran: tally.ran,
+        hit: tally.hit,
+        failed: tally.failed,
+        skipped: tally.skipped,
+        interrupted,
+        seconds: start.elapsed().as_secs_f64(),
+    }
+}
+
+/// Records every event and passes it on to whoever shows it.
+struct Recorder<'a> {
+    journal: &'a Journal,
+    shown: Box<dyn Sink + 'a>,
+    ends: Mutex<Vec<StageDone>>,
+}
+
+impl Sink for Recorder<'_> {
+    fn event(&self, event: &Event) {
+        if let Event::StageDone(end) = event
+            && let Ok(mut ends) = self.ends.lock()
+        {
+            ends.push((**end).clone());
+        }
+        // Progress comes many times a second and says nothing afterwards.
+        if !matches!(event, Event::StageProgress { .. })
+            && let Err(error) = self.journal.append(event)
+        {
+            self.shown.event(&Event::Warning(Note::new(format!("can't record the run: {error:#}"))));
+        }
+        self.shown.event(event);
+    }
+}
+
+/// In a sweep each variant gets a record of its own, and the terminal a leaderboard.
+fn record_variants(pipeline: &Pipeline, journal: &Journal, sink: &Recorder<'_>) -> Result<()> {
+    let Some(sweep) = &pipeline.sweep else { return Ok(()) };
+    let ends = sink.ends.lock().map(|ends| ends.clone()).unwrap_or_default();
+    let mut values = Vec::new();
+    for (at, variant) in sweep.variants.iter().enumerate() {
+        let labels: Vec<_> = variant.tasks.iter().map(|task| pipeline.tasks[*task].label.as_str()).collect();
+        let own = ends.iter().filter(|end| labels.contains(&end.stage.as_str()));
+        let mut events = vec![serde_json::to_value(started(&journal.run, pipeline, labels.len()))?];
+        events[0]["variant"] = variant.label.clone().into();
+        for end in own {
+            events.push(serde_json::to_value(Event::StageDone(Box::new(end.clone())))?);
+        }
+        journal.variant(at + 1, &resolved::text(pipeline, Some(variant))?, &events)?;
+        let objective = ends.iter().find(|end| end.stage == pipeline.tasks[variant.objective].label);
+        values.push(objective.and_then(|end| end.metrics.get(&sweep.metric).copied()).unwrap_or(f64::NAN));
+    }
+    sink.shown.event(&Event::Leaderboard {
+        objective: format!("{}.{}", sweep.stage, sweep.metric),
+        rows: terminal::leaderboard(sweep, &values),
+    });
+    Ok(())
+}

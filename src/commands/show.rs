@@ -1,0 +1,109 @@
+//! `custem show`: an artifact of a run, on the terminal or as CSV or JSON.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use arrow::array::RecordBatch;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use serde_json::{Map, Value as Json};
+
+use crate::cli;
+use crate::data::Table;
+use crate::diagnostic::{Diagnostic, Problems, did_you_mean, quoted};
+use crate::engine::Project;
+use crate::engine::store::{Output, Store};
+use crate::observe::runs::{self, Run};
+use crate::present::terminal;
+use crate::stage::PortType;
+
+pub fn show(flags: &cli::Show, project: &Project) -> Result<ExitCode> {
+    let experiments = project.experiments();
+    let run = Run::read(&experiments, &runs::find(&experiments, &flags.run)?)?;
+    let output = output(&run, &flags.artifact)?;
+    let store = Store::open(&project.cache())?;
+    let path = match store.verify(&output.digest) {
+        Ok(path) => path,
+        Err(loss) => bail!("`{}` is {} in the cache: run the pipeline again", flags.artifact, loss.name()),
+    };
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    if output.ty != PortType::Table {
+        out.write_all(&fs_err::read(path)?)?;
+        out.flush()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let table = Table::open(&path)?;
+    if flags.csv {
+        csv(&table, &mut out)?;
+    } else if flags.json {
+        json(&table, &mut out)?;
+    } else {
+        write!(out, "{}", terminal::table(&table, flags.rows)?)?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn output(run: &Run, artifact: &str) -> Result<Output> {
+    let exact = run.stage(artifact).map(|end| (end, None));
+    let split = artifact.rsplit_once('.').and_then(|(stage, port)| Some((run.stage(stage)?, Some(port))));
+    let Some((end, port)) = exact.or(split) else {
+        let names: Vec<_> = run.of("stage_done").filter_map(|line| line["stage"].as_str()).collect();
+        let wanted = artifact.split('.').next().unwrap_or_default();
+        let near = did_you_mean(wanted, names).map(|near| format!("did you mean `{near}`?"));
+        let message = format!("run {} had no stage `{wanted}`", run.name);
+        return Err(Problems::from(Diagnostic::error(message).maybe_hint(near)).into());
+    };
+    let outputs = end["outputs"].as_object().cloned().unwrap_or_default();
+    let main = crate::stages::main_port(end["kind"].as_str().unwrap_or_default(), &outputs);
+    let port = port.map(str::to_owned).or(main).unwrap_or_default();
+    match outputs.get(&port) {
+        Some(output) => Ok(serde_json::from_value(output.clone())?),
+        None => {
+            let ports = quoted(outputs.keys().map(String::as_str), "and");
+            let message = format!("`{artifact}` has no port `{port}` in run {}", run.name);
+            Err(Problems::from(Diagnostic::error(message).hint(format!("it has {ports}"))).into())
+        }
+    }
+}
+
+fn csv(table: &Table, out: &mut impl Write) -> Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
+    writer.write_record(table.schema().fields().iter().map(|field| field.name()))?;
+    for batch in table.batches()? {
+        let batch = batch?;
+        let options = FormatOptions::default();
+        let columns = formatters(&batch, &options)?;
+        for row in 0..batch.num_rows() {
+            writer.write_record(columns.iter().map(|column| column.value(row).to_string()))?;
+        }
+    }
+    writer.flush()?;
+    Ok(())
+}
+
+fn formatters<'a>(batch: &'a RecordBatch, options: &'a FormatOptions<'a>) -> Result<Vec<ArrayFormatter<'a>>> {
+    let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), options));
+    Ok(columns.collect::<Result<_, _>>()?)
+}
+
+fn json(table: &Table, out: &mut impl Write) -> Result<()> {
+    for batch in table.batches()? {
+        let batch = batch?;
+        let options = FormatOptions::default();
+        let columns = formatters(&batch, &options)?;
+        for row in 0..batch.num_rows() {
+            let mut object = Map::new();
+            for (column, field) in columns.iter().zip(batch.schema().fields()) {
+                let text = column.value(row).to_string();
+                let kind = field.data_type();
+                let number = || kind.is_numeric().then(|| text.parse::<f64>().ok().map(Json::from)).flatten();
+                let exact = || kind.is_integer().then(|| text.parse::<i64>().ok().map(Json::from)).flatten();
+                let value = if text.is_empty() { Some(Json::Null) } else { exact().or_else(number) };
+                object.insert(field.name().clone(), value.unwrap_or(Json::String(text)));
+            }
+            writeln!(out, "{}", Json::Object(object))?;
+        }
+    }
+    Ok(())
+}

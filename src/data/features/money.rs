@@ -1,0 +1,46 @@
+//! What each customer spent: purchases, refunds, and how much purchases vary.
+
+use anyhow::Result;
+
+use super::ids::NOBODY;
+use super::moments::Moments;
+use super::rows::{Rows, Tally};
+
+/// What one customer spent.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Money {
+    /// Amounts of the purchases (above zero).
+    pub amounts: Moments,
+    /// Sum of the purchases.
+    pub spent: f64,
+    /// Sum of the refunds: zero or below.
+    pub refunded: f64,
+    /// Number of refunds (amounts below zero).
+    pub returns: u32,
+}
+
+/// Money by customer.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// One entry a customer.
+    pub customers: Vec<Money>,
+}
+
+impl Tally for Ledger {
+    fn add(&mut self, rows: &Rows, customers: usize) -> Result<()> {
+        self.customers.resize(customers, Money::default());
+        for (who, amount) in rows.who.iter().zip(rows.amounts.values()) {
+            if *who != NOBODY {
+                let money = &mut self.customers[*who as usize];
+                money.spent += amount;
+                money.amounts.push(*amount);
+            }
+        }
+        for (who, amount) in &rows.others {
+            let money = &mut self.customers[*who as usize];
+            money.refunded += amount;
+            money.returns += u32::from(*amount < 0.0);
+        }
+        Ok(())
+    }
+}

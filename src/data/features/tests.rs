@@ -1,0 +1,367 @@
+//! Tests of features: oracles by hand, leaks, order and threads.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Float64Array, Int64Array, RecordBatch,
+    StringArray, TimestampMicrosecondArray,
+};
+use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
+
+use super::*;
+use crate::data::table::CHUNK;
+
+/// One transaction: customer, hours since 1970-01-01, amount, channel, is_local.
+type Row = (Option<i64>, Option<i64>, Option<f64>, Option<&'static str>, Option<bool>);
+
+const HOUR: i64 = DAY / 24;
+
+fn row(customer: i64, hours: i64, amount: f64, channel: &'static str, local: bool) -> Row {
+    (Some(customer), Some(hours), Some(amount), Some(channel), Some(local))
+}
+
+fn batch(rows: &[Row]) -> RecordBatch {
+    let channels: DictionaryArray<Int32Type> = rows.iter().map(|row| row.3).collect();
+    let times = rows.iter().map(|row| row.1.map(|hours| hours * HOUR));
+    let columns: [(&str, ArrayRef); 5] = [
+        ("customer_id", Arc::new(rows.iter().map(|row| row.0).collect::<Int64Array>())),
+        ("txn_timestamp", Arc::new(times.collect::<TimestampMicrosecondArray>())),
+        ("amount", Arc::new(rows.iter().map(|row| row.2).collect::<Float64Array>())),
+        ("channel", Arc::new(channels)),
+        ("is_local", Arc::new(rows.iter().map(|row| row.4).collect::<BooleanArray>())),
+    ];
+    RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true))).unwrap()
+}
+
+fn table(rows: &[Row]) -> Table {
+    Table::from_batch(batch(rows))
+}
+
+fn make_with(table: &Table, cutoff: Option<i64>, max_categories: usize) -> Features {
+    make(table, &Columns::default(), &Request { cutoff, max_categories, alive: &|| Ok(()) }).unwrap()
+}
+
+fn names(batch: &RecordBatch) -> Vec<String> {
+    batch.schema().fields().iter().map(|field| field.name().clone()).collect()
+}
+
+fn value(batch: &RecordBatch, name: &str, row: usize) -> Option<f64> {
+    let column = batch.column_by_name(name).unwrap().as_primitive::<Float64Type>();
+    column.is_valid(row).then(|| column.value(row))
+}
+
+fn integer_ids(batch: &RecordBatch) -> Vec<i64> {
+    batch.column(0).as_primitive::<Int64Type>().values().to_vec()
+}
+
+#[test]
+fn features_by_hand() {
+    let rows = [
+        row(2, 0, 10.0, "web", true),
+        row(1, 24, 5.0, "store", false),
+        row(2, 24, 20.0, "web", false),
+        row(2, 72, 60.0, "store", true),
+    ];
+    let features = at(&table(&rows), &Columns::default(), 4 * DAY).unwrap();
+    assert_eq!(
+        names(&features),
+        [
+            "customer_id",
+            "recency_days",
+            "frequency",
+            "monetary",
+            "mean_amount",
+            "std_amount",
+            "tenure_days",
+            "mean_gap_days",
+            "std_gap_days",
+            "local_share",
+            "channel_store",
+            "channel_web"
+        ]
+    );
+    assert_eq!(integer_ids(&features), [1, 2]);
+    let first: Vec<_> = names(&features)[1..].iter().map(|name| value(&features, name, 0)).collect();
+    let (zero, one) = (Some(0.0), Some(1.0));
+    let five = Some(5.0);
+    assert_eq!(first, [Some(3.0), one, five, five, None, Some(3.0), None, None, zero, one, zero]);
+    let second: Vec<_> = names(&features)[1..].iter().map(|name| value(&features, name, 1)).collect();
+    // Amounts 10, 20, 60: variance (400 + 100 + 900) / 2; gaps of 1 and 2 days: variance 0.5.
+    let expected =
+        [1.0, 3.0, 90.0, 30.0, 700_f64.sqrt(), 4.0, 1.5, 0.5_f64.sqrt(), 2. / 3., 1. / 3., 2. / 3.];
+    for (value, expected) in second.iter().zip(expected) {
+        assert!((value.unwrap() - expected).abs() < 1e-14, "{value:?} {expected}");
+    }
+}
+
+#[test]
+fn refunds_are_netted_and_counted_but_are_no_purchases() {
+    let rows = [
+        row(1, 0, 10.0, "web", true),
+        row(1, 24, -4.0, "store", false),
+        row(1, 48, 0.0, "store", false),
+        row(2, 48, -3.0, "store", false),
+        row(3, 48, 8.0, "web", false),
+    ];
+    let made = make_with(&table(&rows), None, 50);
+    let features = &made.table;
+    assert_eq!((integer_ids(features), made.without_purchase), (vec![1, 3], 1));
+    assert_eq!(made.cutoff, 3 * DAY);
+    let first =
+        ["recency_days", "frequency", "monetary", "mean_amount", "channel_web", "local_share", "returns"]
+            .map(|name| value(features, name, 0).unwrap());
+    assert_eq!(first, [3.0, 1.0, 6.0, 10.0, 1.0, 1.0, 1.0]);
+    assert_eq!(value(features, "returns", 1), Some(0.0));
+    assert!(features.column_by_name("channel_store").is_none());
+}
+
+#[test]
+fn rows_that_cannot_count_are_skipped_and_counted() {
+    let rows = [
+        row(1, 0, 10.0, "web", true),
+        (None, Some(1), Some(1.0), None, None),
+        (Some(1), None, Some(1.0), None, None),
+        (Some(1), Some(2), None, None, None),
+        (Some(1), Some(3), Some(f64::NAN), None, None),
+        (Some(1), Some(4), Some(f64::INFINITY), None, None),
+        (Some(1), Some(5), Some(30.0), None, None),
+        (None, Some(24), None, None, None),
+    ];
+    let made = make_with(&table(&rows), Some(DAY), 50);
+    let counts = Counts { used: 2, outside: 1, without_time: 1, without_id: 1, without_amount: 3 };
+    assert_eq!(made.counts, counts);
+    assert_eq!(made.counts.skipped(), 5);
+    assert_eq!(value(&made.table, "monetary", 0), Some(40.0));
+    // Shares are among the purchases where the value is known.
+    assert_eq!(value(&made.table, "channel_web", 0), Some(1.0));
+    assert_eq!(value(&made.table, "local_share", 0), Some(1.0));
+}
+
+#[test]
+fn nothing_to_count_gives_an_empty_table() {
+    let late = [row(1, 48, 10.0, "web", true)];
+    for (rows, cutoff) in [(&[][..], None), (&late[..], Some(DAY)), (&[(None, None, None, None, None)], None)]
+    {
+        let made = make_with(&table(rows), cutoff, 50);
+        assert_eq!(made.table.num_rows(), 0);
+        assert_eq!(names(&made.table)[8..], ["std_gap_days", "local_share"]);
+    }
+}
+
+#[test]
+fn text_ids_of_any_encoding_give_sorted_text() {
+    let plain =
+        batch(&[row(0, 0, 1.0, "web", true), row(0, 1, 2.0, "web", true), row(0, 2, 3.0, "web", true)]);
+    let ids = ["b-2", "a-1", "b-2"];
+    let coded: DictionaryArray<Int32Type> = ids.into_iter().collect();
+    for column in [Arc::new(StringArray::from(ids.to_vec())) as ArrayRef, Arc::new(coded)] {
+        let others = plain.schema_ref().fields().iter().skip(1).zip(plain.columns().iter().skip(1));
+        let columns = std::iter::once(("customer_id", column))
+            .chain(others.map(|(field, column)| (field.name().as_str(), column.clone())));
+        let table = Table::from_batch(RecordBatch::try_from_iter(columns).unwrap());
+        let features = at(&table, &Columns::default(), DAY).unwrap();
+        assert_eq!(features.column(0).as_string::<i32>(), &StringArray::from(vec!["a-1", "b-2"]));
+        assert_eq!(value(&features, "monetary", 1), Some(4.0));
+    }
+}
+
+/// A few thousand rows in no order at all, by a linear congruence.
+fn scrambled(rows: i64) -> Vec<Row> {
+    let channels = ["web", "app", "store", "phone"];
+    let mut state = 12_345_u64;
+    let mut draw = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    (0..rows)
+        .map(|_| {
+            let channel = channels[draw(4) as usize];
+            let amount = draw(10_000) as f64 / 100.0 + 0.01;
+            row(draw(40) as i64, draw(2_000) as i64, amount, channel, draw(2) == 0)
+        })
+        .collect()
+}
+
+/// What the features mean, said in the slowest way.
+fn slow(rows: &[Row], customer: i64, cutoff: i64) -> [f64; 9] {
+    let mut own: Vec<_> =
+        rows.iter().filter(|row| row.0 == Some(customer) && row.1.unwrap() * HOUR < cutoff).collect();
+    own.sort_by_key(|row| row.1);
+    let amounts: Vec<f64> = own.iter().map(|row| row.2.unwrap()).collect();
+    let hours: Vec<f64> = own.iter().map(|row| row.1.unwrap() as f64).collect();
+    let gaps: Vec<f64> = hours.windows(2).map(|pair| (pair[1] - pair[0]) / 24.0).collect();
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let std = |values: &[f64]| {
+        let center = mean(values);
+        let squares: f64 = values.iter().map(|value| (value - center).powi(2)).sum();
+        (squares / (values.len() - 1) as f64).sqrt()
+    };
+    let end = cutoff as f64 / HOUR as f64;
+    let web = own.iter().filter(|row| row.3 == Some("web")).count() as f64;
+    [
+        (end - hours[hours.len() - 1]) / 24.0,
+        own.len() as f64,
+        amounts.iter().sum(),
+        std(&amounts),
+        (end - hours[0]) / 24.0,
+        mean(&gaps),
+        std(&gaps),
+        web / own.len() as f64,
+        mean(&amounts),
+    ]
+}
+
+#[test]
+fn unsorted_rows_equal_the_definition() {
+    let rows = scrambled(3_000);
+    let cutoff = 1_500 * HOUR;
+    let features = at(&table(&rows), &Columns::default(), cutoff).unwrap();
+    let compared = [
+        "recency_days",
+        "frequency",
+        "monetary",
+        "std_amount",
+        "tenure_days",
+        "mean_gap_days",
+        "std_gap_days",
+        "channel_web",
+        "mean_amount",
+    ];
+    assert_eq!(features.num_rows(), 40);
+    for (at, customer) in integer_ids(&features).into_iter().enumerate() {
+        for (name, expected) in compared.iter().zip(slow(&rows, customer, cutoff)) {
+            let value = value(&features, name, at).unwrap();
+            assert!((value - expected).abs() <= 1e-11 * expected.abs(), "{name}: {value} {expected}");
+        }
+    }
+}
+
+#[test]
+fn the_order_of_rows_cannot_change_a_gap() {
+    let rows = scrambled(3_000);
+    let mut sorted = rows.clone();
+    sorted.sort_by_key(|row| row.1);
+    let [one, other] = [rows, sorted].map(|rows| make_with(&table(&rows), None, 50).table);
+    for name in ["recency_days", "tenure_days", "mean_gap_days", "std_gap_days", "channel_web", "local_share"]
+    {
+        assert_eq!(one.column_by_name(name), other.column_by_name(name), "{name}");
+    }
+}
+
+#[test]
+fn what_happens_from_the_cutoff_on_leaves_no_trace() {
+    let rows = scrambled(3_000);
+    let cutoff = 1_000 * HOUR;
+    let honest = make_with(&table(&rows), Some(cutoff), 50);
+    let mut scrambled = rows.clone();
+    for (at, row) in scrambled.iter_mut().enumerate().filter(|(_, row)| row.1 >= Some(1_000)) {
+        *row = match at % 4 {
+            0 => (Some(-1), Some(1_000), Some(1e300), Some("leak"), None),
+            1 => (None, Some(9_999_999), None, None, None),
+            2 => (Some(at as i64), Some(1_001), Some(f64::NAN), Some(""), Some(true)),
+            _ => (Some(3), Some(1_000), Some(-7.0), Some("web"), Some(false)),
+        };
+    }
+    let leaky = make_with(&table(&scrambled), Some(cutoff), 50);
+    assert_eq!(honest.table, leaky.table);
+    let mut cut = rows;
+    cut.retain(|row| row.1 < Some(1_000));
+    assert_eq!(honest.table, make_with(&table(&cut), Some(cutoff), 50).table);
+}
+
+#[test]
+fn threads_and_files_give_the_same_bytes() {
+    let rows: Vec<Row> = scrambled(1_000).into_iter().cycle().take(5 * CHUNK + 3).collect();
+    let table = table(&rows);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.parquet");
+    table.write(&path).unwrap();
+    let run = |threads, table: &Table| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| make_with(table, None, 2).table)
+    };
+    let one = run(1, &table);
+    assert_eq!(one, run(2, &table));
+    assert_eq!(one, run(3, &Table::open(&path).unwrap()));
+}
+
+#[test]
+fn rare_values_are_counted_together() {
+    let mut rows = vec![row(1, 0, 1.0, "c", true), row(1, 1, 1.0, "b", true), row(1, 2, 1.0, "a", true)];
+    rows.extend([row(2, 3, 1.0, "b", true), row(2, 4, 1.0, "d", true), row(2, 5, -1.0, "z", true)]);
+    let made = make_with(&table(&rows), None, 2);
+    assert_eq!(made.folded, [Folded { column: "channel".to_owned(), distinct: 4 }]);
+    // `b` is the most frequent; `a`, `c` and `d` come once each, and `a` is first by name.
+    assert_eq!(names(&made.table)[10..13], ["channel_a", "channel_b", "channel_other"]);
+    let shares =
+        |row| ["channel_a", "channel_b", "channel_other"].map(|name| value(&made.table, name, row).unwrap());
+    assert_eq!(shares(0), [1.0 / 3.0; 3]);
+    assert_eq!(shares(1), [0.0, 0.5, 0.5]);
+    let exact = make_with(&table(&rows), None, 4);
+    assert!(exact.folded.is_empty());
+}
+
+#[test]
+fn a_value_called_other_joins_the_rest() {
+    let rows = ["other", "other", "x", "y"].map(|channel| row(1, 0, 1.0, channel, true));
+    let made = make_with(&table(&rows), None, 1);
+    assert_eq!(names(&made.table)[10..], ["channel_other"]);
+    assert_eq!(value(&made.table, "channel_other", 0), Some(1.0));
+}
+
+#[test]
+fn plain_text_and_numbers_work_as_shares() {
+    let base = batch(&scrambled(200));
+    let channel = columns::strings(&base, "channel").unwrap();
+    let store = Int64Array::from_iter_values((0..200).map(|at| at % 3));
+    let mut columns: Vec<(&str, ArrayRef)> = vec![("channel", Arc::new(channel)), ("store", Arc::new(store))];
+    for name in ["customer_id", "txn_timestamp", "amount"] {
+        columns.push((name, base.column_by_name(name).unwrap().clone()));
+    }
+    let table = Table::from_batch(RecordBatch::try_from_iter(columns).unwrap());
+    let wanted = Columns { shares: vec!["channel".to_owned(), "store".to_owned()], ..Columns::default() };
+    let features = at(&table, &wanted, 9_999 * HOUR).unwrap();
+    let expected = at(&Table::from_batch(base), &Columns::default(), 9_999 * HOUR).unwrap();
+    for name in ["channel_app", "channel_phone", "channel_store", "channel_web"] {
+        assert_eq!(features.column_by_name(name), expected.column_by_name(name));
+    }
+    let stores = |row| ["store_0", "store_1", "store_2"].map(|name| value(&features, name, row).unwrap());
+    (0..features.num_rows()).for_each(|row| assert!((stores(row).iter().sum::<f64>() - 1.0).abs() < 1e-15));
+}
+
+#[test]
+fn features_of_one_name_and_wrong_columns_are_errors() {
+    let table = table(&[row(1, 0, 1.0, "web", true)]);
+    let error = |columns: Columns| at(&table, &columns, DAY).unwrap_err().to_string();
+    let twice = Columns { shares: vec!["channel".to_owned(); 2], ..Columns::default() };
+    assert_eq!(error(twice), "two features would be called `channel_web`; leave one of their columns out");
+    let missing = Columns { amount: "price".to_owned(), ..Columns::default() };
+    assert!(error(missing).starts_with("there is no column `price`; there are `customer_id`,"));
+    let textual = Columns { amount: "channel".to_owned(), ..Columns::default() };
+    assert_eq!(error(textual), "column `channel` is text, not a number");
+    let timeless = Columns { time: "amount".to_owned(), ..Columns::default() };
+    assert_eq!(error(timeless), "column `amount` is a number, not a date or timestamp");
+}
+
+#[test]
+fn active_customers_and_the_span() {
+    let rows = [
+        row(5, 30, 1.0, "web", true),
+        row(4, 10, 1.0, "web", true),
+        row(3, 20, -1.0, "web", true),
+        row(2, 20, 1.0, "web", true),
+        (Some(9), None, Some(1.0), None, None),
+    ];
+    let table = table(&rows);
+    let columns = Columns::default();
+    assert_eq!(integer_ids(&active(&table, &columns, 10 * HOUR, 30 * HOUR).unwrap()), [2, 4]);
+    assert_eq!(active(&table, &columns, 31 * HOUR, 99 * HOUR).unwrap().num_rows(), 0);
+    assert_eq!(span(&table, &columns).unwrap(), Some((10 * HOUR, 30 * HOUR)));
+    assert_eq!(span(&self::table(&[]), &columns).unwrap(), None);
+}
+
+#[test]
+fn an_interrupted_run_ends() {
+    let request = Request { cutoff: None, max_categories: 50, alive: &|| anyhow::bail!("interrupted") };
+    assert!(make(&table(&[row(1, 0, 1.0, "web", true)]), &Columns::default(), &request).is_err());
+}

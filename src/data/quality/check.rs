@@ -1,0 +1,276 @@
+//! Checks: rules that have met a table, so that each knows its column's place and type.
+//!
+//! Knows the schema; knows nothing of rows.
+
+use arrow::datatypes::{DataType, Schema};
+
+use super::rule::{ColumnType, Rule, Severity};
+use super::value::{Bound, Scalar};
+use crate::data::columns::type_name;
+use crate::data::read::problem::Problem;
+
+/// A single check on a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// The position of its rule, from 0.
+    pub rule: usize,
+    /// The key in the rule, such as `min`.
+    pub name: &'static str,
+    /// The column, unless it is about the whole table.
+    pub column: Option<String>,
+    /// What it means when it fails.
+    pub severity: Severity,
+    /// Share of failing values that is allowed.
+    pub allowed: f64,
+    /// What is looked at.
+    pub test: Test,
+}
+
+/// What a check looks at. Columns are positions in the table.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Test {
+    /// Whether values are there.
+    Missing(usize),
+    /// Whether numbers are at least (or at most) that.
+    Number {
+        /// The column.
+        at: usize,
+        /// The limit.
+        limit: f64,
+        /// Whether it is the largest value, not the smallest.
+        most: bool,
+    },
+    /// Whether timestamps are at least (or at most) that, in microseconds.
+    Time {
+        /// The column.
+        at: usize,
+        /// The limit.
+        limit: i64,
+        /// Whether it is the largest value, not the smallest.
+        most: bool,
+        /// The limit as the user wrote it.
+        shown: String,
+    },
+    /// Whether texts are among these.
+    Texts(usize, Vec<String>),
+    /// Whether numbers are among these.
+    Numbers(usize, Vec<f64>),
+    /// Whether flags are among these.
+    Flags(usize, Vec<bool>),
+    /// Whether values came before.
+    Unique(usize),
+    /// Whether floats are whole.
+    Whole(usize),
+    /// Whether the column has the type; that is known before any row is.
+    Type {
+        /// Whether it has.
+        fits: bool,
+        /// What it is.
+        is: String,
+        /// What it should be.
+        wanted: ColumnType,
+    },
+    /// Whether rows came before, compared in these columns.
+    Duplicates(Vec<usize>),
+    /// Whether numbers lie near the others.
+    Outliers(usize),
+    /// Whether there are enough rows, and not too many.
+    Rows(Option<u64>, Option<u64>),
+    /// Whether days in a row have no row.
+    Gaps(usize, u32),
+    /// Whether whole weeks have enough rows.
+    Weeks(usize, u64),
+}
+
+/// The checks of rules on a table with that schema.
+///
+/// # Errors
+/// When a rule names a column that isn't there, or that can't be compared with what it says.
+pub fn checks(rules: &[Rule], schema: &Schema) -> Result<Vec<Check>, Problem> {
+    let mut checks = Vec::new();
+    for (number, rule) in rules.iter().enumerate() {
+        let meet = Meet { rule, number, schema };
+        if let Some(name) = &rule.column {
+            meet.column(name, meet.find(name, "column")?, &mut checks)?;
+        }
+        meet.whole_table(&mut checks)?;
+    }
+    Ok(checks)
+}
+
+/// A rule that meets a table.
+struct Meet<'a> {
+    rule: &'a Rule,
+    number: usize,
+    schema: &'a Schema,
+}
+
+impl Meet<'_> {
+    fn find(&self, name: &str, key: &str) -> Result<usize, Problem> {
+        self.schema.index_of(name).map_err(|_| {
+            let message = format!("rule {}: there is no column `{name}`", self.number + 1);
+            let known = self.schema.fields().iter().map(|field| field.name().as_str());
+            Problem::unknown(message, name, known).at(format!("rules.{}.{key}", self.number))
+        })
+    }
+
+    fn check(&self, name: &'static str, column: Option<&str>, allowed: f64, test: Test) -> Check {
+        let column = column.map(str::to_owned);
+        Check { rule: self.number, name, column, severity: self.rule.severity, allowed, test }
+    }
+
+    fn column(&self, name: &str, at: usize, checks: &mut Vec<Check>) -> Result<(), Problem> {
+        let rule = self.rule;
+        let rest = 1.0 - rule.mostly;
+        let mut add = |check, allowed, test| checks.push(self.check(check, Some(name), allowed, test));
+        if let Some(ty) = rule.ty {
+            add("type", rest, self.type_test(at, ty));
+        }
+        if let Some(share) = rule.missing {
+            add("missing", share, Test::Missing(at));
+        }
+        if let Some(bound) = rule.min {
+            add("min", rest, self.limit(at, name, bound, false)?);
+        }
+        if let Some(bound) = rule.max {
+            add("max", rest, self.limit(at, name, bound, true)?);
+        }
+        if let Some(values) = &rule.allowed {
+            add("allowed", rest, self.among(at, name, values)?);
+        }
+        if rule.unique {
+            add("unique", rest, Test::Unique(at));
+        }
+        if let Some(share) = rule.outliers {
+            self.demand(at, name, "outliers", is_number, "numbers")?;
+            add("outliers", share, Test::Outliers(at));
+        }
+        if let Some(coverage) = rule.coverage {
+            self.demand(at, name, "coverage", is_time, "timestamps")?;
+            if let Some(days) = coverage.max_gap_days {
+                add("max_gap_days", rest, Test::Gaps(at, days));
+            }
+            if let Some(rows) = coverage.min_weekly_rows {
+                add("min_weekly_rows", rest, Test::Weeks(at, rows));
+            }
+        }
+        Ok(())
+    }
+
+    fn whole_table(&self, checks: &mut Vec<Check>) -> Result<(), Problem> {
+        if let Some(share) = self.rule.duplicates {
+            let names = &self.rule.columns;
+            let columns = if names.is_empty() {
+                (0..self.schema.fields().len()).collect()
+            } else {
+                names.iter().map(|name| self.find(name, "columns")).collect::<Result<_, _>>()?
+            };
+            checks.push(self.check("duplicates", None, share, Test::Duplicates(columns)));
+        }
+        if let Some(volume) = self.rule.rows {
+            checks.push(self.check("rows", None, 0.0, Test::Rows(volume.min, volume.max)));
+        }
+        Ok(())
+    }
+
+    fn ty(&self, at: usize) -> &DataType {
+        self.schema.fields().get(at).map_or(&DataType::Null, |field| field.data_type())
+    }
+
+    fn demand(
+        &self,
+        at: usize,
+        name: &str,
+        key: &str,
+        fits: fn(&DataType) -> bool,
+        what: &str,
+    ) -> Result<(), Problem> {
+        if fits(self.ty(at)) {
+            return Ok(());
+        }
+        let (number, is) = (self.number + 1, type_name(self.ty(at)));
+        let message = format!("rule {number}: `{key}` is for {what}, but `{name}` is {is}");
+        Err(Problem::new(message)
+            .hint("take it off, or correct `column`")
+            .at(format!("rules.{}.{key}", self.number)))
+    }
+
+    fn limit(&self, at: usize, name: &str, bound: Bound, most: bool) -> Result<Test, Problem> {
+        let key = if most { "max" } else { "min" };
+        match bound {
+            Bound::Number(limit) if is_number(self.ty(at)) => Ok(Test::Number { at, limit, most }),
+            Bound::Date(_) if is_time(self.ty(at)) => {
+                let limit = bound.micros(most).unwrap_or(if most { i64::MAX } else { i64::MIN });
+                Ok(Test::Time { at, limit, most, shown: bound.to_string() })
+            }
+            _ => {
+                let bounds = if matches!(bound, Bound::Number(_)) { "a number" } else { "a date" };
+                let (number, is) = (self.number + 1, type_name(self.ty(at)));
+                let message = format!("rule {number}: `{key}` is {bounds}, but `{name}` is {is}");
+                let key = format!("rules.{}.{key}", self.number);
+                Err(Problem::new(message)
+                    .hint("compare numbers with numbers and timestamps with dates")
+                    .at(key))
+            }
+        }
+    }
+
+    fn among(&self, at: usize, name: &str, values: &[Scalar]) -> Result<Test, Problem> {
+        let ty = self.ty(at);
+        let test = if is_text(ty) {
+            let text =
+                |value: &Scalar| if let Scalar::Text(text) = value { Some(text.clone()) } else { None };
+            values.iter().map(text).collect::<Option<_>>().map(|texts| Test::Texts(at, texts))
+        } else if is_number(ty) {
+            let number =
+                |value: &Scalar| if let Scalar::Number(number) = value { Some(*number) } else { None };
+            values.iter().map(number).collect::<Option<_>>().map(|numbers| Test::Numbers(at, numbers))
+        } else if *ty == DataType::Boolean {
+            let flag = |value: &Scalar| if let Scalar::Flag(flag) = value { Some(*flag) } else { None };
+            values.iter().map(flag).collect::<Option<_>>().map(|flags| Test::Flags(at, flags))
+        } else {
+            None
+        };
+        test.ok_or_else(|| {
+            let message = format!(
+                "rule {}: `allowed` lists other values than `{name}` can have: it is {}",
+                self.number + 1,
+                type_name(ty)
+            );
+            Problem::new(message)
+                .hint("list text in quotes, numbers and true or false without")
+                .at(format!("rules.{}.allowed", self.number))
+        })
+    }
+
+    fn type_test(&self, at: usize, wanted: ColumnType) -> Test {
+        let ty = self.ty(at);
+        let fits = match wanted {
+            ColumnType::Number => is_number(ty),
+            ColumnType::Integer if ty.is_floating() => return Test::Whole(at),
+            ColumnType::Integer => ty.is_integer(),
+            ColumnType::Text => is_text(ty),
+            ColumnType::Timestamp => is_time(ty),
+            ColumnType::Boolean => *ty == DataType::Boolean,
+        };
+        Test::Type { fits, is: type_name(ty), wanted }
+    }
+}
+
+/// Whether values of that type are numbers.
+pub fn is_number(ty: &DataType) -> bool {
+    ty.is_numeric()
+}
+
+fn is_time(ty: &DataType) -> bool {
+    matches!(ty, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64)
+}
+
+/// Whether values of that type are text.
+pub fn is_text(ty: &DataType) -> bool {
+    match ty {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, value) => is_text(value),
+        _ => false,
+    }
+}

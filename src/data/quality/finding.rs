@@ -1,0 +1,235 @@
+//! What a check found, as a row of the findings and as a sentence.
+//!
+//! Knows what was seen, not how.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
+
+use super::check::{Check, Test};
+use super::coverage;
+use super::rule::{ColumnType, Severity};
+use super::scan::Seen;
+use crate::data::Table;
+use crate::data::read::problem::{count, grouped, list, percent};
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// The position of its rule, from 0.
+    pub rule: usize,
+    /// The key in the rule, such as `min`.
+    pub check: &'static str,
+    /// The column, unless it is about the whole table.
+    pub column: Option<String>,
+    /// What it means when it fails.
+    pub severity: Severity,
+    /// Whether the table satisfies it.
+    pub passed: bool,
+    /// Values, rows, gaps between days, or weeks that were looked at.
+    pub checked: u64,
+    /// Those that fail.
+    pub failing: u64,
+    /// Their share.
+    pub share: f64,
+    /// All of it in a sentence.
+    pub message: String,
+}
+
+/// What a check found, given what it has seen.
+pub fn finding(check: &Check, seen: &Seen) -> Finding {
+    let (checked, failing, what) = tell(check, seen);
+    // Counts of rows are far below 2^53.
+    #[allow(clippy::cast_precision_loss)]
+    let (share, most) = (failing as f64 / checked.max(1) as f64, check.allowed * checked as f64);
+    // Half a row of slack, so that 1 - 0.95 allows 5 of 100.
+    #[allow(clippy::cast_precision_loss)]
+    let passed = failing as f64 <= most + 1e-6;
+    let shares = match () {
+        () if failing == 0 || !counts_shares(&check.test) => String::new(),
+        () if check.allowed > 0.0 => format!(" ({}, allowed {})", percent(share), percent(check.allowed)),
+        () => format!(" ({})", percent(share)),
+    };
+    let rows = if seen.rows.is_empty() { String::new() } else { format!(": {}", rows(seen)) };
+    let message = format!("{what}{shares}{rows}");
+    let Check { rule, name, severity, .. } = *check;
+    Finding {
+        rule,
+        check: name,
+        column: check.column.clone(),
+        severity,
+        passed,
+        checked,
+        failing,
+        share,
+        message,
+    }
+}
+
+/// The table of findings: `rule` (from 1), `check`, `column`, `severity`, `passed`, `checked`,
+/// `failing`, `share`, `message`.
+///
+/// # Errors
+/// When a count is beyond 63 bits.
+pub fn table(findings: &[Finding]) -> Result<Table> {
+    let text = |part: fn(&Finding) -> Option<&str>| -> ArrayRef {
+        Arc::new(findings.iter().map(part).collect::<StringArray>())
+    };
+    let number = |part: fn(&Finding) -> u64| -> Result<ArrayRef> {
+        let counts =
+            findings.iter().map(|finding| Ok(i64::try_from(part(finding))?)).collect::<Result<Vec<_>>>()?;
+        Ok(Arc::new(Int64Array::from(counts)))
+    };
+    let rules =
+        findings.iter().map(|finding| Ok(i32::try_from(finding.rule + 1)?)).collect::<Result<Vec<_>>>()?;
+    let passed: BooleanArray = findings.iter().map(|finding| Some(finding.passed)).collect();
+    let shares: Float64Array = findings.iter().map(|finding| Some(finding.share)).collect();
+    let columns: [(&str, ArrayRef, bool); 9] = [
+        ("rule", Arc::new(Int32Array::from(rules)), false),
+        ("check", text(|finding| Some(finding.check)), false),
+        ("column", text(|finding| finding.column.as_deref()), true),
+        ("severity", text(|finding| Some(finding.severity.name())), false),
+        ("passed", Arc::new(passed), false),
+        ("checked", number(|finding| finding.checked)?, false),
+        ("failing", number(|finding| finding.failing)?, false),
+        ("share", Arc::new(shares), false),
+        ("message", text(|finding| Some(&finding.message)), false),
+    ];
+    Ok(Table::from_batch(RecordBatch::try_from_iter_with_nullable(columns)?))
+}
+
+/// Whether the failing things are a part of many, so that their share says something.
+fn counts_shares(test: &Test) -> bool {
+    !matches!(test, Test::Type { .. } | Test::Rows(..) | Test::Gaps(..))
+}
+
+/// What was looked at, what of it fails, and that in words.
+fn tell(check: &Check, seen: &Seen) -> (u64, u64, String) {
+    let name = check.column.as_deref().unwrap_or_default();
+    let (checked, failing) = (seen.checked, seen.failing);
+    let of = |what: &str| {
+        let are = if failing == 1 { "is" } else { "are" };
+        format!("{} of {} of `{name}` {are} {what}", grouped(failing), count(checked, "value"))
+    };
+    let such = seen.example.as_deref().map(|example| format!(", such as `{example}`")).unwrap_or_default();
+    let text = match &check.test {
+        Test::Missing(_) => of("missing"),
+        Test::Number { limit, most, .. } => of(&format!("{} {limit}{such}", side(*most))),
+        Test::Time { most, shown, .. } => {
+            of(&format!("{} {shown}{such}", if *most { "after" } else { "before" }))
+        }
+        Test::Texts(_, allowed) => of(&format!("not among {}{such}", some(allowed))),
+        Test::Numbers(_, allowed) => of(&format!("not among {}{such}", some(allowed))),
+        Test::Flags(_, allowed) => of(&format!("not among {}{such}", some(allowed))),
+        Test::Whole(_) => of(&format!("not whole{such}")),
+        Test::Unique(_) => of("repeated"),
+        Test::Outliers(_) => match seen.limits {
+            Some((low, high)) => of(&format!("outside {} to {}{such}", short(low), short(high))),
+            None => format!("the values of `{name}` are too much alike to have outliers"),
+        },
+        Test::Duplicates(_) => {
+            let copies =
+                if failing == 1 { "is a copy of an earlier one" } else { "are copies of earlier ones" };
+            format!("{} of {} {copies}", grouped(failing), count(checked, "row"))
+        }
+        Test::Type { fits, is, wanted } => {
+            let failing = if *fits { 0 } else { checked.max(1) };
+            let but = if *fits { String::new() } else { format!(", not {}", type_words(*wanted)) };
+            return (checked.max(1), failing, format!("`{name}` is {is}{but}"));
+        }
+        Test::Rows(min, max) => return volume(checked, *min, *max),
+        Test::Gaps(_, most) => return gaps(name, seen, *most),
+        Test::Weeks(_, least) => return weeks(name, seen, *least),
+    };
+    (checked, failing, text)
+}
+
+fn side(most: bool) -> &'static str {
+    if most { "above" } else { "below" }
+}
+
+/// A limit that was computed: four significant digits are plenty.
+fn short(value: f64) -> String {
+    let digits = if value == 0.0 {
+        0
+    } else {
+        // The logarithm of a float is between -324 and 308.
+        #[allow(clippy::cast_possible_truncation)]
+        let magnitude = value.abs().log10().floor() as i32;
+        usize::try_from(3 - magnitude).unwrap_or(0)
+    };
+    let text = format!("{value:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// The first values of a list for a message.
+fn some<T: ToString>(values: &[T]) -> String {
+    const SHOWN: usize = 6;
+    let texts: Vec<String> = values.iter().take(SHOWN).map(ToString::to_string).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let more = values.len().saturating_sub(SHOWN);
+    if more > 0 { format!("{} and {more} more", list(&texts).replace(" and ", ", ")) } else { list(&texts) }
+}
+
+fn type_words(ty: ColumnType) -> &'static str {
+    match ty {
+        ColumnType::Number => "a number",
+        ColumnType::Integer => "an integer",
+        ColumnType::Text => "text",
+        ColumnType::Timestamp => "a timestamp",
+        ColumnType::Boolean => "true/false",
+    }
+}
+
+fn rows(seen: &Seen) -> String {
+    let numbers: Vec<String> = seen.rows.iter().map(|row| grouped(*row)).collect();
+    let noun = if numbers.len() == 1 { "row" } else { "rows" };
+    let more = if seen.failing > seen.rows.len() as u64 { " and more" } else { "" };
+    format!("{noun} {}{more}", numbers.join(", "))
+}
+
+fn volume(rows: u64, min: Option<u64>, max: Option<u64>) -> (u64, u64, String) {
+    let has = format!("the table has {}", count(rows, "row"));
+    match (min, max) {
+        (Some(min), _) if rows < min => (1, 1, format!("{has}, fewer than {}", grouped(min))),
+        (_, Some(max)) if rows > max => (1, 1, format!("{has}, more than {}", grouped(max))),
+        _ => (1, 0, has),
+    }
+}
+
+fn gaps(name: &str, seen: &Seen, most: u32) -> (u64, u64, String) {
+    let gaps = coverage::gaps(&seen.days, most);
+    let checked = (seen.days.len() as u64).saturating_sub(1);
+    let limit = count(most.into(), "day");
+    let text = match gaps.iter().rev().max_by_key(|gap| gap.days) {
+        None => format!("`{name}` has no gap of more than {limit}"),
+        Some(longest) => format!(
+            "`{name}` has {} of more than {limit}, the longest of {} from {}",
+            count(gaps.len() as u64, "gap"),
+            grouped(longest.days),
+            day(longest.from)
+        ),
+    };
+    (checked, gaps.len() as u64, text)
+}
+
+fn weeks(name: &str, seen: &Seen, least: u64) -> (u64, u64, String) {
+    let weeks = coverage::weeks(&seen.days);
+    let thin: Vec<_> = weeks.iter().filter(|(_, rows)| *rows < least).collect();
+    let (have, wanted) = (if thin.len() == 1 { "has" } else { "have" }, count(least, "row"));
+    let first =
+        thin.first().map(|(monday, _)| format!(", the first from {}", day(*monday))).unwrap_or_default();
+    let text = format!(
+        "{} of {} of `{name}` {have} fewer than {wanted}{first}",
+        grouped(thin.len() as u64),
+        count(weeks.len() as u64, "whole week")
+    );
+    (weeks.len() as u64, thin.len() as u64, text)
+}
+
+fn day(number: i64) -> String {
+    let micros = number.checked_mul(86_400_000_000);
+    let time = micros.and_then(chrono::DateTime::from_timestamp_micros);
+    time.map_or_else(|| "a far day".to_owned(), |time| time.format("%Y-%m-%d").to_string())
+}

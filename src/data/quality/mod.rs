@@ -1,0 +1,36 @@
+//! Quality of a table: rules, and what looking at every row once finds.
+//!
+//! Says what is so; what follows from it is up to the caller. Knows nothing of stages.
+
+pub mod check;
+pub mod coverage;
+pub mod finding;
+pub mod outliers;
+pub mod rule;
+pub mod scan;
+pub mod value;
+
+use anyhow::Result;
+
+pub use finding::Finding;
+pub use rule::{Rule, Severity};
+
+use crate::data::Table;
+
+/// Holds a table against rules: one finding a check, in the order of the rules.
+///
+/// # Errors
+/// A [`crate::data::read::Problem`] when a rule doesn't go with the table's columns; else when the
+/// table can't be read or `progress` fails.
+pub fn examine(
+    table: &Table,
+    rules: &[Rule],
+    progress: &mut dyn FnMut(f64) -> Result<()>,
+) -> Result<Vec<Finding>> {
+    let checks = check::checks(rules, table.schema())?;
+    let seen = scan::scan(table, &checks, progress)?;
+    Ok(checks.iter().zip(&seen).map(|(check, seen)| finding::finding(check, seen)).collect())
+}
+
+#[cfg(test)]
+mod tests;

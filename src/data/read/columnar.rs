@@ -1,0 +1,367 @@
+//! Parquet files to one table: projected, renamed, and turned into the types that stages know.
+//!
+//! Types come from the file; text is only parsed where a column must hold something else.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Result;
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, SchemaRef, TimeUnit, TimestampMicrosecondType};
+
+use super::Progress;
+use super::build::{self, Built, Cells, Misfit};
+use super::collect::{Collector, Part};
+use super::column::{Column, Kind, Origin, Tally};
+use super::delimited::{Faults, factor, product};
+use super::infer::{self, Look};
+use super::mapping;
+use super::options::Options;
+use super::problem::{Problem, shown};
+use super::source::File;
+use crate::data::parquet;
+
+const PASSES: usize = 8;
+
+/// A Parquet file whose footer has been read.
+struct Source {
+    file: File,
+    schema: SchemaRef,
+    names: Vec<String>,
+    rows: usize,
+    positions: Vec<usize>,
+}
+
+/// Reads Parquet files.
+///
+/// # Errors
+/// When a file can't be read or the options don't go with it.
+pub fn read(
+    files: &[File],
+    options: &Options,
+    large: Option<&Path>,
+    progress: Progress,
+) -> Result<(Collector, Vec<String>)> {
+    let mut sources = files.iter().map(open).collect::<Result<Vec<_>>>()?;
+    let (mut columns, mut notes) = plan(&mut sources, options)?;
+    let rows: usize = sources.iter().map(|source| source.rows).sum();
+    for last in (0..PASSES).map(|pass| pass + 1 == PASSES) {
+        let mut out = Collector::new(&columns, large)?;
+        for (number, source) in sources.iter().enumerate() {
+            scan(source, &columns, |part| {
+                out.add(part, number)?;
+                // Counts of rows are far below 2^53.
+                #[allow(clippy::cast_precision_loss)]
+                progress(((out.rows as f64) / rows.max(1) as f64).min(1.0))
+            })?;
+        }
+        match infer::revise(&columns, &out.tallies, options, true) {
+            Some(revised) if !last => columns = revised,
+            _ => {
+                notes.extend(infer::notes(&columns, &out.tallies, options));
+                return Ok((out, notes));
+            }
+        }
+    }
+    Err(Problem::new("the files can't be read as one table").into())
+}
+
+fn open(file: &File) -> Result<Source> {
+    let damaged = |error: anyhow::Error| {
+        let cause = error.root_cause().to_string();
+        let message = format!("`{}` is not a whole Parquet file: {}", file.name, shown(&cause));
+        Problem::new(message).hint("make or copy it again").at("path")
+    };
+    let (schema, rows) = parquet::footer(&file.path).map_err(damaged)?;
+    let names = schema.fields().iter().map(|field| field.name().clone()).collect();
+    Ok(Source { file: file.clone(), schema, names, rows, positions: Vec::new() })
+}
+
+fn plan(sources: &mut [Source], options: &Options) -> Result<(Vec<Column>, Vec<String>)> {
+    let Some(first) = sources.first() else { return Ok(Default::default()) };
+    if !options.names.is_empty() {
+        let message = "`names` is for text files: a Parquet file names its own columns";
+        return Err(Problem::new(message).hint("use `columns` to rename them").at("names").into());
+    }
+    let (names, first_name) = (first.names.clone(), first.file.name.clone());
+    let (mut columns, mut notes) = mapping::columns(&names, options, &first_name)?;
+    let needed = mapping::needed(&columns);
+    for source in sources.iter_mut() {
+        let name = &source.file.name;
+        source.positions = mapping::positions(&names, &needed, &source.names, name, &first_name)?;
+        notes.extend(mapping::surplus(&names, &source.names, name, &first_name));
+        refuse_nested(source, &needed)?;
+    }
+    let sample = sources.iter().find(|source| source.rows > 0).map(|source| (source, head(source, &needed)));
+    let mut looks = Vec::with_capacity(columns.len());
+    for column in &mut columns {
+        let types: Vec<&DataType> = sources.iter().filter_map(|source| source.type_of(column)).collect();
+        let look = match &sample {
+            Some((source, Ok(Some(batch)))) => look(column, source, &needed, batch),
+            _ => Look::default(),
+        };
+        settle_kind(column, &types, &look);
+        looks.push(look);
+    }
+    infer::settle(&mut columns, &looks, options);
+    Ok((columns, notes))
+}
+
+impl Source {
+    fn position(&self, at: usize) -> usize {
+        self.positions.get(at).copied().unwrap_or(usize::MAX)
+    }
+
+    /// The type of the column that a column is made of; nothing for a product.
+    fn type_of(&self, column: &Column) -> Option<&DataType> {
+        let Origin::Of(at) = column.origin else { return None };
+        self.schema.fields().get(self.position(at)).map(|field| field.data_type())
+    }
+}
+
+fn refuse_nested(source: &Source, needed: &[usize]) -> Result<(), Problem> {
+    for field in needed.iter().filter_map(|at| source.schema.fields().get(source.position(*at))) {
+        if kind_of(field.data_type()).is_some() {
+            continue;
+        }
+        let what = match field.data_type() {
+            DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => "lists",
+            DataType::Struct(_) => "records",
+            DataType::Map(..) => "maps",
+            DataType::Binary
+            | DataType::LargeBinary
+            | DataType::FixedSizeBinary(_)
+            | DataType::BinaryView => "raw bytes",
+            DataType::Time32(_) | DataType::Time64(_) => "times without a day",
+            _ => "values of a type that tables here don't have",
+        };
+        let message = format!("column `{}` of `{}` holds {what}", field.name(), source.file.name);
+        let hint = "flatten it before, or name the columns to read with `keep` and `columns`";
+        return Err(Problem::new(message).hint(hint).at("path"));
+    }
+    Ok(())
+}
+
+/// What a column of that type holds; nothing where no stage could use it.
+fn kind_of(ty: &DataType) -> Option<Kind> {
+    match ty {
+        DataType::Boolean => Some(Kind::Boolean),
+        ty if ty.is_integer() => Some(Kind::Integer),
+        ty if ty.is_numeric() => Some(Kind::Float),
+        DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => Some(Kind::Timestamp),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => Some(Kind::Text),
+        DataType::Dictionary(_, value) => match kind_of(value)? {
+            Kind::Text => Some(Kind::Category),
+            other => Some(other),
+        },
+        _ => None,
+    }
+}
+
+/// What a column holds: as its role or the user says, else as the files say.
+fn settle_kind(column: &mut Column, types: &[&DataType], look: &Look) {
+    if column.firm {
+        return;
+    }
+    let kinds: Vec<Kind> = types.iter().filter_map(|ty| kind_of(ty)).collect();
+    let agreed = kinds.iter().copied().reduce(|a, b| match (a, b) {
+        (a, b) if a == b => a,
+        (Kind::Integer, Kind::Float) | (Kind::Float, Kind::Integer) => Kind::Float,
+        (Kind::Text | Kind::Category, Kind::Text | Kind::Category) => Kind::Category,
+        _ => Kind::Text,
+    });
+    column.kind = match (column.kind, agreed.unwrap_or(Kind::Text)) {
+        // Programs turn ids with gaps into floats; ids of text stay text.
+        (Kind::Id, Kind::Integer | Kind::Float) => Kind::Id,
+        (Kind::Id, _) => Kind::Text,
+        (_, Kind::Text) => look.text(),
+        (_, agreed) => agreed,
+    };
+}
+
+fn head(source: &Source, needed: &[usize]) -> Result<Option<RecordBatch>> {
+    let indices = needed.iter().map(|at| source.position(*at)).collect();
+    parquet::read(&source.file.path, Some(indices))?.next().transpose()
+}
+
+/// Looks at the text from which a column is made; columns with a type of their own need no look.
+fn look(column: &Column, source: &Source, needed: &[usize], batch: &RecordBatch) -> Look {
+    const ROWS: usize = 4096;
+    let origins = match &column.origin {
+        Origin::Of(at) => std::slice::from_ref(at),
+        Origin::Product(factors) => factors,
+    };
+    let mut values = Vec::new();
+    for at in origins {
+        let array = needed.binary_search(at).ok().and_then(|at| batch.columns().get(at));
+        let is_text = source
+            .schema
+            .fields()
+            .get(source.position(*at))
+            .is_some_and(|field| matches!(kind_of(field.data_type()), Some(Kind::Text | Kind::Category)));
+        if let Some(text) = array.filter(|_| is_text).and_then(|array| text_of(array).ok()) {
+            values.extend(text.iter().take(ROWS).map(|value| value.unwrap_or_default().to_owned()));
+        }
+    }
+    Look::at(values.iter().map(String::as_str))
+}
+
+fn scan(source: &Source, columns: &[Column], mut take: impl FnMut(Part) -> Result<()>) -> Result<()> {
+    let needed = mapping::needed(columns);
+    let indices = needed.iter().map(|at| source.position(*at)).collect();
+    let damaged = |error: &anyhow::Error| {
+        let message =
+            format!("`{}` is damaged: {}", source.file.name, shown(&error.root_cause().to_string()));
+        Problem::new(message).hint("make or copy it again").at("path")
+    };
+    let mut row = 0;
+    for batch in parquet::read(&source.file.path, Some(indices)).map_err(|error| damaged(&error))? {
+        let batch = batch.map_err(|error| damaged(&error))?;
+        let rows = batch.num_rows();
+        take(part(&batch, &needed, columns, source, row)?)?;
+        row += rows as u64;
+    }
+    Ok(())
+}
+
+fn part(
+    batch: &RecordBatch,
+    needed: &[usize],
+    columns: &[Column],
+    source: &Source,
+    before: u64,
+) -> Result<Part> {
+    let array = |at: &usize| needed.binary_search(at).ok().and_then(|at| batch.columns().get(at));
+    let mut faults = Faults::default();
+    let (mut cells, mut tallies) = (Vec::with_capacity(columns.len()), Vec::with_capacity(columns.len()));
+    for column in columns {
+        let built = match &column.origin {
+            Origin::Of(at) => {
+                let mut built = array(at).map_or_else(|| Ok(nothing()), |array| fill(array, column))?;
+                faults.add(&column.name, std::mem::take(&mut built.bad));
+                built
+            }
+            Origin::Product(factors) => {
+                let mut filled = Vec::with_capacity(factors.len());
+                for at in factors {
+                    let name = source.names.get(source.position(*at)).map_or("", String::as_str);
+                    filled.push((
+                        name,
+                        array(at).map_or_else(|| Ok(nothing()), |array| fill(array, &factor(column)))?,
+                    ));
+                }
+                product(filled.into_iter(), &mut faults)
+            }
+        };
+        cells.push(built.cells);
+        tallies.push(built.tally);
+    }
+    let (skip, bad) = faults.rows(|row| before + row as u64 + 1);
+    Ok(Part { rows: batch.num_rows(), cells, tallies, skip, bad })
+}
+
+fn nothing() -> Built {
+    let empty: ArrayRef = Arc::new(StringArray::from(Vec::<Option<&str>>::new()));
+    Built { cells: Cells::Plain(empty), tally: Tally::default(), bad: Vec::new() }
+}
+
+/// Turns an array into what the column must hold: by a cast that loses nothing, else through text.
+fn fill(array: &ArrayRef, column: &Column) -> Result<Built> {
+    let ty = array.data_type();
+    let exact = match column.kind {
+        Kind::Float if ty.is_numeric() => return Ok(finite(&cast(array, &DataType::Float64)?, column)),
+        Kind::Id | Kind::Integer => ty.is_integer() && *ty != DataType::UInt64,
+        Kind::Boolean => *ty == DataType::Boolean,
+        Kind::Timestamp => matches!(ty, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64),
+        Kind::Float | Kind::Text | Kind::Category => false,
+    };
+    if !exact {
+        let text = text_of(array)?;
+        return Ok(build::column(text.iter().map(Option::unwrap_or_default), column));
+    }
+    let cells: ArrayRef = match column.kind {
+        Kind::Timestamp => Arc::new(instants(array)?),
+        kind => cast(array, &kind.data_type())?,
+    };
+    let missing = if column.required { gaps(&cells) } else { Vec::new() };
+    let tally = Tally { values: (cells.len() - cells.null_count()) as u64, ..Tally::default() };
+    Ok(Built { cells: Cells::Plain(cells), tally, bad: missing })
+}
+
+/// Text of an array; whole floats lose their point, as ids with gaps have one.
+fn text_of(array: &ArrayRef) -> Result<StringArray> {
+    Ok(cast(array, &DataType::Utf8)?.as_string::<i32>().clone())
+}
+
+/// Points in time without a zone: those with one are in UTC already.
+fn instants(array: &ArrayRef) -> Result<TimestampMicrosecondArray> {
+    let zone = match array.data_type() {
+        DataType::Timestamp(_, zone) => zone.clone(),
+        _ => None,
+    };
+    let micros = cast(array, &DataType::Timestamp(TimeUnit::Microsecond, zone))?;
+    Ok(micros.as_primitive::<TimestampMicrosecondType>().clone().with_timezone_opt(None::<Arc<str>>))
+}
+
+fn gaps(cells: &ArrayRef) -> Vec<Misfit> {
+    let rows = (0..cells.len()).filter(|row| cells.is_null(*row));
+    rows.map(|row| Misfit { row, value: String::new(), reason: build::MISSING }).collect()
+}
+
+/// Floats in which NaN is a gap and infinity a mistake.
+fn finite(array: &ArrayRef, column: &Column) -> Built {
+    let floats = array.as_primitive::<Float64Type>();
+    let mut bad = Vec::new();
+    let mut values = 0;
+    let cells: Float64Array = floats
+        .iter()
+        .enumerate()
+        .map(|(row, value)| match value.filter(|value| !value.is_nan()) {
+            Some(value) if value.is_finite() => {
+                values += 1;
+                Some(value)
+            }
+            Some(value) => {
+                bad.push(Misfit { row, value: value.to_string(), reason: column.kind.misfit() });
+                None
+            }
+            None => {
+                if column.required {
+                    bad.push(Misfit { row, value: String::new(), reason: build::MISSING });
+                }
+                None
+            }
+        })
+        .collect();
+    Built { cells: Cells::Plain(Arc::new(cells)), tally: Tally { values, ..Tally::default() }, bad }
+}
+
+/// A column of a sample: its name, what it holds, its values as text.
+pub type Sampled = (String, Kind, Vec<String>);
+
+/// The number of rows of a file, and the beginning of all its columns that a table can have.
+///
+/// # Errors
+/// When the file can't be read.
+pub fn sample(file: &File) -> Result<(usize, Vec<Sampled>)> {
+    const ROWS: usize = 4096;
+    let source = open(file)?;
+    let fields = source.schema.fields().iter().enumerate();
+    let usable: Vec<(usize, Kind)> =
+        fields.filter_map(|(at, field)| kind_of(field.data_type()).map(|kind| (at, kind))).collect();
+    let indices = usable.iter().map(|(at, _)| *at).collect();
+    let batch = parquet::read(&file.path, Some(indices))?.next().transpose()?;
+    let mut columns = Vec::with_capacity(usable.len());
+    for (place, (at, kind)) in usable.iter().enumerate() {
+        let values = match batch.as_ref().and_then(|batch| batch.columns().get(place)) {
+            Some(array) => text_of(&array.slice(0, array.len().min(ROWS)))?,
+            None => StringArray::from(Vec::<Option<&str>>::new()),
+        };
+        let values = values.iter().map(|value| value.unwrap_or_default().to_owned()).collect();
+        columns.push((source.names.get(*at).cloned().unwrap_or_default(), *kind, values));
+    }
+    Ok((source.rows, columns))
+}

@@ -1,0 +1,246 @@
+//! The fields of a part of a file: spans of text in rows of equal length.
+//!
+//! Text without quotes is cut where delimiters and line ends stand; with quotes the `csv` crate
+//! reads it. Knows nothing of types.
+
+use std::borrow::Cow;
+
+use memchr::{memchr, memchr2_iter};
+
+use super::options::Delimiter;
+
+/// The fields of whole rows.
+pub struct Fields<'a> {
+    text: Cow<'a, str>,
+    spans: Vec<[u32; 2]>,
+    width: usize,
+    /// The line that each row starts in, from 0.
+    pub lines: Vec<u32>,
+    /// Rows that don't have the right number of fields.
+    pub torn: Vec<Torn>,
+}
+
+/// A row with another number of fields than the header.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Torn {
+    /// The line that it starts in, from 0.
+    pub line: u32,
+    /// How many fields it has.
+    pub fields: usize,
+}
+
+impl<'a> Fields<'a> {
+    /// Cuts a part into rows of `width` fields. Blank lines are skipped, and so are empty fields
+    /// behind the last column. The part must be shorter than 4 GiB.
+    pub fn of(part: &'a str, delimiter: Delimiter, width: usize) -> Self {
+        let mut fields =
+            Self { text: Cow::Borrowed(part), spans: Vec::new(), width, lines: Vec::new(), torn: Vec::new() };
+        match delimiter {
+            Delimiter::Whitespace => fields.blanks(part),
+            Delimiter::Byte(byte) if memchr(b'"', part.as_bytes()).is_some() => fields.quoted(part, byte),
+            Delimiter::Byte(byte) => fields.plain(part, byte),
+            Delimiter::Auto => fields.plain(part, b','),
+        }
+        fields
+    }
+
+    /// The number of whole rows.
+    pub fn rows(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// The fields of a column, blanks around them taken off.
+    pub fn column(&self, at: usize) -> impl Iterator<Item = &str> {
+        let text: &str = &self.text;
+        self.spans.chunks_exact(self.width.max(1)).map(move |row| {
+            let [start, end] = row.get(at).copied().unwrap_or_default();
+            trimmed(text.get(start as usize..end as usize).unwrap_or_default())
+        })
+    }
+
+    fn plain(&mut self, part: &'a str, delimiter: u8) {
+        let bytes = part.as_bytes();
+        self.spans.reserve(bytes.len() / 8);
+        let (mut line, mut start, mut row) = (0, 0, 0);
+        for at in memchr2_iter(delimiter, b'\n', bytes) {
+            if bytes.get(at) == Some(&delimiter) {
+                self.push(start, at);
+            } else {
+                self.push(start, at - usize::from(at > start && bytes.get(at - 1) == Some(&b'\r')));
+                row = self.end_row(row, line);
+                line += 1;
+            }
+            start = at + 1;
+        }
+        if start < bytes.len() || self.spans.len() > row {
+            self.push(start, bytes.len());
+            self.end_row(row, line);
+        }
+    }
+
+    fn blanks(&mut self, part: &'a str) {
+        let mut row = 0;
+        let mut offset = 0;
+        for (line, text) in (0_u32..).zip(part.split_inclusive('\n')) {
+            let mut at = offset;
+            for word in text.split_ascii_whitespace() {
+                at += part.get(at..).and_then(|rest| rest.find(word)).unwrap_or(0);
+                self.push(at, at + word.len());
+                at += word.len();
+            }
+            offset += text.len();
+            if self.spans.len() > row {
+                row = self.end_row(row, line);
+            }
+        }
+    }
+
+    fn quoted(&mut self, part: &'a str, delimiter: u8) {
+        let mut reader = records(part, delimiter);
+        let mut record = csv::StringRecord::new();
+        let mut text = String::with_capacity(part.len());
+        let mut row = 0;
+        // The text is valid and rows may have any length, so reading can't fail.
+        while reader.read_record(&mut record).unwrap_or(false) {
+            for field in &record {
+                let start = text.len();
+                text.push_str(field);
+                self.push(start, text.len() - usize::from(field.ends_with('\r')));
+            }
+            row = self.end_row(row, start_line(&record, part));
+        }
+        self.text = Cow::Owned(text);
+    }
+
+    fn push(&mut self, start: usize, end: usize) {
+        // Parts are shorter than 4 GiB.
+        #[allow(clippy::cast_possible_truncation)]
+        self.spans.push([start as u32, end as u32]);
+    }
+
+    /// Ends the row that started at that span; returns where the next one starts.
+    fn end_row(&mut self, start: usize, line: u32) -> usize {
+        let found = self.spans.len() - start;
+        let row = self.spans.get(start..).unwrap_or_default();
+        let blank = |spans: &[[u32; 2]]| spans.iter().all(|[start, end]| start == end);
+        if found == self.width && !(found == 1 && blank(row)) {
+            self.lines.push(line);
+        } else if found > self.width && row.get(self.width..).is_some_and(blank) {
+            self.spans.truncate(start + self.width);
+            self.lines.push(line);
+        } else {
+            if !(found == 1 && blank(row)) {
+                self.torn.push(Torn { line, fields: found });
+            }
+            self.spans.truncate(start);
+        }
+        self.spans.len()
+    }
+}
+
+/// All fields of some text, whatever their number: for samples.
+pub fn rows(text: &str, delimiter: Delimiter) -> Vec<Vec<String>> {
+    let trimmed = |fields: &mut dyn Iterator<Item = &str>| -> Vec<String> {
+        fields.map(|field| field.trim().to_owned()).collect()
+    };
+    let mut rows: Vec<Vec<String>> = match delimiter {
+        Delimiter::Whitespace => {
+            text.lines().map(|line| trimmed(&mut line.split_ascii_whitespace())).collect()
+        }
+        Delimiter::Auto => return rows(text, Delimiter::Byte(b',')),
+        Delimiter::Byte(byte) => {
+            records(text, byte).records().flatten().map(|record| trimmed(&mut record.iter())).collect()
+        }
+    };
+    rows.retain(|row| !row.iter().all(String::is_empty) || row.len() > 1);
+    rows
+}
+
+fn records(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter)
+        .terminator(csv::Terminator::Any(b'\n'))
+        .from_reader(text.as_bytes())
+}
+
+/// The line of a record: its position counts from the blank lines before it.
+fn start_line(record: &csv::StringRecord, part: &str) -> u32 {
+    let Some(position) = record.position() else { return 0 };
+    let from = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+    let blank = part.get(from..).unwrap_or_default();
+    let skipped = blank.bytes().take_while(|byte| *byte == b'\n').count();
+    let line = position.line() - 1 + skipped as u64;
+    u32::try_from(line).unwrap_or(u32::MAX)
+}
+
+/// Most fields have no blanks around them.
+fn trimmed(field: &str) -> &str {
+    let solid = |byte: Option<&u8>| byte.is_some_and(|byte| (b'!'..0x80).contains(byte));
+    let bytes = field.as_bytes();
+    if solid(bytes.first()) && solid(bytes.last()) { field } else { field.trim() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(text: &str, delimiter: Delimiter, width: usize) -> (Vec<Vec<String>>, Vec<u32>, Vec<Torn>) {
+        let fields = Fields::of(text, delimiter, width);
+        let columns: Vec<Vec<&str>> = (0..width).map(|at| fields.column(at).collect()).collect();
+        let rows = (0..fields.rows())
+            .map(|row| columns.iter().map(|column| column[row].to_owned()).collect())
+            .collect();
+        (rows, fields.lines.clone(), fields.torn)
+    }
+
+    const COMMA: Delimiter = Delimiter::Byte(b',');
+
+    #[test]
+    fn plain_text_is_cut_at_delimiters() {
+        let (rows, lines, torn) = table("1, a \r\n\n2,\r\n3\n4,x,\n5,x,y\n6,z", COMMA, 2);
+        assert_eq!(rows, [["1", "a"], ["2", ""], ["4", "x"], ["6", "z"]]);
+        assert_eq!(lines, [0, 2, 4, 6]);
+        assert_eq!(torn, [Torn { line: 3, fields: 1 }, Torn { line: 5, fields: 3 }]);
+    }
+
+    #[test]
+    fn quoted_text_may_hold_delimiters_and_line_ends() {
+        let (rows, lines, torn) =
+            table("\"1,5\",\"a\n\"\"b\"\"\"\r\n\r\n2,\"x\"\r\n\n\n\"3\"\n4,5\" pipe\n", COMMA, 2);
+        assert_eq!(rows, [["1,5", "a\n\"b\""], ["2", "x"], ["4", "5\" pipe"]]);
+        assert_eq!(lines, [0, 3, 7]);
+        assert_eq!(torn, [Torn { line: 6, fields: 1 }]);
+    }
+
+    #[test]
+    fn runs_of_blanks_separate() {
+        let (rows, lines, torn) = table(" 00001  1 1\n\n00004\t2 1  \n7 7\n", Delimiter::Whitespace, 3);
+        assert_eq!(rows, [["00001", "1", "1"], ["00004", "2", "1"]]);
+        assert_eq!(lines, [0, 2]);
+        assert_eq!(torn, [Torn { line: 3, fields: 2 }]);
+    }
+
+    #[test]
+    fn both_ways_to_cut_agree() {
+        let mut state = 3_u64;
+        for _ in 0..2000 {
+            let text: String = (0..30)
+                .map(|_| {
+                    state =
+                        state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    ["a", ",", "\r\n", "\n", "é", ",", " ", "c"][(state >> 61) as usize]
+                })
+                .collect();
+            let plain = Fields::of(&text, COMMA, 2);
+            let mut quoted =
+                Fields { text: Cow::Borrowed(""), spans: vec![], width: 2, lines: vec![], torn: vec![] };
+            quoted.quoted(&text, b',');
+            for at in 0..2 {
+                assert!(plain.column(at).eq(quoted.column(at)), "{text:?}");
+            }
+            assert_eq!((&plain.lines, &plain.torn), (&quoted.lines, &quoted.torn), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Text files to one table: looked at, mapped, read, and read again where a guess was wrong.
+//!
+//! Knows what all files have in common; how one is cut and parsed is up to `delimited`.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::Progress;
+use super::charset::Charset;
+use super::collect::Collector;
+use super::column::{Column, Kind, Origin};
+use super::delimited::{self, End};
+use super::infer::{self, Look};
+use super::mapping;
+use super::options::Options;
+use super::source::{self, File, Source};
+
+/// Passes after which the columns are taken as they are; kinds grow at most three times.
+const PASSES: usize = 8;
+
+/// Reads text files.
+///
+/// # Errors
+/// When a file can't be read or the options don't go with it.
+pub fn read(
+    files: &[File],
+    options: &Options,
+    large: Option<&Path>,
+    progress: Progress,
+) -> Result<(Collector, Vec<String>)> {
+    let mut sources = files.iter().map(|file| Source::open(file, options)).collect::<Result<Vec<_>>>()?;
+    let mut job = Job::new(&sources, options)?;
+    let mut passes = 0;
+    loop {
+        let mut out = Collector::new(&job.columns, large)?;
+        passes += 1;
+        let again = match job.pass(&mut sources, &mut out, options, progress)? {
+            End::NotText => true,
+            End::Stopped => job.revise(&out, options, false),
+            End::Done => passes < PASSES && job.revise(&out, options, true),
+        };
+        if !again {
+            let notes = job.notes(&sources, &out, options);
+            return Ok((out, notes));
+        }
+    }
+}
+
+/// What is to be read.
+struct Job {
+    columns: Vec<Column>,
+    positions: Vec<Vec<usize>>,
+    notes: Vec<String>,
+    bytes: u64,
+}
+
+impl Job {
+    fn new(sources: &[Source], options: &Options) -> Result<Self> {
+        let mut job = Self { columns: Vec::new(), positions: Vec::new(), notes: Vec::new(), bytes: 0 };
+        let Some(first) = sources.first() else { return Ok(job) };
+        (job.columns, job.notes) = mapping::columns(&first.names, options, &first.file.name)?;
+        let needed = mapping::needed(&job.columns);
+        for source in sources {
+            let (name, first_name) = (&source.file.name, &first.file.name);
+            job.positions.push(mapping::positions(&first.names, &needed, &source.names, name, first_name)?);
+            job.notes.extend(mapping::surplus(&first.names, &source.names, name, first_name));
+            job.bytes += source.bytes;
+        }
+        guess(&mut job.columns, sources, &job.positions, options);
+        Ok(job)
+    }
+
+    fn pass(
+        &self,
+        sources: &mut [Source],
+        out: &mut Collector,
+        options: &Options,
+        progress: Progress,
+    ) -> Result<End> {
+        let mut before = 0;
+        for (number, (source, positions)) in sources.iter_mut().zip(&self.positions).enumerate() {
+            let mut watch = |out: &Collector, done: u64| {
+                // Byte counts are far below 2^53.
+                #[allow(clippy::cast_precision_loss)]
+                progress(((before + done) as f64 / self.bytes.max(1) as f64).min(1.0))?;
+                Ok(infer::revise(&self.columns, &out.tallies, options, false).is_none())
+            };
+            let end = delimited::read(source, (number, positions), &self.columns, out, &mut watch)?;
+            if end == End::NotText {
+                source.charset = Charset::survey(&source.file.path)?;
+            }
+            if end != End::Done {
+                return Ok(end);
+            }
+            before += source.bytes;
+        }
+        Ok(End::Done)
+    }
+
+    /// Takes over what has been seen; whether that changed anything.
+    fn revise(&mut self, out: &Collector, options: &Options, finished: bool) -> bool {
+        match infer::revise(&self.columns, &out.tallies, options, finished) {
+            Some(columns) => {
+                self.columns = columns;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn notes(mut self, sources: &[Source], out: &Collector, options: &Options) -> Vec<String> {
+        for source in sources {
+            let name = &source.file.name;
+            if options.encoding.is_none() && source.charset.is_damaged_utf8() {
+                self.notes.push(format!("`{name}` has characters that aren't UTF-8; they became `\u{fffd}`"));
+            } else if options.encoding.is_none() && !source.charset.is_plain() {
+                self.notes.push(format!("`{name}` isn't UTF-8; it was read as {}", source.charset.name()));
+            }
+            if source.header_looks_like_data() {
+                self.notes.push(format!(
+                    "the first line of `{name}` looks like a row ({}), not a header; `header = false` reads it as one",
+                    source::some(&source.names)
+                ));
+            }
+        }
+        self.notes.extend(infer::notes(&self.columns, &out.tallies, options));
+        self.notes
+    }
+}
+
+/// Guesses what columns hold from samples of all files.
+fn guess(columns: &mut [Column], sources: &[Source], positions: &[Vec<usize>], options: &Options) {
+    let looks: Vec<Look> = columns.iter().map(|column| look(column, sources, positions)).collect();
+    for (column, look) in columns.iter_mut().zip(&looks).filter(|(column, _)| !column.firm) {
+        column.kind = match column.kind {
+            Kind::Id if look.ids == look.values => Kind::Id,
+            Kind::Id => Kind::Text,
+            _ => look.kind(&column.name),
+        };
+    }
+    infer::settle(columns, &looks, options);
+}
+
+fn look(column: &Column, sources: &[Source], positions: &[Vec<usize>]) -> Look {
+    let origins = match &column.origin {
+        Origin::Of(at) => std::slice::from_ref(at),
+        Origin::Product(factors) => factors,
+    };
+    let files = sources.iter().zip(positions);
+    Look::at(files.flat_map(|(source, positions)| {
+        source.sample.iter().flat_map(move |row| {
+            origins.iter().filter_map(move |at| row.get(*positions.get(*at)?).map(String::as_str))
+        })
+    }))
+}

@@ -1,0 +1,191 @@
+//! What the engine reports while it works; sinks show, print or record it.
+//!
+//! Serialised as it stands, this is what `run --json` prints (docs/json.md): fields are only added.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::cause::Cause;
+use super::store::Output;
+use crate::diagnostic::Location;
+use crate::stage::Metrics;
+
+/// How a stage came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It ran.
+    Ran,
+    /// Its result was in the cache.
+    Hit,
+    /// It failed.
+    Failed,
+    /// Something that it needs failed, or the run ended before it.
+    Skipped,
+}
+
+/// Something to tell the user, with its place.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Note {
+    /// A lowercase sentence without a full stop.
+    pub message: String,
+    /// `file:line` of what it is about.
+    pub place: Option<String>,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// The very place, for a terminal.
+    #[serde(skip)]
+    pub at: Option<Location>,
+}
+
+impl Note {
+    /// A note without a place.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..Self::default() }
+    }
+
+    /// A note with its place.
+    pub fn at(message: impl Into<String>, at: &Location) -> Self {
+        Self { place: Some(at.file_line()), at: Some(at.clone()), ..Self::new(message) }
+    }
+}
+
+/// The end of a stage.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StageDone {
+    /// The stage, with its variant in a sweep.
+    pub stage: String,
+    /// Its kind.
+    pub kind: String,
+    /// How it came out.
+    pub outcome: Outcome,
+    /// Its key, once its inputs were known.
+    pub key: Option<String>,
+    /// The keyed inputs: the digests of what it took, by parameter.
+    pub inputs: BTreeMap<String, String>,
+    /// Its outputs by port.
+    pub outputs: BTreeMap<String, Output>,
+    /// Its named numbers.
+    pub metrics: Metrics,
+    /// The line for the terminal.
+    pub summary: String,
+    /// How long it took, now or when it ran.
+    pub seconds: f64,
+    /// Why it ran.
+    pub because: Vec<Cause>,
+    /// What the user should know.
+    pub warnings: Vec<Note>,
+    /// Why it failed or was skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Note>,
+}
+
+/// A variant on the leaderboard.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ranked {
+    /// Its values: `k=3, algorithm=kmeans`.
+    pub variant: String,
+    /// The number of its own record, behind the run's name.
+    pub number: usize,
+    /// The objective; nothing when the variant failed.
+    pub value: Option<f64>,
+}
+
+/// Something that happens in a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The run starts.
+    RunStarted {
+        /// The run's name.
+        run: String,
+        /// The pipeline's name.
+        pipeline: String,
+        /// The pipeline's file.
+        file: String,
+        /// The version of custem.
+        version: String,
+        /// When, in seconds since 1970.
+        time: f64,
+        /// How many tasks there are.
+        stages: usize,
+    },
+    /// A stage starts to compute.
+    StageStarted {
+        /// The stage.
+        stage: String,
+        /// Its kind.
+        kind: String,
+        /// Why it runs.
+        because: Vec<Cause>,
+    },
+    /// A stage says how far it is.
+    StageProgress {
+        /// The stage.
+        stage: String,
+        /// From 0 to 1.
+        fraction: f64,
+        /// What it is doing.
+        doing: String,
+    },
+    /// A stage gives a metric's value at a step.
+    StageStep {
+        /// The stage.
+        stage: String,
+        /// The metric.
+        metric: String,
+        /// The step.
+        step: u64,
+        /// Its value.
+        value: f64,
+    },
+    /// A stage ends.
+    StageDone(Box<StageDone>),
+    /// A saved output was put back.
+    Restored {
+        /// The stage.
+        stage: String,
+        /// The file.
+        path: String,
+        /// Why: missing or different.
+        why: String,
+        /// Where a file that stood there and isn't custem's was moved to.
+        kept: Option<String>,
+    },
+    /// Something is amiss, but the run goes on.
+    Warning(Note),
+    /// The variants of a sweep, best first.
+    Leaderboard {
+        /// The metric that they are compared by.
+        objective: String,
+        /// The variants.
+        rows: Vec<Ranked>,
+    },
+    /// The run ends.
+    RunDone {
+        /// The run's name.
+        run: String,
+        /// Whether everything that was asked for is there.
+        ok: bool,
+        /// Stages that ran.
+        ran: usize,
+        /// Stages from the cache.
+        hit: usize,
+        /// Stages that failed.
+        failed: usize,
+        /// Stages that were skipped.
+        skipped: usize,
+        /// Whether the user interrupted it.
+        interrupted: bool,
+        /// How long it took.
+        seconds: f64,
+    },
+}
+
+/// Where events go.
+pub trait Sink: Sync {
+    /// Takes one event.
+    fn event(&self, event: &Event);
+}

@@ -1,0 +1,103 @@
+//! The key of a task: its manifest made from what it takes in, and its record looked up.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::digest::Digest;
+use super::files::{Files, Stamp};
+use super::manifest::Manifest;
+use crate::pipeline::Task;
+use crate::stage::{Failure, Source, SourceFile};
+
+/// What identifies a run of a task.
+pub struct Identity {
+    /// The key.
+    pub key: Digest,
+    /// The content of each input, by the parameter that names it.
+    pub inputs: Vec<(String, Digest)>,
+    /// The files from outside.
+    pub sources: Vec<SourceFile>,
+    /// What `stat` said of each of them when it was hashed.
+    pub stamps: Vec<Stamp>,
+    replaced: Vec<String>,
+    named: Vec<(String, Digest)>,
+}
+
+impl Identity {
+    /// Identifies a task by its inputs' digests (in the task's order).
+    ///
+    /// # Errors
+    /// When a file from outside is missing or can't be read.
+    pub fn of(task: &Task, inputs: Vec<(String, Digest)>, files: &mut Files, root: &Path) -> Result<Self> {
+        let wanted = task.draft.body.sources();
+        let mut replaced: Vec<_> = task.inputs.iter().map(|edge| edge.key.clone()).collect();
+        replaced.extend(wanted.iter().map(|source| source.key.clone()));
+        let mut sources = Vec::new();
+        let mut stamps = Vec::new();
+        for source in &wanted {
+            for (name, path) in matches(source, root)? {
+                let (digest, stamp) = files.digest(&path)?;
+                sources.push(SourceFile { key: source.key.clone(), name, path, digest });
+                stamps.push(stamp);
+            }
+        }
+        let named = sources.iter().map(|source| (source.name.clone(), source.digest)).collect();
+        let mut identity = Self { key: Digest::of(b""), inputs, sources, stamps, replaced, named };
+        identity.key = identity.manifest(task).key();
+        Ok(identity)
+    }
+
+    fn manifest<'a>(&'a self, task: &'a Task) -> Manifest<'a> {
+        Manifest {
+            kind: task.draft.kind.name,
+            version: task.draft.kind.version,
+            params: &task.draft.params,
+            replaced: &self.replaced,
+            seed: task.draft.kind.seeded.then_some(task.seed),
+            inputs: &self.inputs,
+            sources: &self.named,
+        }
+    }
+
+    /// The manifest in readable form.
+    pub fn readable(&self, task: &Task) -> BTreeMap<String, String> {
+        self.manifest(task).readable()
+    }
+
+    /// The digests of the inputs as text, by parameter.
+    pub fn input_digests(&self) -> BTreeMap<String, String> {
+        self.inputs.iter().map(|(key, digest)| (key.clone(), digest.hex())).collect()
+    }
+}
+
+/// The files that a source means, by name, sorted: a path, or everything that a glob matches.
+fn matches(source: &Source, root: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let pattern = root.join(&source.pattern);
+    if !source.pattern.contains(['*', '?', '[']) {
+        if !pattern.exists() {
+            return Err(Failure::new(format!("there is no file `{}`", source.pattern))
+                .hint("paths start at the project root, which is the current folder or `--root`")
+                .at(&source.key)
+                .into());
+        }
+        return Ok(vec![(source.pattern.clone(), pattern)]);
+    }
+    let bad = |error: glob::PatternError| {
+        Failure::new(format!("`{}` is no pattern: {}", source.pattern, error.msg)).at(&source.key)
+    };
+    let mut found = Vec::new();
+    for path in glob::glob(&pattern.to_string_lossy()).map_err(bad)? {
+        let path = path?;
+        if path.is_file() {
+            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
+            found.push((name, path));
+        }
+    }
+    if found.is_empty() {
+        return Err(Failure::new(format!("no file matches `{}`", source.pattern)).at(&source.key).into());
+    }
+    found.sort();
+    Ok(found)
+}

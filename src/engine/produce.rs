@@ -1,0 +1,194 @@
+//! One stage run, in a thread of its own: inputs verified, outputs stored, the record last.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use super::digest::Digest;
+use super::files::Stamp;
+use super::identify::Identity;
+use super::lease::Lease;
+use super::store::{Loss, Output, Record, Store};
+use crate::data::Table;
+use crate::pipeline::Task;
+use crate::stage::{Artifact, Context, Input, Metrics, Outcome, Port, PortType, Progress};
+
+/// What a thread is given to do.
+pub struct Job {
+    /// What identifies the run.
+    pub identity: Identity,
+    /// Tables that are still in memory, by the parameter that names them.
+    pub memory: BTreeMap<String, Table>,
+    /// Whether it runs although there may be a record of it.
+    pub forced: bool,
+}
+
+/// What a thread gives back.
+pub enum Product {
+    /// The record, and the tables that are in memory now by port.
+    Ran(Record, Vec<(String, Table)>),
+    /// The record that another process made meanwhile.
+    Taken(Record),
+    /// An input's bytes are lost: the parameter that names it, and what became of it.
+    InputLost(String, Loss),
+}
+
+/// Where a stage run takes place.
+pub struct Bench<'a> {
+    /// The task.
+    pub task: &'a Task,
+    /// Where objects and records are.
+    pub store: &'a Store,
+    /// Where it reports to.
+    pub progress: &'a dyn Progress,
+    /// Raised when the run is interrupted.
+    pub cancelled: &'a AtomicBool,
+}
+
+/// Runs a stage and keeps what it gives.
+///
+/// # Errors
+/// When the stage fails, or the store can't be written.
+pub fn produce(bench: &Bench<'_>, mut job: Job) -> Result<Product> {
+    let lease = Lease::take(&bench.store.leases(), &job.identity.key, bench.cancelled)?;
+    if lease.waited
+        && !job.forced
+        && let Some(record) = bench.store.fresh_record(&job.identity.key)?
+    {
+        return Ok(Product::Taken(record));
+    }
+    let inputs = match inputs(bench.store, &job.identity, &mut job.memory) {
+        Ok(inputs) => inputs,
+        Err((key, loss)) => return Ok(Product::InputLost(key, loss)),
+    };
+    let scratch = bench.store.scratch()?;
+    let start = Instant::now();
+    let outcome = compute(bench, &job.identity, inputs, scratch.path())?;
+    unchanged(&job.identity)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let (outputs, tables) = keep_outputs(bench, &outcome, &job.identity, scratch.path())?;
+    let record = Record {
+        kind: bench.task.draft.kind.name.to_owned(),
+        outputs,
+        summary: outcome.summary,
+        metrics: outcome.metrics,
+        warnings: outcome.warnings,
+        seconds,
+        manifest: job.identity.readable(bench.task),
+    };
+    bench.store.keep(&job.identity.key, &record)?;
+    Ok(Product::Ran(record, tables))
+}
+
+type Lost = (String, Loss);
+
+fn inputs(
+    store: &Store,
+    identity: &Identity,
+    memory: &mut BTreeMap<String, Table>,
+) -> Result<BTreeMap<String, Input>, Lost> {
+    let one = |(key, digest): &(String, Digest)| {
+        let input = match memory.remove(key) {
+            Some(table) => Input::Table(table),
+            None => Input::Object(store.verify(digest).map_err(|loss| (key.clone(), loss))?),
+        };
+        Ok((key.clone(), input))
+    };
+    identity.inputs.iter().map(one).collect()
+}
+
+fn compute(
+    bench: &Bench<'_>,
+    identity: &Identity,
+    inputs: BTreeMap<String, Input>,
+    scratch: &Path,
+) -> Result<Outcome> {
+    let context = Context {
+        inputs,
+        sources: identity.sources.clone(),
+        seed: bench.task.seed,
+        scratch,
+        progress: bench.progress,
+        cancelled: bench.cancelled,
+    };
+    let body = &bench.task.draft.body;
+    match catch_unwind(AssertUnwindSafe(|| body.run(&context))) {
+        Ok(outcome) => outcome,
+        Err(panic) => Err(anyhow!(
+            "kind `{}` broke down ({}): this is a defect in custem, please report it",
+            bench.task.draft.kind.name,
+            panic_text(panic.as_ref())
+        )),
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given")
+}
+
+/// A file that changed while the stage read it would be cached under the digest that it had before.
+fn unchanged(identity: &Identity) -> Result<()> {
+    for (source, stamp) in identity.sources.iter().zip(&identity.stamps) {
+        if Stamp::of(&source.path).ok().as_ref() != Some(stamp) {
+            bail!("`{}` changed while it was being read: run again", source.name);
+        }
+    }
+    Ok(())
+}
+
+type Kept = (BTreeMap<String, Output>, Vec<(String, Table)>);
+
+fn keep_outputs(bench: &Bench<'_>, outcome: &Outcome, identity: &Identity, scratch: &Path) -> Result<Kept> {
+    let mut outputs = BTreeMap::new();
+    let mut tables = Vec::new();
+    let metrics = Artifact::Bytes(metrics_bytes(&outcome.metrics)?);
+    for port in &bench.task.draft.gives {
+        let given =
+            outcome.artifacts.iter().find(|(name, _)| *name == port.name).map(|(_, artifact)| artifact);
+        let artifact = if port.ty == PortType::Metrics && given.is_none() { Some(&metrics) } else { given };
+        let Some(artifact) = artifact else {
+            bail!("kind `{}` gave nothing on its port `{}`", bench.task.draft.kind.name, port.name);
+        };
+        outputs.insert(port.name.clone(), keep(bench.store, port, artifact, identity, scratch)?);
+        if let Artifact::Table(table) = artifact {
+            tables.push((port.name.clone(), table.clone()));
+        }
+    }
+    Ok((outputs, tables))
+}
+
+fn metrics_bytes(metrics: &Metrics) -> Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(metrics)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+fn keep(
+    store: &Store,
+    port: &Port,
+    artifact: &Artifact,
+    identity: &Identity,
+    scratch: &Path,
+) -> Result<Output> {
+    let (digest, bytes) = match artifact {
+        Artifact::Bytes(bytes) => (store.put_bytes(bytes, scratch)?, bytes.len() as u64),
+        Artifact::File(path) => store.put_file(path)?,
+        Artifact::Table(table) => {
+            let path = scratch.join(format!("output-{}.parquet", port.name));
+            table.write(&path).with_context(|| format!("can't write output `{}`", port.name))?;
+            store.put_file(&path)?
+        }
+        Artifact::Same(input) => {
+            let found = identity.inputs.iter().find(|(key, _)| key == input);
+            let (_, digest) = found.with_context(|| format!("there is no input `{input}`"))?;
+            (*digest, fs_err::metadata(store.path(digest))?.len())
+        }
+    };
+    Ok(Output { digest, bytes, ty: port.ty })
+}

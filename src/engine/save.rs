@@ -1,0 +1,112 @@
+//! Saved outputs: copies of artifacts at paths that the pipeline names.
+//!
+//! A copy is made under a temporary name and renamed. A file of the user's that stands in the way is
+//! moved aside, never overwritten.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::files::{Files, Stamp};
+use super::store::{Loss, Output, Store};
+
+/// How a saved file differs from what it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is as it should be.
+    Same,
+    /// It isn't there.
+    Missing,
+    /// It has other bytes, which the store also has: an earlier output.
+    Earlier,
+    /// It has bytes that custem doesn't know: the user's.
+    Foreign,
+}
+
+impl Standing {
+    /// The word for messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Same => "up to date",
+            Self::Missing => "missing",
+            Self::Earlier | Self::Foreign => "different",
+        }
+    }
+}
+
+/// How the file at a path compares with an output.
+///
+/// # Errors
+/// When it is there but can't be read.
+pub fn standing(path: &Path, output: &Output, files: &mut Files, store: &Store) -> Result<Standing> {
+    let stamp = match Stamp::of(path) {
+        Ok(stamp) => stamp,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Standing::Missing),
+        Err(error) => return Err(error).with_context(|| format!("can't read `{}`", path.display())),
+    };
+    if files.known(path, &stamp) == Some(output.digest) {
+        return Ok(Standing::Same);
+    }
+    let (digest, _) = files.digest(path)?;
+    Ok(match digest {
+        same if same == output.digest => Standing::Same,
+        other if store.has(&other) => Standing::Earlier,
+        _ => Standing::Foreign,
+    })
+}
+
+/// What came of putting a copy in place.
+pub enum Placed {
+    /// It is there; where a file of the user's went, if one stood in the way.
+    Done(Option<PathBuf>),
+    /// The artifact's own bytes are lost.
+    Lost(Loss),
+}
+
+/// Puts a copy of an output at a path.
+///
+/// # Errors
+/// When the folder can't be made or written.
+pub fn place(
+    path: &Path,
+    output: &Output,
+    found: Standing,
+    files: &mut Files,
+    store: &Store,
+) -> Result<Placed> {
+    let object = match store.verify(&output.digest) {
+        Ok(object) => object,
+        Err(loss) => return Ok(Placed::Lost(loss)),
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs_err::create_dir_all(folder)?;
+    let temporary = tempfile::Builder::new()
+        .prefix(".custem-")
+        .tempfile_in(folder)
+        .with_context(|| format!("can't write into `{}`", folder.display()))?;
+    fs_err::copy(&object, temporary.path())?;
+    make_ordinary(temporary.path())?;
+    let kept = if found == Standing::Foreign { Some(move_aside(path)?) } else { None };
+    temporary.persist(path).with_context(|| format!("can't write `{}`", path.display()))?;
+    files.placed(path, output.digest);
+    Ok(Placed::Done(kept))
+}
+
+/// Objects are read-only; a copy is the user's to edit.
+fn make_ordinary(path: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o644))?)
+}
+
+/// Renames a file to its name with `~` behind it, and a number where that is taken.
+fn move_aside(path: &Path) -> Result<PathBuf> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let free = (1_u32..)
+        .map(|number| {
+            path.with_file_name(if number == 1 { format!("{name}~") } else { format!("{name}~{number}") })
+        })
+        .find(|candidate| !candidate.exists());
+    let to = free.unwrap_or_else(|| path.with_extension("kept"));
+    fs_err::rename(path, &to)?;
+    Ok(to)
+}

@@ -1,0 +1,80 @@
+//! The states of a task and every way from one to another (drawn in docs/scheduling.md).
+
+/// Where a task stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Waits for inputs.
+    Waiting,
+    /// All inputs have digests: its key can be computed.
+    Ready,
+    /// Computes, in a thread of its own.
+    Running,
+    /// Its outputs are known, from the cache or because it ran.
+    Done,
+    /// It failed.
+    Failed,
+    /// Something that it needs failed, or the run was ended.
+    Skipped,
+}
+
+/// What can happen to a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The last of its inputs is known.
+    InputsKnown,
+    /// One of its inputs is to be computed anew, because its bytes are lost.
+    InputLost,
+    /// It was given a thread.
+    Start,
+    /// Its outputs are known.
+    Finish,
+    /// Its own outputs are lost, and somebody needs them.
+    OutputLost,
+    /// It can't be computed.
+    Fail,
+    /// Something that it needs can't be computed.
+    Skip,
+}
+
+impl State {
+    /// The state after a step; `None` when the step can't happen in this state.
+    pub fn after(self, step: Step) -> Option<Self> {
+        Some(match (self, step) {
+            (Self::Waiting, Step::InputsKnown) => Self::Ready,
+            (Self::Waiting | Self::Ready | Self::Running, Step::InputLost) => Self::Waiting,
+            (Self::Ready, Step::Start) => Self::Running,
+            (Self::Ready | Self::Running, Step::Finish) => Self::Done,
+            (Self::Done, Step::OutputLost) => Self::Ready,
+            (Self::Ready | Self::Running, Step::Fail) => Self::Failed,
+            (Self::Waiting | Self::Ready, Step::Skip) => Self::Skipped,
+            _ => return None,
+        })
+    }
+
+    /// Whether nothing more will happen to it by itself.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Skipped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{State, Step};
+
+    #[test]
+    fn a_task_goes_from_waiting_to_done() {
+        let state = State::Waiting.after(Step::InputsKnown).unwrap();
+        assert_eq!(state, State::Ready);
+        let state = state.after(Step::Start).unwrap();
+        assert_eq!(state.after(Step::Finish), Some(State::Done));
+    }
+
+    #[test]
+    fn what_is_over_only_comes_back_when_its_output_is_lost() {
+        assert_eq!(State::Done.after(Step::OutputLost), Some(State::Ready));
+        for step in [Step::InputsKnown, Step::Start, Step::Finish, Step::Fail, Step::Skip] {
+            assert_eq!(State::Done.after(step), None);
+            assert_eq!(State::Failed.after(step), None);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! A fitted centroid model: its preparation and its centres, ready to be kept and applied.
+//!
+//! Knows columns by name; knows nothing of tables or files.
+
+use rayon::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::distance::Panel;
+use super::{Clustering, Error, Points, Preparation};
+
+/// How clusters are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Algorithm {
+    /// k-means: compact clusters around centres.
+    #[default]
+    Kmeans,
+}
+
+/// Centres on the scale of their preparation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Centroids {
+    /// How the centres were found.
+    pub algorithm: Algorithm,
+    /// How rows become points.
+    pub preparation: Preparation,
+    /// One centre a cluster, one value a feature of the preparation.
+    pub centers: Vec<Vec<f64>>,
+    /// Rows in each cluster when it was fitted.
+    pub sizes: Vec<usize>,
+}
+
+impl Centroids {
+    /// The model behind a k-means clustering of points that the preparation gave.
+    pub fn of_kmeans(preparation: Preparation, clustering: &Clustering) -> Self {
+        let (centers, sizes) = (clustering.centers.clone(), clustering.sizes.clone());
+        Self { algorithm: Algorithm::Kmeans, preparation, centers, sizes }
+    }
+
+    /// The nearest centre of every row and the distance to it; the first one among equals.
+    ///
+    /// # Errors
+    /// When there are no centres, or centres and points differ in their number of features.
+    pub fn assign(&self, points: &Points) -> Result<(Vec<u32>, Vec<f64>), Error> {
+        if self.centers.is_empty() {
+            return Err(Error::NoClusters);
+        }
+        let features = points.features();
+        if let Some(wrong) = self.centers.iter().find(|center| center.len() != features) {
+            return Err(Error::Lengths { expected: features, found: wrong.len() });
+        }
+        let panel = Panel::new(features, self.centers.iter().map(Vec::as_slice));
+        let nearest = points.values().par_chunks_exact(points.stride()).map(|row| {
+            let nearest = panel.nearest(row);
+            (nearest.center, nearest.first.sqrt())
+        });
+        Ok(nearest.unzip())
+    }
+
+    /// The centres in the features' own units. On a logarithmic scale this is the exponential of a
+    /// mean of logarithms, nearer to a typical row than the mean.
+    pub fn in_own_units(&self) -> Vec<Vec<f64>> {
+        let back = |center: &Vec<f64>| {
+            center
+                .iter()
+                .zip(&self.preparation.features)
+                .map(|(value, feature)| feature.backward(*value))
+                .collect()
+        };
+        self.centers.iter().map(back).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Algorithm, Centroids};
+    use crate::model::cluster::{Error, Points, Preparation, Scale};
+
+    fn model() -> Centroids {
+        let columns: [(&str, &[f64]); 1] = [("a", &[0.0, 2.0, 4.0])];
+        let preparation = Preparation::fit(columns, Scale::Robust);
+        let centers = vec![vec![-1.0], vec![1.0]];
+        Centroids { algorithm: Algorithm::Kmeans, preparation, centers, sizes: vec![2, 1] }
+    }
+
+    #[test]
+    fn new_rows_go_to_the_nearest_center() {
+        // Median 2 and quartiles 1 and 3: prepared values are (a - 2) / 2.
+        let points = model().preparation.apply::<Error>(|_| Ok(vec![-2.0, 2.0, 6.0, f64::NAN])).unwrap();
+        let (labels, distances) = model().assign(&points).unwrap();
+        assert_eq!(labels, [0, 0, 1, 0]);
+        assert_eq!(distances, [1.0, 1.0, 1.0, 1.0]);
+        assert_eq!(model().in_own_units(), [[0.0], [4.0]]);
+    }
+
+    #[test]
+    fn shapes_must_fit() {
+        let points = Points::from_rows(2, &[1.0, 2.0]).unwrap();
+        assert_eq!(model().assign(&points), Err(Error::Lengths { expected: 2, found: 1 }));
+        let none = Centroids { centers: Vec::new(), ..model() };
+        assert_eq!(none.assign(&points), Err(Error::NoClusters));
+    }
+}

@@ -1,0 +1,34 @@
+//! Clustering of rows by their distances: preparation, k-means, and how good a clustering is.
+//!
+//! Knows matrices of numbers and labels; knows nothing of customers, tables or stages.
+
+mod agreement;
+mod centroids;
+mod chunks;
+mod distance;
+mod draw;
+mod error;
+mod kmeans;
+mod lloyd;
+mod partition;
+mod points;
+mod prepare;
+mod seeding;
+mod silhouette;
+mod totals;
+mod validity;
+
+#[cfg(test)]
+mod iris;
+#[cfg(test)]
+mod published;
+
+pub use agreement::adjusted_rand;
+pub use centroids::{Algorithm, Centroids};
+pub use error::Error;
+pub use kmeans::{Clustering, KMeans, kmeans};
+pub use partition::Partition;
+pub use points::Points;
+pub use prepare::{Dropped, Feature, LARGEST, Preparation, Reason, Scale};
+pub use silhouette::{silhouette, silhouette_sampled, silhouettes};
+pub use validity::{calinski_harabasz, davies_bouldin};

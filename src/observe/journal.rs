@@ -1,0 +1,94 @@
+//! The record of a run being written: its resolved pipeline first, then one line an event.
+//!
+//! Each line is one append, so a killed run's log is whole up to its last line.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::{Context, Result};
+use fs_err::{File, OpenOptions};
+use serde::Serialize;
+
+use super::{names, runs};
+
+/// The record of a run being written.
+pub struct Journal {
+    /// The run's name.
+    pub run: String,
+    folder: PathBuf,
+    file: Mutex<File>,
+}
+
+impl Journal {
+    /// Starts the record of the next run under `experiments`.
+    ///
+    /// # Errors
+    /// When the folder can't be written.
+    pub fn start(experiments: &Path) -> Result<Self> {
+        for part in ["configs", "logs"] {
+            fs_err::create_dir_all(experiments.join(part))?;
+        }
+        let mut number = runs::last_number(experiments) + 1;
+        loop {
+            let run = names::of(number);
+            let path = log_path(experiments, &run);
+            match OpenOptions::new().append(true).create_new(true).open(&path) {
+                Ok(file) => {
+                    // A hint for the next run, which looks itself when it is wrong.
+                    let _ = fs_err::write(experiments.join("last"), format!("{run}\n"));
+                    return Ok(Self { run, folder: experiments.to_path_buf(), file: Mutex::new(file) });
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(error).context("can't record the run"),
+            }
+        }
+    }
+
+    /// Writes the resolved pipeline that can be rerun as it is.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn config(&self, text: &str) -> Result<()> {
+        Ok(fs_err::write(config_path(&self.folder, &self.run), text)?)
+    }
+
+    /// Appends one event.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn append(&self, event: &impl Serialize) -> Result<()> {
+        let mut line = serde_json::to_vec(event)?;
+        line.push(b'\n');
+        if let Ok(mut file) = self.file.lock() {
+            file.write_all(&line)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the record of one variant of a sweep: a run of its own, named behind a dot.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn variant(&self, number: usize, config: &str, events: &[serde_json::Value]) -> Result<String> {
+        let run = format!("{}.{number:02}", self.run);
+        fs_err::write(config_path(&self.folder, &run), config)?;
+        let mut lines = Vec::new();
+        for event in events {
+            serde_json::to_writer(&mut lines, event)?;
+            lines.push(b'\n');
+        }
+        fs_err::write(log_path(&self.folder, &run), lines)?;
+        Ok(run)
+    }
+}
+
+/// The log of a run.
+pub fn log_path(experiments: &Path, run: &str) -> PathBuf {
+    experiments.join("logs").join(format!("{run}.jsonl"))
+}
+
+/// The resolved pipeline of a run.
+pub fn config_path(experiments: &Path, run: &str) -> PathBuf {
+    experiments.join("configs").join(format!("{run}.toml"))
+}

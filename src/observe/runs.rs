@@ -1,0 +1,148 @@
+//! Recorded runs, found and read back. A damaged line is passed over; the others still count.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::journal::log_path;
+use super::names;
+use crate::diagnostic::did_you_mean;
+
+/// A recorded run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its name.
+    pub name: String,
+    /// Its events in order.
+    pub events: Vec<Json>,
+}
+
+/// What a run came to, in a line.
+#[derive(Clone, Debug, Serialize)]
+pub struct Overview {
+    /// Its name.
+    pub run: String,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The pipeline's file.
+    pub file: String,
+    /// When it started, in seconds since 1970.
+    pub time: Option<f64>,
+    /// `done`, `failed`, `interrupted`, or `unfinished` when it was killed.
+    pub status: &'static str,
+    /// Stages that ran.
+    pub ran: u64,
+    /// Stages from the cache.
+    pub hit: u64,
+    /// Stages that failed.
+    pub failed: u64,
+    /// How long it took.
+    pub seconds: Option<f64>,
+}
+
+impl Run {
+    /// Reads a run by its exact name.
+    ///
+    /// # Errors
+    /// When its log can't be read.
+    pub fn read(experiments: &Path, name: &str) -> Result<Self> {
+        let bytes = fs_err::read(log_path(experiments, name))?;
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let events = lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
+        Ok(Self { name: name.to_owned(), events })
+    }
+
+    /// The events of one type.
+    pub fn of<'a>(&'a self, event: &'a str) -> impl DoubleEndedIterator<Item = &'a Json> {
+        self.events.iter().filter(move |line| line["event"] == event)
+    }
+
+    /// The end of a stage, the last one when it ended twice.
+    pub fn stage(&self, label: &str) -> Option<&Json> {
+        self.of("stage_done").rfind(|line| line["stage"] == label)
+    }
+
+    /// The run in a line.
+    pub fn overview(&self) -> Overview {
+        let start = self.of("run_started").next().unwrap_or(&Json::Null);
+        let end = self.of("run_done").next_back();
+        let count =
+            |outcome: &str| self.of("stage_done").filter(|line| line["outcome"] == outcome).count() as u64;
+        let text = |key: &str| start[key].as_str().unwrap_or_default().to_owned();
+        Overview {
+            run: self.name.clone(),
+            pipeline: text("pipeline"),
+            file: text("file"),
+            time: start["time"].as_f64(),
+            status: status(end),
+            ran: count("ran"),
+            hit: count("hit"),
+            failed: count("failed"),
+            seconds: end.and_then(|end| end["seconds"].as_f64()),
+        }
+    }
+}
+
+fn status(end: Option<&Json>) -> &'static str {
+    match end {
+        None => "unfinished",
+        Some(end) if end["interrupted"] == true => "interrupted",
+        Some(end) if end["ok"] == true => "done",
+        Some(_) => "failed",
+    }
+}
+
+/// The names of all runs, oldest first; the variants of a sweep follow it.
+pub fn names(experiments: &Path) -> Vec<String> {
+    let Ok(entries) = fs_err::read_dir(experiments.join("logs")) else { return Vec::new() };
+    let name = |entry: fs_err::DirEntry| {
+        let name = entry.file_name().to_string_lossy().strip_suffix(".jsonl")?.to_owned();
+        Some((names::number(&name)?, name))
+    };
+    let mut found: Vec<_> = entries.flatten().filter_map(name).collect();
+    found.sort();
+    found.into_iter().map(|(_, name)| name).collect()
+}
+
+/// The run that the user means: its name, its number, or the start of either; `last` is the newest.
+///
+/// # Errors
+/// When there is none or several.
+pub fn find(experiments: &Path, wanted: &str) -> Result<String> {
+    let all = names(experiments);
+    let whole: Vec<_> = all.iter().filter(|name| !name.contains('.')).collect();
+    if wanted == "last" {
+        return match whole.last() {
+            Some(name) => Ok((*name).clone()),
+            None => bail!("no run is recorded yet"),
+        };
+    }
+    if all.iter().any(|name| name == wanted) {
+        return Ok(wanted.to_owned());
+    }
+    let by_number = |name: &&&String| wanted.parse::<u64>().is_ok_and(|n| names::number(name) == Some(n));
+    let mut fits: Vec<_> = whole.iter().filter(by_number).collect();
+    if fits.is_empty() {
+        fits = whole.iter().filter(|name| name.starts_with(wanted)).collect();
+    }
+    match fits.as_slice() {
+        [one] => Ok((**one).clone()),
+        [] => match did_you_mean(wanted, all.iter().map(String::as_str)) {
+            Some(near) => bail!("there is no run `{wanted}`; did you mean `{near}`?"),
+            None => bail!("there is no run `{wanted}`; `custem runs list` lists them"),
+        },
+        many => bail!("`{wanted}` could be {} runs; give more of the name", many.len()),
+    }
+}
+
+/// The number of the newest run; 0 when there is none.
+pub fn last_number(experiments: &Path) -> u64 {
+    let hint = fs_err::read_to_string(experiments.join("last")).ok();
+    let hinted = hint.and_then(|name| {
+        let name = name.trim();
+        log_path(experiments, name).exists().then(|| names::number(name))?
+    });
+    hinted.unwrap_or_else(|| names(experiments).last().and_then(|name| names::number(name)).unwrap_or(0))
+}

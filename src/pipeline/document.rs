@@ -1,0 +1,231 @@
+//! A TOML document as a tree in which every key and value knows where it stands.
+//!
+//! Knows TOML and positions; doesn't know what any key means.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use toml::value::Datetime;
+
+use crate::diagnostic::{Diagnostic, Location, SourceText};
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The stretch of text that it was read from.
+    pub at: Location,
+    /// The value.
+    pub value: Value,
+}
+
+/// A TOML value.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// A string.
+    String(String),
+    /// A 64-bit integer.
+    Integer(i64),
+    /// A float.
+    Float(f64),
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A date, a time, or both.
+    Datetime(Datetime),
+    /// A list.
+    Array(Vec<Node>),
+    /// A table, in the order in which it is written.
+    Table(Table),
+}
+
+/// The entries of a table by key.
+pub type Table = IndexMap<String, Entry>;
+
+/// A key and its value.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Where the key stands.
+    pub key: Location,
+    /// The value.
+    pub node: Node,
+    /// The value that it took the place of, when a flag or a file on top changed it.
+    pub replaced: Option<Location>,
+}
+
+impl Entry {
+    /// An entry that replaced nothing.
+    pub fn new(key: Location, node: Node) -> Self {
+        Self { key, node, replaced: None }
+    }
+}
+
+impl Node {
+    /// The entries, when this is a table.
+    pub fn table(&self) -> Option<&Table> {
+        match &self.value {
+            Value::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// The text, when this is a string.
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The node at a dotted path (list items by number), or the nearest one above it.
+    pub fn nearest(&self, path: &str) -> &Self {
+        let mut node = self;
+        for step in path.split('.') {
+            match node.child(step) {
+                Some(child) => node = child,
+                None => break,
+            }
+        }
+        node
+    }
+
+    /// The node at a dotted path.
+    pub fn get(&self, path: &str) -> Option<&Self> {
+        path.split('.').try_fold(self, |node, step| node.child(step))
+    }
+
+    fn child(&self, step: &str) -> Option<&Self> {
+        match &self.value {
+            Value::Table(table) => table.get(step).map(|entry| &entry.node),
+            Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+            _ => None,
+        }
+    }
+
+    /// The kind of value for messages: `an integer`, `text`.
+    pub fn type_name(&self) -> &'static str {
+        match &self.value {
+            Value::String(_) => "text",
+            Value::Integer(_) => "an integer",
+            Value::Float(_) => "a number",
+            Value::Boolean(_) => "true/false",
+            Value::Datetime(_) => "a date",
+            Value::Array(_) => "a list",
+            Value::Table(_) => "a table",
+        }
+    }
+
+    /// The plain TOML value, positions forgotten.
+    pub fn to_toml(&self) -> toml::Value {
+        match &self.value {
+            Value::String(text) => toml::Value::String(text.clone()),
+            Value::Integer(number) => toml::Value::Integer(*number),
+            Value::Float(number) => toml::Value::Float(*number),
+            Value::Boolean(truth) => toml::Value::Boolean(*truth),
+            Value::Datetime(date) => toml::Value::Datetime(*date),
+            Value::Array(items) => items.iter().map(Self::to_toml).collect::<Vec<_>>().into(),
+            Value::Table(table) => toml::Value::Table(table_to_toml(table)),
+        }
+    }
+}
+
+/// The plain TOML table, positions forgotten.
+pub fn table_to_toml(table: &Table) -> toml::Table {
+    table.iter().map(|(key, entry)| (key.clone(), entry.node.to_toml())).collect()
+}
+
+/// Reads a text.
+///
+/// # Errors
+/// Every syntax error in it.
+pub fn parse(source: &Arc<SourceText>) -> Result<Node, Vec<Diagnostic>> {
+    let (document, errors) = DeTable::parse_recoverable(&source.text);
+    let mut problems: Vec<_> = errors.iter().map(|error| syntax(source, error)).collect();
+    let node = Node {
+        at: Location::new(source, 0..0),
+        value: Value::Table(table(source, document.into_inner(), &mut problems)),
+    };
+    if problems.is_empty() { Ok(node) } else { Err(problems) }
+}
+
+/// Reads one value, such as the right side of `--set`; `None` when it isn't TOML.
+pub fn parse_value(source: &Arc<SourceText>, start: usize) -> Option<Node> {
+    let text = source.text.get(start..)?;
+    let (value, errors) = DeValue::parse_recoverable(text);
+    let mut problems = Vec::new();
+    let mut node = convert(source, value, &mut problems);
+    node.at = Location::new(source, start..source.text.len());
+    (errors.is_empty() && problems.is_empty()).then_some(node)
+}
+
+fn syntax(source: &Arc<SourceText>, error: &toml::de::Error) -> Diagnostic {
+    let message = format!("this isn't TOML: {}", error.message());
+    let problem = Diagnostic::error(message);
+    match error.span() {
+        Some(span) => problem.at(&Location::new(source, span)),
+        None => problem.at(&Location::new(source, 0..0)),
+    }
+}
+
+fn table(source: &Arc<SourceText>, table: DeTable<'_>, problems: &mut Vec<Diagnostic>) -> Table {
+    let mut entries: Vec<_> = table.into_iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    let entry = |(key, value): (Spanned<_>, _)| {
+        let at = Location::new(source, key.span());
+        let key: std::borrow::Cow<'_, str> = key.into_inner();
+        (key.into_owned(), Entry::new(at, convert(source, value, problems)))
+    };
+    entries.into_iter().map(entry).collect()
+}
+
+fn convert(source: &Arc<SourceText>, value: Spanned<DeValue<'_>>, problems: &mut Vec<Diagnostic>) -> Node {
+    let at = Location::new(source, value.span());
+    let value = match value.into_inner() {
+        DeValue::String(text) => Value::String(text.into_owned()),
+        DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
+            Ok(number) => Value::Integer(number),
+            Err(_) => {
+                problems.push(Diagnostic::error("this integer does not fit into 64 bits").at(&at));
+                Value::Integer(0)
+            }
+        },
+        DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
+        DeValue::Boolean(truth) => Value::Boolean(truth),
+        DeValue::Datetime(date) => Value::Datetime(date),
+        DeValue::Array(items) => {
+            Value::Array(items.into_iter().map(|item| convert(source, item, problems)).collect())
+        }
+        DeValue::Table(entries) => Value::Table(table(source, entries, problems)),
+    };
+    Node { at, value }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Value, parse};
+    use crate::diagnostic::SourceText;
+
+    fn source(text: &str) -> Arc<SourceText> {
+        Arc::new(SourceText { name: "p.toml".to_owned(), text: text.to_owned() })
+    }
+
+    #[test]
+    fn keys_and_values_know_their_places() {
+        let source = source("[stages.a]\nk = 0x10\nlist = [1, 2.5]\n");
+        let node = parse(&source).unwrap();
+        let k = node.get("stages.a.k").unwrap();
+        assert!(matches!(k.value, Value::Integer(16)));
+        assert_eq!(k.at.line_column(), (2, 5));
+        assert_eq!(node.get("stages.a.list.1").unwrap().at.line_column(), (3, 12));
+        assert_eq!(node.nearest("stages.a.list.7").at.line_column(), (3, 8));
+    }
+
+    #[test]
+    fn all_syntax_errors_are_reported() {
+        let problems = parse(&source("a = \nb = 1\nc = [1,\n")).unwrap_err();
+        assert!(problems.len() >= 2, "{problems:?}");
+        assert!(parse(&source("a = 99999999999999999999")).is_err());
+    }
+}

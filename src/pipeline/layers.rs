@@ -1,0 +1,212 @@
+//! One document out of several: the file, those that it extends, and `--set` flags on top.
+//!
+//! Knows files and merging; of the language only that stages stand under `stages`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::document::{self, Entry, Node, Table, Value};
+use crate::diagnostic::{Diagnostic, Location, Problems, SourceText, did_you_mean};
+
+/// The tables that a pipeline may have, besides the key `extends`.
+pub const TABLES: [&str; 3] = ["pipeline", "stages", "sweep"];
+
+/// Reads a pipeline file with everything it extends; `name` is how messages call it.
+///
+/// # Errors
+/// When a file can't be read, isn't UTF-8 or TOML, or files extend each other in a circle.
+pub fn read(path: &Path, name: &str) -> Result<Node, Problems> {
+    let mut chain = Vec::new();
+    read_chain(path, name, None, &mut chain)
+}
+
+fn read_chain(
+    path: &Path,
+    name: &str,
+    wanted_by: Option<&Location>,
+    chain: &mut Vec<(PathBuf, String)>,
+) -> Result<Node, Problems> {
+    let source = source(path, name, wanted_by)?;
+    let identity = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let seen = chain.iter().position(|(other, _)| *other == identity);
+    chain.push((identity, name.to_owned()));
+    if let Some(start) = seen {
+        return Err(circle(&chain[start..], wanted_by).into());
+    }
+    let mut node = document::parse(&source).map_err(Problems)?;
+    let Some(base) = take_extends(&mut node)? else { return Ok(node) };
+    let text = base.text().unwrap_or_default();
+    let base_path = path.parent().unwrap_or(Path::new("")).join(text);
+    let base_name = Path::new(name).parent().unwrap_or(Path::new("")).join(text);
+    let below = read_chain(&base_path, &base_name.to_string_lossy(), Some(&base.at), chain)?;
+    Ok(merge(below, node))
+}
+
+/// The text of a pipeline file.
+fn source(path: &Path, name: &str, wanted_by: Option<&Location>) -> Result<Arc<SourceText>, Problems> {
+    let problem = |message: String| match wanted_by {
+        Some(at) => Diagnostic::error(message).at(at),
+        None => Diagnostic::error(message),
+    };
+    let bytes = fs_err::read(path).map_err(|error| {
+        let message = match error.kind() {
+            std::io::ErrorKind::NotFound => format!("there is no file `{name}`"),
+            std::io::ErrorKind::IsADirectory => format!("`{name}` is a folder, not a pipeline file"),
+            _ => format!("can't read `{name}`: {error}"),
+        };
+        let hint =
+            "give the path of a pipeline such as `pipelines/full.toml`, or make one with `custem init`";
+        Problems::from(problem(message).hint(hint))
+    })?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Problems::from(
+            problem(format!("`{name}` isn't UTF-8 text: byte {at} belongs to no character"))
+                .hint("save the file as UTF-8"),
+        )
+    })?;
+    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+    Ok(Arc::new(SourceText { name: name.to_owned(), text }))
+}
+
+fn circle(chain: &[(PathBuf, String)], wanted_by: Option<&Location>) -> Diagnostic {
+    let names: Vec<_> = chain.iter().map(|(_, name)| format!("`{name}`")).collect();
+    let problem = Diagnostic::error(format!("files extend each other: {}", names.join(" -> ")))
+        .hint("remove one of these `extends`");
+    match wanted_by {
+        Some(at) => problem.at(at),
+        None => problem,
+    }
+}
+
+fn take_extends(node: &mut Node) -> Result<Option<Node>, Problems> {
+    let Value::Table(table) = &mut node.value else { return Ok(None) };
+    match table.shift_remove("extends") {
+        None => Ok(None),
+        Some(entry) if entry.node.text().is_some() => Ok(Some(entry.node)),
+        Some(entry) => Err(Diagnostic::error(format!(
+            "`extends` must be the path of a pipeline file, not {}",
+            entry.node.type_name()
+        ))
+        .at(&entry.node.at)
+        .into()),
+    }
+}
+
+/// Lays one document over another: tables are merged, everything else is replaced.
+fn merge(below: Node, above: Node) -> Node {
+    match (below.value, above.value) {
+        (Value::Table(mut base), Value::Table(top)) => {
+            for (key, entry) in top {
+                lay(&mut base, key, entry);
+            }
+            Node { at: above.at, value: Value::Table(base) }
+        }
+        (_, value) => Node { at: above.at, value },
+    }
+}
+
+fn lay(base: &mut Table, key: String, above: Entry) {
+    let Some(slot) = base.get_mut(&key) else {
+        base.insert(key, above);
+        return;
+    };
+    let old = slot.node.at.clone();
+    let is_table = matches!((&slot.node.value, &above.node.value), (Value::Table(_), Value::Table(_)));
+    let below = std::mem::replace(&mut slot.node, Node { at: old.clone(), value: Value::Boolean(false) });
+    slot.node = merge(below, above.node);
+    slot.key = above.key;
+    if !is_table {
+        slot.replaced = Some(old);
+    }
+}
+
+/// Applies `--set` flags (`segments.k=6`) in order.
+///
+/// # Errors
+/// Everything that is wrong with any of them.
+pub fn set(document: &mut Node, flags: &[String]) -> Result<(), Problems> {
+    let mut problems = Vec::new();
+    for flag in flags {
+        let source = Arc::new(SourceText { name: "--set".to_owned(), text: flag.clone() });
+        if let Err(problem) = set_one(document, &source) {
+            problems.push(problem);
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+}
+
+fn set_one(document: &mut Node, source: &Arc<SourceText>) -> Result<(), Diagnostic> {
+    let text = &source.text;
+    let Some((path, value)) = text.split_once('=') else {
+        return Err(Diagnostic::error(format!("`--set {text}` has no `=`"))
+            .at(&Location::new(source, 0..text.len()))
+            .hint("write `--set STAGE.parameter=value`, such as `--set segments.k=6`"));
+    };
+    let start = text.len() - value.trim_start().len();
+    let node = document::parse_value(source, start).unwrap_or_else(|| Node {
+        at: Location::new(source, start..text.len()),
+        value: Value::String(value.trim().to_owned()),
+    });
+    let at = Location::new(source, 0..path.trim_end().len());
+    let steps = resolve(document, path.trim(), &at)?;
+    put(document, &steps, &at, node);
+    Ok(())
+}
+
+/// The full path of a parameter given as `STAGE.param` or as a full TOML path.
+///
+/// # Errors
+/// When the path names no stage and no table, with the nearest name there is.
+pub fn resolve(document: &Node, path: &str, at: &Location) -> Result<Vec<String>, Diagnostic> {
+    let steps: Vec<String> = path.split('.').map(str::to_owned).collect();
+    let (first, stage) = match steps.as_slice() {
+        [first, second, ..] if TABLES.contains(&first.as_str()) => (first.as_str(), second.as_str()),
+        [first, _, ..] => ("stages", first.as_str()),
+        _ => {
+            return Err(Diagnostic::error(format!("`{path}` names no parameter"))
+                .at(at)
+                .hint("write `STAGE.parameter`, such as `segments.k`, or `pipeline.seed`"));
+        }
+    };
+    if first != "stages" {
+        return Ok(steps);
+    }
+    let stages = document.get("stages").and_then(Node::table);
+    if stages.is_some_and(|stages| stages.contains_key(stage)) {
+        let given_in_full = steps.first().is_some_and(|step| step == "stages");
+        let prefix = if given_in_full { None } else { Some("stages".to_owned()) };
+        return Ok(prefix.into_iter().chain(steps).collect());
+    }
+    let names = stages.into_iter().flat_map(|stages| stages.keys().map(String::as_str));
+    let near = did_you_mean(stage, names).map(|near| format!("did you mean `{near}`?"));
+    Err(Diagnostic::error(format!("there is no stage `{stage}`")).at(at).maybe_hint(near))
+}
+
+/// Puts a value at a path, making tables on the way.
+pub fn put(document: &mut Node, steps: &[String], key: &Location, value: Node) {
+    let [step, rest @ ..] = steps else {
+        *document = value;
+        return;
+    };
+    if let Value::Array(items) = &mut document.value
+        && let Some(item) = step.parse::<usize>().ok().and_then(|at| items.get_mut(at))
+    {
+        return put(item, rest, key, value);
+    }
+    if !matches!(document.value, Value::Table(_)) {
+        document.value = Value::Table(Table::new());
+    }
+    let Value::Table(table) = &mut document.value else { return };
+    let slot = table.entry(step.clone()).or_insert_with(|| {
+        Entry::new(key.clone(), Node { at: key.clone(), value: Value::Table(Table::new()) })
+    });
+    if rest.is_empty() {
+        let old = slot.node.at.clone();
+        slot.replaced = (old.source.name != key.source.name).then_some(old);
+        slot.key = key.clone();
+        slot.node = value;
+    } else {
+        put(&mut slot.node, rest, key, value);
+    }
+}

@@ -1,0 +1,55 @@
+//! The resolved pipeline as TOML: every default spelled out, every layer applied, ready to rerun.
+
+use super::document::{self, Node};
+use super::wire::LEADERBOARD;
+use super::{Draft, Pipeline, Variant};
+
+/// The text of the whole pipeline, or of one variant of its sweep.
+///
+/// # Errors
+/// When a value doesn't fit TOML.
+pub fn text(pipeline: &Pipeline, variant: Option<&Variant>) -> Result<String, toml::ser::Error> {
+    let mut top = toml::Table::new();
+    top.insert("pipeline".to_owned(), head(pipeline, variant).into());
+    top.insert("stages".to_owned(), stages(pipeline, variant).into());
+    let sweep = pipeline.document.get("sweep").and_then(Node::table).map(document::table_to_toml);
+    if let (Some(sweep), None) = (sweep, variant) {
+        top.insert("sweep".to_owned(), sweep.into());
+    }
+    toml::to_string(&top)
+}
+
+fn head(pipeline: &Pipeline, variant: Option<&Variant>) -> toml::Table {
+    let swept = variant.zip(pipeline.sweep.as_ref()).and_then(|(variant, sweep)| {
+        let axis = sweep.axes.iter().position(|axis| axis == "pipeline.seed")?;
+        variant.values.get(axis).cloned()
+    });
+    let seed = swept.unwrap_or_else(|| i64::try_from(pipeline.seed).unwrap_or(i64::MAX).into());
+    [("name".to_owned(), pipeline.name.clone().into()), ("seed".to_owned(), seed)].into_iter().collect()
+}
+
+/// The stages as a variant has them; those that need the leaderboard make no sense in one variant.
+fn stages(pipeline: &Pipeline, variant: Option<&Variant>) -> toml::Table {
+    let Some(variant) = variant else {
+        return pipeline.base.iter().map(|draft| stage(draft)).collect();
+    };
+    let mut needing = vec![false; pipeline.tasks.len()];
+    for (at, task) in pipeline.tasks.iter().enumerate() {
+        needing[at] = task.label == LEADERBOARD || task.inputs.iter().any(|edge| needing[edge.task]);
+    }
+    let own = variant.tasks.iter().filter(|task| !needing[**task]);
+    own.map(|task| stage(&pipeline.tasks[*task].draft)).collect()
+}
+
+fn stage(draft: &Draft) -> (String, toml::Value) {
+    let mut table = toml::Table::new();
+    table.insert("kind".to_owned(), draft.kind.name.into());
+    if let Some(seed) = draft.seed {
+        table.insert("seed".to_owned(), i64::try_from(seed).unwrap_or(i64::MAX).into());
+    }
+    if let Some(save) = draft.node.get("save") {
+        table.insert("save".to_owned(), save.to_toml());
+    }
+    table.extend(draft.params.clone());
+    (draft.name.clone(), table.into())
+}

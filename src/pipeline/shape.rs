@@ -1,0 +1,203 @@
+//! What a table may hold: a JSON Schema, read once into a small tree and held against a document.
+//!
+//! The schema comes from a parameter struct, so listing, checking and editor support can't drift
+//! apart. Doesn't know stages: names in messages are handed in.
+
+use serde_json::Value as Json;
+
+/// What a value may be.
+#[derive(Clone, Debug)]
+pub enum Shape {
+    /// Anything.
+    Any,
+    /// `true` or `false`.
+    Boolean,
+    /// An integer within bounds.
+    Integer(Bounds),
+    /// A number (an integer will do) within bounds.
+    Number(Bounds),
+    /// Text.
+    Text,
+    /// One of some words.
+    Choice(Vec<String>),
+    /// A date.
+    Date,
+    /// A reference to another stage's output.
+    Reference,
+    /// A list of at least so many items.
+    List(Box<Shape>, usize),
+    /// A table with any keys.
+    Map(Box<Shape>),
+    /// A table with known keys.
+    Struct(Vec<Field>),
+    /// Any of several.
+    OneOf(Vec<Shape>),
+}
+
+/// A known key of a table.
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// The key.
+    pub name: String,
+    /// What its value may be.
+    pub shape: Shape,
+    /// Whether it must be given.
+    pub required: bool,
+    /// What it is when it isn't given; null when nothing.
+    pub default: Json,
+    /// What it means.
+    pub doc: String,
+}
+
+/// Inclusive bounds, either of which may be open.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bounds {
+    /// The smallest value allowed.
+    pub min: Option<f64>,
+    /// Whether `min` itself is not allowed.
+    pub above_min: bool,
+    /// The largest value allowed.
+    pub max: Option<f64>,
+    /// Whether `max` itself is not allowed.
+    pub below_max: bool,
+}
+
+impl Shape {
+    /// Reads a JSON Schema as `schemars` makes it with inlined subschemas.
+    pub fn of(schema: &Json) -> Self {
+        if let Some(options) = schema.get("anyOf").or(schema.get("oneOf")).and_then(Json::as_array) {
+            return Self::of_options(options);
+        }
+        if let Some(words) = schema.get("enum").and_then(Json::as_array) {
+            return Self::Choice(words.iter().filter_map(Json::as_str).map(str::to_owned).collect());
+        }
+        match type_of(schema) {
+            Some("boolean") => Self::Boolean,
+            Some("integer") => Self::Integer(Bounds::of(schema)),
+            Some("number") => Self::Number(Bounds::of(schema)),
+            Some("string") if schema.get("x-ref").is_some() => Self::Reference,
+            Some("string") if schema.get("format").and_then(Json::as_str) == Some("date") => Self::Date,
+            Some("string") => Self::Text,
+            Some("array") => Self::of_list(schema),
+            Some("object") => Self::of_object(schema),
+            _ => Self::Any,
+        }
+    }
+
+    fn of_options(options: &[Json]) -> Self {
+        let options: Vec<_> = options.iter().filter(|option| type_of(option) != Some("null")).collect();
+        let words: Vec<_> = options.iter().filter_map(|option| option.get("const")?.as_str()).collect();
+        if !words.is_empty() && words.len() == options.len() {
+            return Self::Choice(words.into_iter().map(str::to_owned).collect());
+        }
+        let mut shapes: Vec<_> = options.into_iter().map(Self::of).collect();
+        if shapes.len() == 1 { shapes.remove(0) } else { Self::OneOf(shapes) }
+    }
+
+    fn of_list(schema: &Json) -> Self {
+        let item = schema.get("items").map_or(Self::Any, Self::of);
+        let least = schema.get("minItems").and_then(Json::as_u64).unwrap_or(0);
+        Self::List(Box::new(item), usize::try_from(least).unwrap_or(0))
+    }
+
+    fn of_object(schema: &Json) -> Self {
+        match schema.get("properties").and_then(Json::as_object) {
+            Some(properties) => {
+                Self::Struct(properties.iter().map(|(name, schema)| Field::of(name, schema)).collect())
+            }
+            None => Self::Map(Box::new(schema.get("additionalProperties").map_or(Self::Any, Self::of))),
+        }
+    }
+
+    /// The known keys, when it is a table that has them.
+    pub fn fields(&self) -> &[Field] {
+        match self {
+            Self::Struct(fields) => fields,
+            _ => &[],
+        }
+    }
+
+    /// What is allowed, for messages: `an integer`, `` `a` or `b` ``.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Any => "any value".to_owned(),
+            Self::Boolean => "true or false".to_owned(),
+            Self::Integer(_) => "an integer".to_owned(),
+            Self::Number(_) => "a number".to_owned(),
+            Self::Text => "text".to_owned(),
+            Self::Choice(words) => crate::diagnostic::quoted(words.iter().map(String::as_str), "or"),
+            Self::Date => "a date such as 2025-12-28 (without quotes)".to_owned(),
+            Self::Reference => "the name of a stage".to_owned(),
+            Self::List(..) => "a list".to_owned(),
+            Self::Map(_) | Self::Struct(_) => "a table".to_owned(),
+            Self::OneOf(shapes) => {
+                let options: Vec<_> = shapes.iter().map(Self::describe).collect();
+                crate::diagnostic::listing(&options, "or")
+            }
+        }
+    }
+}
+
+impl Field {
+    fn of(name: &str, schema: &Json) -> Self {
+        Self {
+            name: name.to_owned(),
+            shape: Shape::of(schema),
+            required: schema.get("x-required") == Some(&Json::Bool(true)),
+            default: schema.get("default").cloned().unwrap_or(Json::Null),
+            doc: schema.get("description").and_then(Json::as_str).unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+impl Bounds {
+    fn of(schema: &Json) -> Self {
+        let number = |key: &str| schema.get(key).and_then(Json::as_f64);
+        let format = schema.get("format").and_then(Json::as_str).unwrap_or_default();
+        Self {
+            min: number("minimum").or(number("exclusiveMinimum")),
+            above_min: schema.get("exclusiveMinimum").is_some(),
+            max: number("maximum").or(number("exclusiveMaximum")).or(largest(format)),
+            below_max: schema.get("exclusiveMaximum").is_some(),
+        }
+    }
+
+    /// Whether a value lies within.
+    pub fn hold(&self, value: f64) -> bool {
+        let low = self.min.is_none_or(|min| if self.above_min { value > min } else { value >= min });
+        let high = self.max.is_none_or(|max| if self.below_max { value < max } else { value <= max });
+        low && high
+    }
+
+    /// `between 2 and 1000`, `at least 0`.
+    pub fn describe(&self) -> String {
+        let least =
+            self.min.map(|min| format!("{} {min}", if self.above_min { "above" } else { "at least" }));
+        let most = self.max.map(|max| format!("{} {max}", if self.below_max { "below" } else { "at most" }));
+        match (self.min, self.max, least, most) {
+            (Some(min), Some(max), ..) if !self.above_min && !self.below_max => {
+                format!("between {min} and {max}")
+            }
+            (_, _, Some(least), Some(most)) => format!("{least} and {most}"),
+            (_, _, least, most) => least.or(most).unwrap_or_else(|| "any number".to_owned()),
+        }
+    }
+}
+
+fn largest(format: &str) -> Option<f64> {
+    match format {
+        "uint8" => Some(f64::from(u8::MAX)),
+        "uint16" => Some(f64::from(u16::MAX)),
+        "uint32" => Some(f64::from(u32::MAX)),
+        _ => None,
+    }
+}
+
+/// The type word, `null` beside another one left out.
+fn type_of(schema: &Json) -> Option<&str> {
+    match schema.get("type")? {
+        Json::String(word) => Some(word),
+        Json::Array(words) => words.iter().filter_map(Json::as_str).find(|word| *word != "null"),
+        _ => None,
+    }
+}

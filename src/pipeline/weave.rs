@@ -1,0 +1,437 @@
+//! The graph of tasks: stages connected, and in a sweep equal stages of all variants made one.
+//!
+//! Order comes from inputs alone; ties keep the order in which stages are written.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use super::draft::{self, Draft, Kinds};
+use super::sweep::{Axes, Target};
+use super::wire::LEADERBOARD;
+use super::{Edge, Sweep, Task, Variant, document, layers, wire};
+use crate::diagnostic::{Diagnostic, Location, SourceText};
+
+/// The result of weaving.
+pub struct Wired {
+    /// Tasks, each after its inputs.
+    pub tasks: Vec<Task>,
+    /// Who needs whom.
+    pub graph: DiGraph<(), ()>,
+    /// The sweep with its variants.
+    pub sweep: Option<Sweep>,
+}
+
+/// Connects stages, once for every variant, and merges what is equal.
+///
+/// # Errors
+/// When stages form a cycle, or a variant is wrong.
+pub fn tasks(
+    base: &[Arc<Draft>],
+    axes: Option<Axes>,
+    seed: u64,
+    kinds: &mut Kinds,
+) -> Result<Wired, Vec<Diagnostic>> {
+    let mut weaver = Weaver::new(base, axes.as_ref(), seed, kinds);
+    let mut variants = weaver.variants()?;
+    weaver.weave_all(&mut variants)?;
+    if let Some(axes) = &axes {
+        weaver.leaderboard(axes, &variants)?;
+        weaver.weave_all(&mut variants)?;
+    }
+    let sweep = axes.as_ref().map(|axes| sweep(base, axes, &variants));
+    let tasks = weaver.tasks;
+    duplicate_saves(&tasks)?;
+    Ok(Wired { graph: graph(&tasks), tasks, sweep })
+}
+
+fn graph(tasks: &[Task]) -> DiGraph<(), ()> {
+    let inputs = tasks.iter().map(|task| task.inputs.len()).sum();
+    let mut graph = DiGraph::with_capacity(tasks.len(), inputs);
+    for (at, task) in tasks.iter().enumerate() {
+        let node = graph.add_node(());
+        debug_assert_eq!(node.index(), at, "nodes are numbered as tasks");
+        for edge in &task.inputs {
+            graph.add_edge(NodeIndex::new(edge.task), node, ());
+        }
+    }
+    graph
+}
+
+fn sweep(base: &[Arc<Draft>], axes: &Axes, variants: &[Woven]) -> Sweep {
+    let variant = |woven: &Woven| Variant {
+        label: label(axes, woven.point.iter().copied().enumerate()),
+        values: woven
+            .point
+            .iter()
+            .enumerate()
+            .map(|(axis, at)| axes.axes[axis].values[*at].to_toml())
+            .collect(),
+        tasks: woven.tasks.iter().map(|task| task.unwrap_or_default()).collect(),
+        objective: woven.tasks[axes.stage].unwrap_or_default(),
+    };
+    Sweep {
+        axes: axes.axes.iter().map(|axis| axis.name.clone()).collect(),
+        stage: base[axes.stage].name.clone(),
+        metric: axes.metric.clone(),
+        goal: axes.goal,
+        variants: variants.iter().map(variant).collect(),
+    }
+}
+
+fn label(axes: &Axes, positions: impl Iterator<Item = (usize, usize)>) -> String {
+    positions.map(|(axis, at)| axes.shown(axis, at)).collect::<Vec<_>>().join(", ")
+}
+
+/// A point of the grid with its stages.
+struct Woven {
+    /// The position on each axis.
+    point: Vec<usize>,
+    /// The stages as this variant has them.
+    drafts: Vec<Arc<Draft>>,
+    /// The stages in an order in which each comes after its inputs.
+    order: Vec<usize>,
+    /// The task of each stage, once it has one.
+    tasks: Vec<Option<usize>>,
+}
+
+/// What identifies a task: stage, positions on the axes that change it itself, tasks it takes from.
+type Identity = (usize, Vec<usize>, Vec<usize>);
+
+struct Weaver<'a> {
+    base: &'a [Arc<Draft>],
+    axes: &'a [super::sweep::Axis],
+    whole: Option<&'a Axes>,
+    seed: u64,
+    kinds: &'a mut Kinds,
+    numbers: HashMap<&'a str, usize>,
+    /// Per stage, the axes that change it itself.
+    own: Vec<Vec<usize>>,
+    built: HashMap<(usize, Vec<usize>), Arc<Draft>>,
+    known: HashMap<Identity, usize>,
+    tasks: Vec<Task>,
+    /// Per task, the axes that it depends on and its position on each.
+    traits: Vec<BTreeMap<usize, usize>>,
+    leaderboard: Option<usize>,
+}
+
+impl<'a> Weaver<'a> {
+    fn new(base: &'a [Arc<Draft>], whole: Option<&'a Axes>, seed: u64, kinds: &'a mut Kinds) -> Self {
+        let axes = whole.map_or(&[][..], |axes| &axes.axes);
+        let own = base.iter().enumerate().map(|(stage, draft)| own_axes(axes, stage, draft)).collect();
+        Self {
+            base,
+            axes,
+            whole,
+            seed,
+            kinds,
+            numbers: base.iter().enumerate().map(|(at, draft)| (draft.name.as_str(), at)).collect(),
+            own,
+            built: HashMap::new(),
+            known: HashMap::with_capacity(base.len()),
+            tasks: Vec::with_capacity(base.len()),
+            traits: Vec::with_capacity(base.len()),
+            leaderboard: None,
+        }
+    }
+
+    /// Every point of the grid, its stages built and put in order.
+    fn variants(&mut self) -> Result<Vec<Woven>, Vec<Diagnostic>> {
+        let grid = self.whole.map_or(1, Axes::size);
+        (0..grid).map(|at| self.variant(at)).collect()
+    }
+
+    fn variant(&mut self, at: usize) -> Result<Woven, Vec<Diagnostic>> {
+        let point = self.whole.map_or_else(Vec::new, |axes| axes.point(at));
+        let base = self.base;
+        let drafts = (0..base.len()).map(|stage| self.draft(stage, &point)).collect::<Result<Vec<_>, _>>()?;
+        let order = order(&drafts, &self.numbers).map_err(|problem| vec![problem])?;
+        let tasks = vec![None; drafts.len()];
+        Ok(Woven { point, drafts, order, tasks })
+    }
+
+    /// A stage as a point of the grid has it.
+    fn draft(&mut self, stage: usize, point: &[usize]) -> Result<Arc<Draft>, Vec<Diagnostic>> {
+        let changed: Vec<_> = self.own[stage]
+            .iter()
+            .filter_map(|axis| match &self.axes[*axis].target {
+                Target::Parameter(_, path) => Some((*axis, path)),
+                Target::Seed => None,
+            })
+            .collect();
+        let base = &self.base[stage];
+        if changed.is_empty() {
+            return Ok(Arc::clone(base));
+        }
+        let positions: Vec<_> = changed.iter().map(|(axis, _)| point[*axis]).collect();
+        if let Some(draft) = self.built.get(&(stage, positions.clone())) {
+            return Ok(Arc::clone(draft));
+        }
+        let mut node = base.node.clone();
+        for (axis, path) in changed {
+            let value = self.axes[axis].values[point[axis]].clone();
+            layers::put(&mut node, path, &value.at.clone(), value);
+        }
+        let draft = Arc::new(draft::stage(&base.name, &base.header, &node, self.kinds)?);
+        self.check_references(&draft)?;
+        self.built.insert((stage, positions), Arc::clone(&draft));
+        Ok(draft)
+    }
+
+    fn check_references(&self, draft: &Arc<Draft>) -> Result<(), Vec<Diagnostic>> {
+        let mut problems = Vec::new();
+        let names = self.base.iter().map(|draft| draft.name.as_str());
+        let mut drafts = self.base.to_vec();
+        if let Some(at) = self.numbers.get(draft.name.as_str()) {
+            drafts[*at] = Arc::clone(draft);
+        }
+        wire::references(&drafts, names, true, &mut problems);
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Makes every task that doesn't wait for the leaderboard.
+    fn weave_all(&mut self, variants: &mut [Woven]) -> Result<(), Vec<Diagnostic>> {
+        variants.iter_mut().try_for_each(|woven| self.weave(woven))
+    }
+
+    /// Makes every task of a variant whose inputs are all there.
+    fn weave(&mut self, woven: &mut Woven) -> Result<(), Vec<Diagnostic>> {
+        for stage in woven.order.clone() {
+            if woven.tasks[stage].is_none()
+                && let Some(inputs) = self.inputs(woven, stage)?
+            {
+                woven.tasks[stage] = Some(self.task(woven, stage, inputs));
+            }
+        }
+        Ok(())
+    }
+
+    /// The inputs of a stage; `None` while one of them waits for the leaderboard.
+    fn inputs(&self, woven: &Woven, stage: usize) -> Result<Option<Vec<Edge>>, Vec<Diagnostic>> {
+        let draft = &woven.drafts[stage];
+        let mut edges = Vec::with_capacity(draft.needs.len());
+        for need in &draft.needs {
+            let target = need.from.stage();
+            let from = match self.numbers.get(target) {
+                Some(number) => woven.tasks[*number],
+                None => self.leaderboard.filter(|_| target == LEADERBOARD),
+            };
+            let Some(task) = from else { return Ok(None) };
+            let port =
+                wire::port_of(draft, need, &self.tasks[task].draft).map_err(|problem| vec![problem])?;
+            edges.push(Edge { key: need.key.clone(), task, port });
+        }
+        Ok(Some(edges))
+    }
+
+    /// The task of a stage with these inputs: the one that another variant has already, or a new one.
+    fn task(&mut self, woven: &Woven, stage: usize, inputs: Vec<Edge>) -> usize {
+        let positions: Vec<_> = self.own[stage].iter().map(|axis| woven.point[*axis]).collect();
+        let upstream: Vec<_> = inputs.iter().map(|edge| edge.task).collect();
+        let identity = (stage, positions, upstream);
+        if let Some(task) = self.known.get(&identity) {
+            return *task;
+        }
+        let mut traits: BTreeMap<_, _> =
+            self.own[stage].iter().map(|axis| (*axis, woven.point[*axis])).collect();
+        traits.extend(inputs.iter().flat_map(|edge| self.traits[edge.task].clone()));
+        let draft = Arc::clone(&woven.drafts[stage]);
+        let task = Task {
+            label: self.label(&draft.name, &traits),
+            seed: self.seed_of(&draft, woven),
+            saves: self.saves(&draft, &traits),
+            inputs,
+            draft,
+        };
+        self.known.insert(identity, self.tasks.len());
+        self.add(task, traits)
+    }
+
+    fn add(&mut self, task: Task, traits: BTreeMap<usize, usize>) -> usize {
+        self.tasks.push(task);
+        self.traits.push(traits);
+        self.tasks.len() - 1
+    }
+
+    fn label(&self, name: &str, traits: &BTreeMap<usize, usize>) -> String {
+        match self.whole {
+            Some(axes) if !traits.is_empty() => {
+                format!("{name}[{}]", label(axes, traits.iter().map(|(axis, at)| (*axis, *at))))
+            }
+            _ => name.to_owned(),
+        }
+    }
+
+    fn seed_of(&self, draft: &Draft, woven: &Woven) -> u64 {
+        let swept = self.axes.iter().zip(&woven.point).find_map(|(axis, at)| match axis.target {
+            Target::Seed => match axis.values[*at].value {
+                document::Value::Integer(seed) => u64::try_from(seed).ok(),
+                _ => None,
+            },
+            Target::Parameter(..) => None,
+        });
+        draft.seed.or(swept).unwrap_or(self.seed)
+    }
+
+    /// In a sweep, outputs that differ between variants get the variant into their file names.
+    fn saves(&self, draft: &Draft, traits: &BTreeMap<usize, usize>) -> Vec<(String, PathBuf)> {
+        let tag = self.whole.filter(|_| !traits.is_empty()).map(|axes| {
+            let parts: Vec<_> =
+                traits.iter().map(|(axis, at)| file_name_safe(&axes.shown(*axis, *at))).collect();
+            parts.join(".")
+        });
+        let place = |(port, path, _): &(String, PathBuf, Location)| match &tag {
+            Some(tag) => (port.clone(), tagged(path, tag)),
+            None => (port.clone(), path.clone()),
+        };
+        draft.saves.iter().map(place).collect()
+    }
+
+    /// Adds the stage that ranks the variants, made from the sweep's own table.
+    fn leaderboard(&mut self, axes: &Axes, variants: &[Woven]) -> Result<(), Vec<Diagnostic>> {
+        let mut rows = Vec::new();
+        let mut inputs = Vec::new();
+        for (at, woven) in variants.iter().enumerate() {
+            let Some(task) = woven.tasks[axes.stage] else {
+                let name = &self.base[axes.stage].name;
+                let message = format!("the objective's stage `{name}` takes the leaderboard as its input");
+                return Err(vec![Diagnostic::error(message).at(&self.base[axes.stage].header)]);
+            };
+            let values: Vec<_> =
+                woven.point.iter().enumerate().map(|(axis, at)| axes.shown(axis, *at)).collect();
+            let values =
+                values.iter().map(|shown| shown.split_once('=').map_or("", |(_, value)| value).to_owned());
+            let mut row = toml::Table::new();
+            row.insert("label".into(), label(axes, woven.point.iter().copied().enumerate()).into());
+            row.insert("values".into(), values.map(toml::Value::String).collect::<Vec<_>>().into());
+            row.insert("metrics".into(), format!("{}.metrics", self.base[axes.stage].name).into());
+            rows.push(toml::Value::Table(row));
+            inputs.push(Edge { key: format!("variants.{at}.metrics"), task, port: "metrics".to_owned() });
+        }
+        let draft = self.leaderboard_draft(axes, rows)?;
+        let task = Task {
+            label: LEADERBOARD.to_owned(),
+            seed: self.seed,
+            inputs,
+            saves: Vec::new(),
+            draft: Arc::new(draft),
+        };
+        self.leaderboard = Some(self.add(task, BTreeMap::new()));
+        Ok(())
+    }
+
+    fn leaderboard_draft(&mut self, axes: &Axes, rows: Vec<toml::Value>) -> Result<Draft, Vec<Diagnostic>> {
+        let names: Vec<_> = axes.axes.iter().map(|axis| toml::Value::String(axis.name.clone())).collect();
+        let objective = format!("{}.{}", self.base[axes.stage].name, axes.metric);
+        let mut table = toml::Table::new();
+        table.insert("kind".into(), "leaderboard".into());
+        table.insert("axes".into(), names.into());
+        table.insert("objective".into(), objective.into());
+        table.insert("goal".into(), if axes.goal == super::Goal::Max { "max" } else { "min" }.into());
+        table.insert("variants".into(), rows.into());
+        let source = Arc::new(SourceText { name: "[sweep]".to_owned(), text: table.to_string() });
+        let node = document::parse(&source)?;
+        draft::generated(LEADERBOARD, &node, self.kinds)
+    }
+}
+
+fn own_axes(axes: &[super::sweep::Axis], stage: usize, draft: &Draft) -> Vec<usize> {
+    let touches = |axis: &super::sweep::Axis| match &axis.target {
+        Target::Parameter(target, _) => *target == stage,
+        Target::Seed => draft.kind.seeded && draft.seed.is_none(),
+    };
+    axes.iter().enumerate().filter(|(_, axis)| touches(axis)).map(|(at, _)| at).collect()
+}
+
+fn file_name_safe(text: &str) -> String {
+    let safe = |letter: char| letter.is_alphanumeric() || "=-_.".contains(letter);
+    text.chars().map(|letter| if safe(letter) { letter } else { '_' }).collect()
+}
+
+/// `report.html` with the tag `k=3`: `report.k=3.html`.
+fn tagged(path: &Path, tag: &str) -> PathBuf {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = match path.extension() {
+        Some(extension) => format!("{stem}.{tag}.{}", extension.to_string_lossy()),
+        None => format!("{stem}.{tag}"),
+    };
+    path.with_file_name(name)
+}
+
+/// Stages so that each comes after its inputs; ties in the order in which they are written.
+///
+/// # Errors
+/// When they form a cycle, printed as a path.
+fn order(drafts: &[Arc<Draft>], numbers: &HashMap<&str, usize>) -> Result<Vec<usize>, Diagnostic> {
+    let mut consumers = vec![Vec::new(); drafts.len()];
+    let mut missing = vec![0_usize; drafts.len()];
+    for (at, draft) in drafts.iter().enumerate() {
+        for from in draft.needs.iter().filter_map(|need| numbers.get(need.from.stage())) {
+            consumers[*from].push(at);
+            missing[at] += 1;
+        }
+    }
+    let mut ready: BinaryHeap<_> = (0..drafts.len()).filter(|at| missing[*at] == 0).map(Reverse).collect();
+    let mut order = Vec::with_capacity(drafts.len());
+    while let Some(Reverse(at)) = ready.pop() {
+        order.push(at);
+        for consumer in &consumers[at] {
+            missing[*consumer] -= 1;
+            if missing[*consumer] == 0 {
+                ready.push(Reverse(*consumer));
+            }
+        }
+    }
+    match missing.iter().position(|count| *count > 0) {
+        None => Ok(order),
+        Some(stuck) => Err(cycle(drafts, numbers, &missing, stuck)),
+    }
+}
+
+/// Walks back through inputs that never become ready until a stage comes up again.
+fn cycle(
+    drafts: &[Arc<Draft>],
+    numbers: &HashMap<&str, usize>,
+    missing: &[usize],
+    stuck: usize,
+) -> Diagnostic {
+    let mut path = vec![stuck];
+    let start = loop {
+        let last = path[path.len() - 1];
+        let inputs = drafts[last].needs.iter().filter_map(|need| numbers.get(need.from.stage()));
+        let Some(next) = inputs.copied().find(|from| missing[*from] > 0) else { break 0 };
+        if let Some(start) = path.iter().position(|at| *at == next) {
+            break start;
+        }
+        path.push(next);
+    };
+    let mut round: Vec<usize> = path[start..].to_vec();
+    round.reverse();
+    let first = round.iter().enumerate().min_by_key(|(_, stage)| **stage).map_or(0, |(at, _)| at);
+    round.rotate_left(first);
+    round.push(round[0]);
+    let names: Vec<_> = round.iter().map(|at| drafts[*at].name.as_str()).collect();
+    let entry = &drafts[round[0]];
+    let giver = drafts[round[round.len() - 2]].name.as_str();
+    let need = entry.needs.iter().find(|need| need.from.stage() == giver);
+    let at = need.map_or(&entry.header, |need| &entry.node.nearest(&need.key).at);
+    Diagnostic::error(format!("stages form a cycle: {}", names.join(" -> ")))
+        .at(at)
+        .hint("take one of these inputs out")
+}
+
+fn duplicate_saves(tasks: &[Task]) -> Result<(), Vec<Diagnostic>> {
+    let mut saved: HashMap<&Path, &str> = HashMap::new();
+    for task in tasks {
+        for (_, path) in &task.saves {
+            if let Some(other) = saved.insert(path, &task.label) {
+                let message = format!("`{}` and `{other}` both save `{}`", task.label, path.display());
+                return Err(vec![Diagnostic::error(message).at(&task.draft.header)]);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! What the terminal shows: events as lines or live bars, and listings as text.
+//!
+//! Listings are pure functions from values to text; sinks write to standard error, so that standard
+//! output stays free for data.
+
+mod listing;
+mod sinks;
+
+pub use listing::{leaderboard, plan, run, runs, table, why};
+pub use sinks::{Json, Live, Plain};
+
+/// How much to show.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Look {
+    /// Stages from the cache too.
+    pub verbose: bool,
+    /// Only errors.
+    pub quiet: bool,
+}
+
+/// Seconds for people: `0.4 s`, `2 min 5 s`.
+pub fn seconds(seconds: f64) -> String {
+    if seconds < 99.95 {
+        return format!("{seconds:.1} s");
+    }
+    format!("{:.0} min {:.0} s", (seconds / 60.0).floor(), seconds % 60.0)
+}
+
+/// Bytes for people: `812 B`, `11 MB`.
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let mut size = bytes as f64;
+    let mut unit = 0;
+    while size >= 999.5 && unit + 1 < UNITS.len() {
+        size /= 1000.0;
+        unit += 1;
+    }
+    let digits = usize::from(unit > 0 && size < 9.95);
+    format!("{size:.digits$} {}", UNITS[unit])
+}

@@ -1,0 +1,287 @@
+//! Sinks for events: JSON lines, plain lines, and live bars on a terminal.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::{Look, seconds};
+use crate::diagnostic::{Diagnostic, Severity, plural, render};
+use crate::engine::cause::Cause;
+use crate::engine::events::{Event, Note, Outcome, Ranked, Sink, StageDone};
+use crate::pipeline::Pipeline;
+
+/// One JSON object a line on standard output.
+pub struct Json;
+
+impl Sink for Json {
+    fn event(&self, event: &Event) {
+        if let Ok(line) = serde_json::to_string(event) {
+            anstream::println!("{line}");
+        }
+    }
+}
+
+/// Plain lines on standard error.
+pub struct Plain {
+    lines: Lines,
+}
+
+impl Plain {
+    /// Lines for a pipeline's stages, in columns.
+    pub fn new(pipeline: &Pipeline, look: Look) -> Self {
+        Self { lines: Lines::new(pipeline, look) }
+    }
+}
+
+impl Sink for Plain {
+    fn event(&self, event: &Event) {
+        for line in self.lines.of(event) {
+            anstream::eprintln!("{line}");
+        }
+    }
+}
+
+/// A bar for each running stage, and a line for each that is over.
+pub struct Live {
+    lines: Lines,
+    all: MultiProgress,
+    bars: Mutex<HashMap<String, ProgressBar>>,
+}
+
+impl Live {
+    /// Bars for a pipeline's stages.
+    pub fn new(pipeline: &Pipeline, look: Look) -> Self {
+        Self { lines: Lines::new(pipeline, look), all: MultiProgress::new(), bars: Mutex::default() }
+    }
+
+    fn start(&self, stage: &str, kind: &str) {
+        let bar = self.all.add(ProgressBar::new(1000));
+        let template = "  {prefix} {spinner} {wide_msg} {elapsed}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(self.lines.columns(stage, kind));
+        bar.enable_steady_tick(Duration::from_millis(120));
+        if let Ok(mut bars) = self.bars.lock() {
+            bars.insert(stage.to_owned(), bar);
+        }
+    }
+
+    fn progress(&self, stage: &str, fraction: f64, doing: &str) {
+        if let Ok(bars) = self.bars.lock()
+            && let Some(bar) = bars.get(stage)
+        {
+            bar.set_message(format!("{:3.0} %  {doing}", fraction.clamp(0.0, 1.0) * 100.0));
+        }
+    }
+
+    fn end(&self, stage: &str) {
+        if let Ok(mut bars) = self.bars.lock()
+            && let Some(bar) = bars.remove(stage)
+        {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Sink for Live {
+    fn event(&self, event: &Event) {
+        match event {
+            Event::StageStarted { stage, kind, .. } => self.start(stage, kind),
+            Event::StageProgress { stage, fraction, doing } => self.progress(stage, *fraction, doing),
+            Event::StageDone(end) => self.end(&end.stage),
+            _ => {}
+        }
+        let lines = self.lines.of(event);
+        if !lines.is_empty() {
+            self.all.suspend(|| lines.iter().for_each(|line| anstream::eprintln!("{line}")));
+        }
+    }
+}
+
+/// Turns events into lines.
+struct Lines {
+    look: Look,
+    stage: usize,
+    kind: usize,
+    file: String,
+    pages: HashMap<String, String>,
+    kept: Mutex<Kept>,
+}
+
+/// What is said at the end.
+#[derive(Default)]
+struct Kept {
+    warnings: Vec<Note>,
+    errors: Vec<(String, Note)>,
+    pages: Vec<String>,
+}
+
+impl Lines {
+    fn new(pipeline: &Pipeline, look: Look) -> Self {
+        let width = |text: &str| text.chars().count();
+        let page = |task: &crate::pipeline::Task| {
+            let path = task
+                .saves
+                .iter()
+                .map(|(_, path)| path.display().to_string())
+                .find(|path| path.ends_with(".html"));
+            Some((task.label.clone(), path?))
+        };
+        Self {
+            look,
+            stage: pipeline.tasks.iter().map(|task| width(&task.label)).max().unwrap_or(0),
+            kind: pipeline.tasks.iter().map(|task| width(task.draft.kind.name)).max().unwrap_or(0),
+            file: pipeline.file.clone(),
+            pages: pipeline.tasks.iter().filter_map(page).collect(),
+            kept: Mutex::default(),
+        }
+    }
+
+    fn columns(&self, stage: &str, kind: &str) -> String {
+        format!("{stage:stage_width$}  {kind:kind_width$}", stage_width = self.stage, kind_width = self.kind)
+    }
+
+    fn of(&self, event: &Event) -> Vec<String> {
+        match event {
+            Event::StageDone(end) => self.stage_done(end),
+            Event::Restored { stage, path, why, kept } if !self.look.quiet => {
+                let aside = kept.as_ref().map(|kept| format!("; the file that stood there is now {kept}"));
+                vec![format!("  {stage}: put {path} back, it was {why}{}", aside.unwrap_or_default())]
+            }
+            Event::Warning(note) => vec![warning(note)],
+            Event::Leaderboard { objective, rows } if !self.look.quiet => leaderboard(objective, rows),
+            Event::RunDone { run, ran, hit, failed, skipped, seconds, interrupted, .. } => {
+                self.end(run, [*ran, *hit, *failed, *skipped], *seconds, *interrupted)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn stage_done(&self, end: &StageDone) -> Vec<String> {
+        let Ok(mut kept) = self.kept.lock() else { return Vec::new() };
+        if end.outcome == Outcome::Ran {
+            let of_stage =
+                |note: &Note| Note { message: format!("{}: {}", end.stage, note.message), ..note.clone() };
+            kept.warnings.extend(end.warnings.iter().map(of_stage));
+        }
+        if let (Outcome::Failed, Some(error)) = (end.outcome, &end.error) {
+            kept.errors.push((end.stage.clone(), error.clone()));
+        }
+        if let Some(page) = self.pages.get(&end.stage)
+            && matches!(end.outcome, Outcome::Ran | Outcome::Hit)
+        {
+            kept.pages.push(page.clone());
+        }
+        let quiet = self.look.quiet || (end.outcome == Outcome::Hit && !self.look.verbose);
+        if quiet { Vec::new() } else { vec![self.line(end)] }
+    }
+
+    fn line(&self, end: &StageDone) -> String {
+        let (word, time, said) = match end.outcome {
+            Outcome::Ran => ("ran", seconds(end.seconds), end.summary.clone()),
+            Outcome::Hit => ("cached", String::new(), end.summary.clone()),
+            Outcome::Failed => ("failed", seconds(end.seconds), String::new()),
+            Outcome::Skipped => (
+                "skipped",
+                String::new(),
+                end.error.as_ref().map_or(String::new(), |note| note.message.clone()),
+            ),
+        };
+        format!("  {}  {word:7} {time:>9}   {said}", self.columns(&end.stage, &end.kind))
+            .trim_end()
+            .to_owned()
+    }
+
+    fn end(
+        &self,
+        run: &str,
+        [ran, hit, failed, skipped]: [usize; 4],
+        time: f64,
+        interrupted: bool,
+    ) -> Vec<String> {
+        let Ok(kept) = self.kept.lock() else { return Vec::new() };
+        let mut lines: Vec<_> = kept.errors.iter().map(|(stage, note)| failure(stage, note)).collect();
+        if self.look.quiet {
+            return lines;
+        }
+        let mut parts = format!("{ran} ran, {hit} from cache");
+        for (count, word) in [(failed, "failed"), (skipped, "skipped")] {
+            if count > 0 {
+                parts += &format!(", {count} {word}");
+            }
+        }
+        let total = plural(ran + hit + failed + skipped, "stage");
+        lines.push(format!("{total}: {parts}, {}          run {run}", seconds(time)));
+        lines.extend(kept.warnings.iter().map(warning));
+        if interrupted {
+            lines.push(format!("interrupted; everything finished is cached: custem run {}", self.file));
+        } else if failed > 0 {
+            let done = plural(ran + hit, "finished stage");
+            lines.push(format!("{done} stay cached; mend the cause, then: custem run {}", self.file));
+        }
+        lines.extend(kept.pages.iter().map(|page| format!("report: {page}")));
+        lines
+    }
+}
+
+fn warning(note: &Note) -> String {
+    let place = note.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
+    let head = anstyle_yellow("warning");
+    format!("{head}: {}{place}", note.message)
+}
+
+/// Colour is dropped by the stream where it isn't wanted; the word alone says it too.
+fn anstyle_yellow(word: &str) -> String {
+    format!("\u{1b}[1;33m{word}\u{1b}[0m")
+}
+
+fn failure(stage: &str, note: &Note) -> String {
+    let diagnostic = Diagnostic {
+        severity: Severity::Error,
+        message: format!("stage `{stage}` failed: {}", note.message),
+        at: note.at.clone(),
+        hint: note.hint.clone(),
+    };
+    render(&diagnostic, true)
+}
+
+fn leaderboard(objective: &str, rows: &[Ranked]) -> Vec<String> {
+    let width = rows.iter().map(|row| row.variant.chars().count()).max().unwrap_or(0).max("variant".len());
+    let mut lines = vec![format!("  {:>4}  {:width$}  {objective}", "rank", "variant")];
+    for (at, row) in rows.iter().enumerate() {
+        let value = row.value.map_or("failed".to_owned(), |value| format!("{value:.4}"));
+        lines.push(format!("  {:>4}  {:width$}  {value}", at + 1, row.variant));
+    }
+    lines
+}
+
+/// A cause in words, for `why` and `plan`: what, the change, where.
+pub fn cause(stage: &str, cause: &Cause) -> String {
+    let change = |old: &Option<String>, new: &Option<String>| {
+        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+        format!("{} -> {}", shown(old), shown(new))
+    };
+    let digests = |old: &Option<String>, new: &Option<String>| {
+        let short = |value: &Option<String>| {
+            value.as_ref().map_or("nothing".to_owned(), |value| crate::engine::cause::short(value).to_owned())
+        };
+        format!("{} -> {}", short(old), short(new))
+    };
+    match cause {
+        Cause::New => "no earlier run of it is known".to_owned(),
+        Cause::Forced => "--force named it".to_owned(),
+        Cause::Forgotten => "nothing changed, but the cache has no record of it".to_owned(),
+        Cause::Changed { name, old, new, place, overrides } => {
+            let below = overrides.as_ref().map(|says| format!(" ({says})")).unwrap_or_default();
+            format!("{stage}.{name}  {}  {place}{below}", change(old, new))
+        }
+        Cause::Input { name, from, old, new } => {
+            format!("{name}: `{from}` gave other bytes  {}", digests(old, new))
+        }
+        Cause::Source { name, old, new } => format!("file {name}  {}", digests(old, new)),
+        Cause::Lost { port, loss } => format!("its output `{port}` was {} in the cache", loss.name()),
+    }
+}

@@ -1,0 +1,295 @@
+//! The kind `command`: any program, run in a scratch folder of its own.
+//!
+//! The program sees its declared inputs, files and environment and nothing else; what it leaves in
+//! the folder under the declared names are its outputs.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
+use std::process::{Child, Command as Program, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::stage::{
+    Artifact, Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Source, Stage,
+};
+
+/// Runs any program on its inputs, in a scratch folder of its own.
+///
+/// In `command`, `{inputs.NAME}` stands for the path of an input and `{outputs.NAME}` for the path
+/// where the program must leave an output. Standard output is the main output where none is declared.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Command {
+    /// The program and its arguments, each a word of its own; no shell is involved.
+    #[schemars(extend("x-required" = true), length(min = 1))]
+    pub command: Vec<String>,
+    /// Inputs by name.
+    pub inputs: BTreeMap<String, Ref>,
+    /// Outputs by name: the file that the program writes. Parquet files are tables.
+    pub outputs: BTreeMap<String, String>,
+    /// Source files that it reads, relative to the project root: hashed, and placed in the folder.
+    pub files: Vec<String>,
+    /// Environment variables. Nothing else is passed on but `PATH` and `HOME`.
+    pub env: BTreeMap<String, String>,
+}
+
+/// The port of standard output, when no outputs are declared.
+const STDOUT: &str = "stdout";
+
+/// How much of the program's complaint a message shows.
+const TAIL: usize = 2_000;
+
+impl Stage for Command {
+    const KIND: &'static str = "command";
+    const VERSION: u32 = 1;
+    const LAYER: Layer = Layer::Data;
+
+    fn needs(&self) -> Vec<Need> {
+        const ANY: &[PortType] = &[
+            PortType::Table,
+            PortType::Model,
+            PortType::Image,
+            PortType::Page,
+            PortType::Metrics,
+            PortType::File,
+        ];
+        self.inputs.iter().map(|(name, from)| Need::new(format!("inputs.{name}"), from, ANY)).collect()
+    }
+
+    fn gives(&self) -> Vec<Port> {
+        if self.outputs.is_empty() {
+            return vec![Port::new(STDOUT, PortType::File)];
+        }
+        self.outputs.iter().map(|(name, file)| Port::new(name, type_of(file))).collect()
+    }
+
+    fn sources(&self) -> Vec<Source> {
+        let source =
+            |(at, pattern): (usize, &String)| Source { key: format!("files.{at}"), pattern: pattern.clone() };
+        self.files.iter().enumerate().map(source).collect()
+    }
+
+    fn check(&self) -> Vec<Mistake> {
+        let mut mistakes: Vec<_> = self
+            .outputs
+            .iter()
+            .filter(|(_, file)| !stays_inside(file))
+            .map(|(name, file)| {
+                Mistake::new(
+                    format!("outputs.{name}"),
+                    format!("`{file}` is not a file inside the stage's folder"),
+                )
+                .hint("give a relative path without `..`; use `save` to copy the output elsewhere")
+            })
+            .collect();
+        for (at, word) in self.command.iter().enumerate() {
+            mistakes.extend(
+                self.unknown_placeholder(word).map(|message| Mistake::new(format!("command.{at}"), message)),
+            );
+        }
+        mistakes
+    }
+
+    fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {
+        let folder = ctx.scratch().join("work");
+        fs_err::create_dir_all(&folder)?;
+        self.place_files(ctx, &folder)?;
+        let words = self.words(ctx)?;
+        let ended = execute(&words, &self.env, &folder, ctx)?;
+        if !ended.ok {
+            let program = &self.command[0];
+            return Err(Failure::new(format!("`{program}` ended with {}{}", ended.status, said(&ended)))
+                .at("command")
+                .into());
+        }
+        self.collect(&folder, &ended)
+    }
+}
+
+impl Command {
+    fn place_files(&self, ctx: &Context<'_>, folder: &Path) -> Result<()> {
+        for at in 0..self.files.len() {
+            for source in ctx.sources(&format!("files.{at}")) {
+                let to = folder.join(inside(&source.name));
+                if let Some(parent) = to.parent() {
+                    fs_err::create_dir_all(parent)?;
+                }
+                fs_err::copy(&source.path, &to)?;
+            }
+        }
+        for file in self.outputs.values() {
+            if let Some(parent) = folder.join(file).parent() {
+                fs_err::create_dir_all(parent)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The words of the command, placeholders replaced by paths.
+    fn words(&self, ctx: &Context<'_>) -> Result<Vec<String>> {
+        let mut words = self.command.clone();
+        for name in self.inputs.keys() {
+            let placeholder = format!("{{inputs.{name}}}");
+            if words.iter().any(|word| word.contains(&placeholder)) {
+                let path = fs_err::canonicalize(ctx.path(&format!("inputs.{name}"))?)?;
+                let path = path.to_string_lossy().into_owned();
+                words.iter_mut().for_each(|word| *word = word.replace(&placeholder, &path));
+            }
+        }
+        for (name, file) in &self.outputs {
+            let placeholder = format!("{{outputs.{name}}}");
+            words.iter_mut().for_each(|word| *word = word.replace(&placeholder, file));
+        }
+        Ok(words)
+    }
+
+    fn unknown_placeholder(&self, word: &str) -> Option<String> {
+        for (open, close) in [
+            ("{inputs.", &self.inputs.keys().collect::<Vec<_>>()),
+            ("{outputs.", &self.outputs.keys().collect()),
+        ] {
+            for (start, _) in word.match_indices(open) {
+                let name = word[start + open.len()..].split('}').next().unwrap_or_default();
+                if !close.iter().any(|known| *known == name) {
+                    return Some(format!("`{open}{name}}}` names nothing that is declared"));
+                }
+            }
+        }
+        None
+    }
+
+    fn collect(&self, folder: &Path, ended: &Ended) -> Result<Outcome> {
+        let mut outcome = Outcome::new(ended.lines());
+        if self.outputs.is_empty() {
+            return Ok(outcome.bytes(STDOUT, ended.stdout.clone()));
+        }
+        for (name, file) in &self.outputs {
+            let path = folder.join(file);
+            if !path.is_file() {
+                return Err(Failure::new(format!("the program didn't write `{file}`{}", said(ended)))
+                    .hint("the file is expected in the folder that the program starts in")
+                    .at(format!("outputs.{name}"))
+                    .into());
+            }
+            outcome = outcome.with(name, Artifact::File(path));
+        }
+        Ok(outcome)
+    }
+}
+
+/// How a program ended and what it said.
+struct Ended {
+    ok: bool,
+    status: String,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl Ended {
+    /// The last line that it printed, for the terminal.
+    fn lines(&self) -> String {
+        let text = String::from_utf8_lossy(&self.stdout);
+        text.lines()
+            .rev()
+            .map(str::trim)
+            .find(|line| !line.is_empty())
+            .unwrap_or("")
+            .chars()
+            .take(80)
+            .collect()
+    }
+}
+
+fn said(ended: &Ended) -> String {
+    let bytes = if ended.stderr.iter().all(u8::is_ascii_whitespace) { &ended.stdout } else { &ended.stderr };
+    let tail = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(TAIL)..]).trim().to_owned();
+    if tail.is_empty() { String::new() } else { format!(":\n{tail}") }
+}
+
+fn execute(
+    words: &[String],
+    env: &BTreeMap<String, String>,
+    folder: &Path,
+    ctx: &Context<'_>,
+) -> Result<Ended> {
+    let mut program = Program::new(&words[0]);
+    program.args(&words[1..]).current_dir(folder).env_clear();
+    for passed in ["PATH", "HOME"] {
+        if let Some(value) = std::env::var_os(passed) {
+            program.env(passed, value);
+        }
+    }
+    program.envs(env).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    own_group(&mut program);
+    let mut child = program.spawn().map_err(|error| {
+        Failure::new(format!("can't start `{}`: {error}", words[0]))
+            .hint("is the program installed, and is its name spelled as in a terminal?")
+            .at("command")
+    })?;
+    let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
+    let status = wait(&mut child, ctx)?;
+    let join = |thread: std::thread::JoinHandle<Vec<u8>>| thread.join().unwrap_or_default();
+    Ok(Ended { ok: status.success(), status: status.to_string(), stdout: join(stdout), stderr: join(stderr) })
+}
+
+/// A process group of its own, so that everything that the program starts can be ended with it.
+fn own_group(program: &mut Program) {
+    use std::os::unix::process::CommandExt;
+    program.process_group(0);
+}
+
+fn reader(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            // A pipe that breaks has given what it had.
+            let _ = pipe.read_to_end(&mut bytes);
+        }
+        bytes
+    })
+}
+
+fn wait(child: &mut Child, ctx: &Context<'_>) -> Result<std::process::ExitStatus> {
+    let mut pause = Duration::from_micros(200);
+    loop {
+        if let Some(status) = child.try_wait().context("can't wait for the program")? {
+            return Ok(status);
+        }
+        if let Err(interrupted) = ctx.alive() {
+            end_group(child);
+            return Err(interrupted);
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+}
+
+fn end_group(child: &mut Child) {
+    let group = format!("-{}", child.id());
+    // If the group is gone already there is nothing left to end.
+    let _ = Program::new("kill").args(["-KILL", "--", &group]).status();
+    let _ = child.wait();
+}
+
+fn type_of(file: &str) -> PortType {
+    match Path::new(file).extension().and_then(|extension| extension.to_str()) {
+        Some("parquet") => PortType::Table,
+        Some("svg" | "png") => PortType::Image,
+        Some("html") => PortType::Page,
+        _ => PortType::File,
+    }
+}
+
+fn stays_inside(file: &str) -> bool {
+    let path = Path::new(file);
+    !file.is_empty() && path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+}
+
+/// Where a source file goes inside the folder: its own relative path, upward steps left out.
+fn inside(name: &str) -> PathBuf {
+    Path::new(name).components().filter(|part| matches!(part, Component::Normal(_))).collect()
+}

@@ -1,0 +1,301 @@
+//! The `features` kind: one row of numbers a customer, from the transactions before a cutoff.
+
+use anyhow::Result;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use toml::value::Datetime;
+
+use crate::data::features::{self, Columns, Counts, REST, Request};
+use crate::data::{Table, dates};
+use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
+
+/// Recency, frequency, spend, rhythm and preferences of every customer.
+///
+/// A purchase is a row with an amount above zero; refunds (below zero) lower `monetary` and are
+/// counted in `returns`. Only rows strictly before the cutoff count, so nothing that happens
+/// later can leak into a model.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Features {
+    /// The transactions.
+    pub input: Ref,
+    /// Features are as of the start of this day; the day after the last transaction when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date"))]
+    pub cutoff: Option<Datetime>,
+    /// The column with the customer's id: integers or text.
+    pub customer: String,
+    /// The column with the date or timestamp.
+    pub time: String,
+    /// The column with the amount.
+    pub amount: String,
+    /// Columns whose values become shares of a customer's purchases.
+    pub shares: Vec<String>,
+    /// True/false columns that become a share of a customer's purchases.
+    pub flags: Vec<String>,
+    /// More distinct values of a share column than this are counted together as `other`.
+    #[schemars(range(min = 1, max = 1000))]
+    pub max_categories: usize,
+}
+
+impl Default for Features {
+    fn default() -> Self {
+        let columns = Columns::default();
+        Self {
+            input: Ref::default(),
+            cutoff: None,
+            customer: columns.customer,
+            time: columns.time,
+            amount: columns.amount,
+            shares: columns.shares,
+            flags: columns.flags,
+            max_categories: features::MAX_CATEGORIES,
+        }
+    }
+}
+
+impl Stage for Features {
+    const KIND: &'static str = "features";
+    const VERSION: u32 = 1;
+    const LAYER: Layer = Layer::Data;
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::table("input", &self.input)]
+    }
+
+    fn gives(&self) -> Vec<Port> {
+        vec![Port::new("features", PortType::Table)]
+    }
+
+    fn check(&self) -> Vec<Mistake> {
+        let undated = self.cutoff.as_ref().filter(|cutoff| dates::day(cutoff).is_none());
+        undated.map(|cutoff| Mistake::new("cutoff", format!("`{cutoff}` is no date"))).into_iter().collect()
+    }
+
+    fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {
+        let table = ctx.table("input")?;
+        let cutoff = self.cutoff.as_ref().and_then(dates::day).map(|day| i64::from(day) * dates::DAY);
+        let request = Request { cutoff, max_categories: self.max_categories, alive: &|| ctx.alive() };
+        let made = features::make(&table, &self.columns(), &request)?;
+        if made.table.num_rows() == 0 {
+            return Err(self.nothing(&table, cutoff)?.into());
+        }
+        Ok(self.outcome(&table, made))
+    }
+}
+
+impl Features {
+    fn columns(&self) -> Columns {
+        Columns {
+            customer: self.customer.clone(),
+            time: self.time.clone(),
+            amount: self.amount.clone(),
+            shares: self.shares.clone(),
+            flags: self.flags.clone(),
+        }
+    }
+
+    /// Why there is not one customer.
+    fn nothing(&self, table: &Table, cutoff: Option<i64>) -> Result<Failure> {
+        let span = features::span(table, &self.columns())?;
+        Ok(match (span, cutoff) {
+            (Some((first, last)), Some(cutoff)) => {
+                Failure::new(format!("there is no purchase before {}", dates::show(cutoff)))
+                    .hint(format!(
+                        "the transactions run from {} to {}",
+                        dates::show(first),
+                        dates::show(last)
+                    ))
+                    .at("cutoff")
+            }
+            _ => Failure::new("there is no purchase among the transactions")
+                .hint("a purchase has a customer, a time and an amount above zero")
+                .at("input"),
+        })
+    }
+
+    fn outcome(&self, table: &Table, made: features::Features) -> Outcome {
+        let (customers, width) = (made.table.num_rows(), made.table.num_columns());
+        let mut outcome = Outcome::new(format!("{} customers x {width}", grouped(customers as u64)))
+            .metric("customers", customers as f64)
+            .metric("rows_used", made.counts.used as f64)
+            .metric("rows_skipped", made.counts.skipped() as f64);
+        for (key, column) in self.absent(table) {
+            outcome = outcome.warn_at(key, format!("there is no column `{column}`"));
+        }
+        if made.counts.skipped() > 0 {
+            outcome = outcome.warn(skipped(&made.counts));
+        }
+        if made.without_purchase > 0 {
+            outcome = outcome.warn(left_out(made.without_purchase));
+        }
+        for folded in &made.folded {
+            let message = format!(
+                "`{}` has {} values: the {} most frequent are kept, all others are `{REST}`",
+                folded.column,
+                grouped(folded.distinct as u64),
+                self.max_categories
+            );
+            outcome = outcome.warn_at("max_categories", message);
+        }
+        outcome.table("features", Table::from_batch(made.table))
+    }
+
+    /// Columns that were asked for (beyond the defaults) and don't exist.
+    fn absent<'a>(&'a self, table: &'a Table) -> impl Iterator<Item = (&'static str, &'a String)> {
+        let defaults = Columns::default();
+        let shares = self.shares.iter().map(|column| ("shares", column));
+        let flags = self.flags.iter().map(|column| ("flags", column));
+        shares.chain(flags).filter(move |(_, column)| {
+            !table.has(column) && !defaults.shares.contains(column) && !defaults.flags.contains(column)
+        })
+    }
+}
+
+/// What happened to the rows that could not be used.
+fn skipped(counts: &Counts) -> String {
+    let reasons = [
+        (counts.without_time, "a time"),
+        (counts.without_id, "a customer"),
+        (counts.without_amount, "an amount"),
+    ];
+    let reasons: Vec<String> = reasons
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{} without {what}", grouped(*count)))
+        .collect();
+    let all = counts.skipped() + counts.used;
+    format!("{} of {} rows are skipped: {}", grouped(counts.skipped()), grouped(all), reasons.join(", "))
+}
+
+fn left_out(customers: usize) -> String {
+    let (who, verb) = if customers == 1 { ("customer has", "is") } else { ("customers have", "are") };
+    format!("{} {who} only refunds or zero amounts and {verb} left out", grouped(customers as u64))
+}
+
+/// A count with separators: `1,204,118`.
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| std::str::from_utf8(group).unwrap_or_default())
+        .collect();
+    groups.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    use arrow::array::{
+        ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    };
+
+    use super::*;
+    use crate::stage::{Artifact, Input, Progress};
+
+    struct Silent;
+
+    impl Progress for Silent {
+        fn progress(&self, _: f64, _: &str) {}
+        fn step(&self, _: &str, _: u64, _: f64) {}
+    }
+
+    fn run(stage: &Features, rows: &[(Option<i64>, i64, f64)]) -> Result<Outcome> {
+        let days = rows.iter().map(|row| Some(row.1 * dates::DAY));
+        let stores = rows.iter().map(|row| Some(format!("s{}", row.1)));
+        let columns: [(&str, ArrayRef); 4] = [
+            ("customer_id", Arc::new(rows.iter().map(|row| row.0).collect::<Int64Array>())),
+            ("txn_timestamp", Arc::new(days.collect::<TimestampMicrosecondArray>())),
+            ("amount", Arc::new(rows.iter().map(|row| Some(row.2)).collect::<Float64Array>())),
+            ("store", Arc::new(stores.collect::<StringArray>())),
+        ];
+        let table = Table::from_batch(RecordBatch::try_from_iter(columns)?);
+        let ctx = Context {
+            inputs: BTreeMap::from([("input".to_owned(), Input::Table(table))]),
+            sources: Vec::new(),
+            seed: 0,
+            scratch: Path::new("."),
+            progress: &Silent,
+            cancelled: &AtomicBool::new(false),
+        };
+        stage.run(&ctx)
+    }
+
+    fn built(params: &str) -> Features {
+        toml::from_str(params).unwrap()
+    }
+
+    const ROWS: [(Option<i64>, i64, f64); 6] = [
+        (Some(1), 10, 5.0),
+        (Some(2), 11, 5.0),
+        (None, 12, 5.0),
+        (Some(2), 13, f64::NAN),
+        (Some(3), 14, -5.0),
+        (Some(1), 15, 5.0),
+    ];
+
+    #[test]
+    fn a_table_metrics_and_warnings() {
+        let stage = built("input = 'x'\nshares = ['store', 'stroe']\nmax_categories = 2");
+        let outcome = run(&stage, &ROWS).unwrap();
+        // The id, the eight basic features, and two stores and the rest of them.
+        assert_eq!(outcome.summary, "2 customers x 12");
+        let metrics: Vec<_> = outcome.metrics.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        assert_eq!(metrics, [("customers", 2.0), ("rows_skipped", 2.0), ("rows_used", 4.0)]);
+        let warnings: Vec<_> = outcome.warnings.iter().map(|warning| warning.message.as_str()).collect();
+        assert_eq!(
+            warnings,
+            [
+                "there is no column `stroe`",
+                "2 of 6 rows are skipped: 1 without a customer, 1 without an amount",
+                "1 customer has only refunds or zero amounts and is left out",
+                "`store` has 3 values: the 2 most frequent are kept, all others are `other`",
+            ]
+        );
+        assert!(matches!(&outcome.artifacts[..], [(port, Artifact::Table(_))] if port == "features"));
+    }
+
+    #[test]
+    fn no_customer_is_a_failure_that_says_why() {
+        let failure = |stage: &Features, rows| {
+            let failure = run(stage, rows).unwrap_err().downcast::<Failure>().unwrap();
+            (failure.message.clone(), failure.key.clone().unwrap(), failure.hint.unwrap())
+        };
+        let (message, key, hint) = failure(&built("input = 'x'\ncutoff = 1970-01-11"), &ROWS);
+        assert_eq!((message.as_str(), key.as_str()), ("there is no purchase before 1970-01-11", "cutoff"));
+        assert_eq!(hint, "the transactions run from 1970-01-11 to 1970-01-16");
+        let (message, key, _) = failure(&built("input = 'x'"), &[]);
+        assert_eq!(
+            (message.as_str(), key.as_str()),
+            ("there is no purchase among the transactions", "input")
+        );
+    }
+
+    #[test]
+    fn the_cutoff_is_strict_and_defaults_to_the_day_after() {
+        let recency = |params: &str| {
+            let outcome = run(&built(params), &ROWS).unwrap();
+            let Artifact::Table(table) = &outcome.artifacts[0].1 else { panic!("no table") };
+            crate::data::columns::float_vec(&table.to_batch().unwrap(), "recency_days").unwrap()
+        };
+        assert_eq!(recency("input = 'x'"), [1.0, 5.0]);
+        assert_eq!(recency("input = 'x'\ncutoff = 1970-01-16"), [5.0, 4.0]);
+    }
+
+    #[test]
+    fn a_time_is_no_cutoff() {
+        assert_eq!(built("cutoff = 10:00:00").check()[0].message, "`10:00:00` is no date");
+        assert!(built("cutoff = 2025-09-28").check().is_empty());
+    }
+
+    #[test]
+    fn counts_have_separators() {
+        assert_eq!([0, 999, 1_000, 1_204_118].map(grouped), ["0", "999", "1,000", "1,204,118"]);
+    }
+}

@@ -1,0 +1,161 @@
+//! The members of segments: customers' features joined with their assignments.
+//!
+//! Knows two tables by customer; knows nothing of names or of how segments were found.
+
+use std::collections::{BTreeMap, HashMap};
+
+use anyhow::Result;
+use arrow::array::{Array, RecordBatch};
+
+use crate::data::columns;
+use crate::model::cluster::LARGEST;
+use crate::stage::Failure;
+
+/// Column that names a customer.
+const CUSTOMER: &str = "customer_id";
+
+/// Columns that the profile has beside the features.
+const TAKEN: [&str; 6] = ["segment", "name", "customers", "customer_share", "revenue", "revenue_share"];
+
+/// Customers that have both features and a segment.
+pub(super) struct Members {
+    /// The segments' numbers, ascending.
+    pub segments: Vec<i32>,
+    /// Members of each segment, at least 1.
+    pub sizes: Vec<usize>,
+    /// The numeric columns, in the order of the table.
+    pub features: Vec<Feature>,
+    /// Numeric columns that can't stand in a profile.
+    pub hidden: Vec<String>,
+    /// Customers with features but no segment.
+    pub unassigned: usize,
+    /// Customers with a segment but no features.
+    pub unknown: usize,
+    /// The position in `segments` of each member's segment.
+    places: Vec<usize>,
+}
+
+/// A numeric column.
+pub(super) struct Feature {
+    /// Its name.
+    pub name: String,
+    /// The value of each member, NaN where missing.
+    pub values: Vec<f64>,
+}
+
+impl Members {
+    /// Joins both tables.
+    ///
+    /// # Errors
+    /// When a customer has several rows, or no customer is in both tables.
+    pub fn join(features: &RecordBatch, assignments: &RecordBatch) -> Result<Self> {
+        let mut segment_of = segments_by_customer(assignments)?;
+        let customers = columns::strings(features, CUSTOMER)?;
+        let (mut rows, mut numbers) = (Vec::new(), Vec::new());
+        let mut seen = 0;
+        for (row, customer) in customers.iter().enumerate() {
+            match segment_of.get_mut(customer.unwrap_or_default()) {
+                Some((_, true)) => return Err(repeated(customer.unwrap_or_default(), "features")),
+                Some((number, known)) => {
+                    *known = true;
+                    rows.push(row);
+                    numbers.push(*number);
+                }
+                None => seen += 1,
+            }
+        }
+        if rows.is_empty() {
+            let failure = Failure::new("no customer has both features and a segment");
+            let hint = "`features` should be the table that the segments were made from";
+            return Err(failure.hint(hint).at("segments").into());
+        }
+        let unknown = segment_of.len() - rows.len();
+        let (segments, sizes, places) = numbered(&numbers);
+        let (features, hidden) = numeric(features, &rows)?;
+        Ok(Self { segments, sizes, features, hidden, unassigned: seen, unknown, places })
+    }
+
+    /// Number of members of all segments.
+    pub fn count(&self) -> usize {
+        self.places.len()
+    }
+
+    /// A numeric column.
+    pub fn feature(&self, name: &str) -> Option<&Feature> {
+        self.features.iter().find(|feature| feature.name == name)
+    }
+
+    /// For each segment the sum of its members' known values and how many these are.
+    pub fn sums(&self, values: impl Iterator<Item = f64>) -> Vec<(f64, usize)> {
+        let mut sums = vec![(0.0, 0); self.segments.len()];
+        for (place, value) in self.places.iter().zip(values) {
+            if !value.is_nan() {
+                sums[*place].0 += value;
+                sums[*place].1 += 1;
+            }
+        }
+        sums
+    }
+
+    /// For each segment the mean of its members' known values; none where there are none.
+    pub fn means(&self, values: impl Iterator<Item = f64>) -> Vec<Option<f64>> {
+        let mean = |(sum, count): (f64, usize)| (count > 0).then(|| sum / count as f64);
+        self.sums(values).into_iter().map(mean).collect()
+    }
+}
+
+/// The segment of every customer, and whether its features have been seen.
+fn segments_by_customer(assignments: &RecordBatch) -> Result<HashMap<String, (i32, bool)>> {
+    let customers = columns::strings(assignments, CUSTOMER)?;
+    let numbers = columns::integers(assignments, "segment")?;
+    let mut segment_of = HashMap::with_capacity(customers.len());
+    for (customer, number) in customers.iter().zip(&numbers) {
+        let customer = customer.unwrap_or_default();
+        let Some(number) = number.and_then(|number| i32::try_from(number).ok()) else {
+            let failure = Failure::new(format!("customer `{customer}` has no segment"));
+            return Err(failure.at("segments").into());
+        };
+        if segment_of.insert(customer.to_owned(), (number, false)).is_some() {
+            return Err(repeated(customer, "segments"));
+        }
+    }
+    Ok(segment_of)
+}
+
+fn repeated(customer: &str, input: &str) -> anyhow::Error {
+    let failure = Failure::new(format!("customer `{customer}` has more than one row in `{input}`"));
+    failure.hint("both tables have one row for each customer").at(input).into()
+}
+
+/// The different segments ascending, the size of each, and the position of each member's one.
+fn numbered(numbers: &[i32]) -> (Vec<i32>, Vec<usize>, Vec<usize>) {
+    let mut places: BTreeMap<i32, usize> = numbers.iter().map(|number| (*number, 0)).collect();
+    for (next, place) in places.values_mut().enumerate() {
+        *place = next;
+    }
+    let of: Vec<usize> = numbers.iter().filter_map(|number| places.get(number).copied()).collect();
+    let mut sizes = vec![0; places.len()];
+    for place in &of {
+        sizes[*place] += 1;
+    }
+    (places.into_keys().collect(), sizes, of)
+}
+
+/// The numeric columns at the rows, and the names of those that can't stand in a profile.
+fn numeric(table: &RecordBatch, rows: &[usize]) -> Result<(Vec<Feature>, Vec<String>)> {
+    let (mut features, mut hidden) = (Vec::new(), Vec::new());
+    for field in table.schema_ref().fields() {
+        let name = field.name();
+        if name == CUSTOMER || columns::floats(&table.slice(0, 0), name).is_err() {
+            continue;
+        }
+        if TAKEN.contains(&name.as_str()) {
+            hidden.push(name.clone());
+            continue;
+        }
+        let all = columns::float_vec(table, name)?;
+        let known = |row: &usize| if all[*row].abs() <= LARGEST { all[*row] } else { f64::NAN };
+        features.push(Feature { name: name.clone(), values: rows.iter().map(known).collect() });
+    }
+    Ok((features, hidden))
+}

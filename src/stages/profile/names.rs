@@ -1,0 +1,334 @@
+//! Names of segments, decided by how they differ from all customers.
+//!
+//! Knows scores by feature; knows nothing of tables or of how segments were found.
+//!
+//! A score is the mean of a feature in the segment, on the standardised scale of all customers
+//! (skewed features after a logarithm). It counts as high from 0.5 and as low from -0.5.
+//!
+//! The noun comes from `frequency` and `monetary`:
+//!
+//! | frequency | monetary low | monetary middle | monetary high |
+//! |---|---|---|---|
+//! | mean below 1.5 | One-timers | One-timers | Big-ticket one-timers |
+//! | low | Occasional small spenders | Occasional buyers | Occasional big spenders |
+//! | middle | Bargain hunters | Regulars | Big spenders |
+//! | high | Frequent bargain hunters | Frequent buyers | Frequent big spenders |
+//!
+//! At most one word goes before it, the first that fits: `Lapsed` (recency high), `New` (recency
+//! and tenure low; `Occasional` is then left out), or the channel with the highest share score from
+//! 0.75, such as `Online`.
+//!
+//! Segments that still share a name get the trait behind it that sets them apart most among
+//! themselves, a second one where that isn't enough, and at last a number.
+
+use std::collections::BTreeMap;
+
+/// From this score on, a segment is clearly above (or, negated, below) all customers.
+const CLEAR: f64 = 0.5;
+
+/// From this score on, a channel is worth a word.
+const STRONG: f64 = 0.75;
+
+/// Mean number of purchases below which customers count as having bought once.
+const ONCE: f64 = 1.5;
+
+/// A smaller difference between two scores sets nothing apart.
+const SAME: f64 = 0.01;
+
+/// Traits that a name may have behind it.
+const TRAITS: usize = 2;
+
+/// What naming looks at in a segment.
+#[derive(Clone, Debug)]
+pub(super) struct Portrait {
+    /// The score of each feature, in the same order for all segments.
+    pub scores: Vec<f64>,
+    /// Mean number of purchases, where it is known.
+    pub frequency: Option<f64>,
+}
+
+/// Names for segments that are described by the same features: readable, and no two the same.
+pub(super) fn names(features: &[String], portraits: &[Portrait]) -> Vec<String> {
+    let mut names: Vec<String> = portraits.iter().map(|portrait| base(features, portrait)).collect();
+    let mut used = vec![Vec::new(); portraits.len()];
+    for _ in 0..TRAITS {
+        for group in shared(&names) {
+            for segment in &group {
+                if let Some((feature, sign)) = most_apart(portraits, &group, *segment, &used[*segment]) {
+                    used[*segment].push(feature);
+                    let words = in_words(&features[feature], sign);
+                    names[*segment] = format!("{}, {words}", names[*segment]);
+                }
+            }
+        }
+    }
+    for group in shared(&names) {
+        for (number, segment) in group.iter().enumerate().skip(1) {
+            names[*segment] = format!("{} ({})", names[*segment], number + 1);
+        }
+    }
+    names
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Level {
+    Low,
+    Middle,
+    High,
+}
+
+fn level(score: f64) -> Level {
+    if score >= CLEAR {
+        Level::High
+    } else if score <= -CLEAR {
+        Level::Low
+    } else {
+        Level::Middle
+    }
+}
+
+fn base(features: &[String], portrait: &Portrait) -> String {
+    let score = |name: &str| {
+        let known = features.iter().zip(&portrait.scores).find(|(feature, _)| *feature == name);
+        known.map(|(_, score)| *score)
+    };
+    let of = |name: &str| level(score(name).unwrap_or(0.0));
+    let bought = score("frequency").is_some() || score("monetary").is_some();
+    let noun = if bought { noun(portrait.frequency, of("frequency"), of("monetary")) } else { "Customers" };
+    let word = match (of("recency_days"), of("tenure_days")) {
+        (Level::High, _) => Some("Lapsed".to_owned()),
+        (Level::Low, Level::Low) => Some("New".to_owned()),
+        _ => channel(features, portrait),
+    };
+    match word {
+        // Who is new has had no time to buy often.
+        Some(word) if word == "New" => {
+            format!("{word} {}", noun.strip_prefix("Occasional ").unwrap_or(noun).to_lowercase())
+        }
+        Some(word) => format!("{word} {}", noun.to_lowercase()),
+        None => noun.to_owned(),
+    }
+}
+
+fn noun(purchases: Option<f64>, frequency: Level, monetary: Level) -> &'static str {
+    let once = purchases.is_some_and(|purchases| purchases < ONCE);
+    match (frequency, monetary) {
+        (_, Level::High) if once => "Big-ticket one-timers",
+        _ if once => "One-timers",
+        (Level::Low, Level::Low) => "Occasional small spenders",
+        (Level::Low, Level::Middle) => "Occasional buyers",
+        (Level::Low, Level::High) => "Occasional big spenders",
+        (Level::Middle, Level::Low) => "Bargain hunters",
+        (Level::Middle, Level::Middle) => "Regulars",
+        (Level::Middle, Level::High) => "Big spenders",
+        (Level::High, Level::Low) => "Frequent bargain hunters",
+        (Level::High, Level::Middle) => "Frequent buyers",
+        (Level::High, Level::High) => "Frequent big spenders",
+    }
+}
+
+/// The channel that a segment uses far more than others, as a word to begin a name with.
+fn channel(features: &[String], portrait: &Portrait) -> Option<String> {
+    let shares = features.iter().zip(&portrait.scores).filter_map(|(feature, score)| {
+        let channel = feature.strip_prefix("channel_").filter(|channel| !channel.is_empty())?;
+        (*score >= STRONG).then_some((channel, *score))
+    });
+    let best = shares.reduce(|best, next| if next.1 > best.1 { next } else { best })?;
+    Some(capitalised(&best.0.replace('_', "-")))
+}
+
+fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Groups of segments that share a name, in the order of the names.
+fn shared(names: &[String]) -> Vec<Vec<usize>> {
+    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (segment, name) in names.iter().enumerate() {
+        groups.entry(name).or_default().push(segment);
+    }
+    groups.into_values().filter(|group| group.len() > 1).collect()
+}
+
+/// The feature in which a segment differs most from the mean of the others in its group, and
+/// whether it lies above them.
+fn most_apart(
+    portraits: &[Portrait],
+    group: &[usize],
+    segment: usize,
+    used: &[usize],
+) -> Option<(usize, bool)> {
+    let mut best = None;
+    let mut most = SAME;
+    for (feature, score) in portraits[segment].scores.iter().enumerate() {
+        if used.contains(&feature) {
+            continue;
+        }
+        let others = group.iter().filter(|other| **other != segment);
+        let sum: f64 = others.map(|other| portraits[*other].scores[feature]).sum();
+        let apart = score - sum / (group.len() - 1) as f64;
+        if apart.abs() > most {
+            most = apart.abs();
+            best = Some((feature, apart > 0.0));
+        }
+    }
+    best
+}
+
+/// A trait in words, high or low.
+fn in_words(feature: &str, high: bool) -> String {
+    let (above, below) = match feature {
+        "recency_days" => ("longer away", "seen recently"),
+        "frequency" => ("more purchases", "fewer purchases"),
+        "monetary" => ("higher spend", "lower spend"),
+        "mean_amount" => ("large baskets", "small baskets"),
+        "std_amount" => ("varied baskets", "even baskets"),
+        "tenure_days" => ("long-standing", "newer"),
+        "mean_gap_days" => ("long gaps", "short gaps"),
+        "std_gap_days" => ("irregular", "steady"),
+        "local_share" => ("local", "from afar"),
+        other => return share_in_words(other, high),
+    };
+    (if high { above } else { below }).to_owned()
+}
+
+fn share_in_words(feature: &str, high: bool) -> String {
+    let share = feature.strip_prefix("channel_").or_else(|| feature.strip_prefix("category_"));
+    let word = match (share, high) {
+        (Some(_), true) => "more",
+        (Some(_), false) => "less",
+        (None, true) => "high",
+        (None, false) => "low",
+    };
+    format!("{word} {}", share.unwrap_or(feature).replace('_', " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{Portrait, names};
+
+    fn named(features: &[&str], segments: &[(&[f64], Option<f64>)]) -> Vec<String> {
+        let features: Vec<String> = features.iter().map(|name| (*name).to_owned()).collect();
+        let portraits: Vec<Portrait> = segments
+            .iter()
+            .map(|(scores, frequency)| Portrait { scores: scores.to_vec(), frequency: *frequency })
+            .collect();
+        names(&features, &portraits)
+    }
+
+    const RFM: [&str; 5] = ["recency_days", "frequency", "monetary", "tenure_days", "channel_online"];
+
+    #[test]
+    fn the_table_of_nouns() {
+        let found = named(
+            &RFM,
+            &[
+                (&[0.0, 1.0, 1.0, 0.0, 0.0], Some(20.0)),
+                (&[0.0, 0.5, 0.0, 0.0, 0.0], Some(9.0)),
+                (&[0.0, 0.6, -0.5, 0.0, 0.0], Some(9.0)),
+                (&[0.0, 0.0, 0.5, 0.0, 0.0], Some(5.0)),
+                (&[0.0, 0.49, -0.49, 0.0, 0.0], Some(5.0)),
+                (&[0.0, 0.0, -1.0, 0.0, 0.0], Some(5.0)),
+                (&[0.0, -1.0, 2.0, 0.0, 0.0], Some(2.0)),
+                (&[0.0, -1.0, 0.0, 0.0, 0.0], Some(2.0)),
+                (&[0.0, -1.0, -1.0, 0.0, 0.0], Some(1.5)),
+                (&[0.0, -1.0, -1.0, 0.0, 0.0], Some(1.4)),
+                (&[0.0, -1.0, 0.9, 0.0, 0.0], Some(1.0)),
+            ],
+        );
+        assert_eq!(
+            found,
+            [
+                "Frequent big spenders",
+                "Frequent buyers",
+                "Frequent bargain hunters",
+                "Big spenders",
+                "Regulars",
+                "Bargain hunters",
+                "Occasional big spenders",
+                "Occasional buyers",
+                "Occasional small spenders",
+                "One-timers",
+                "Big-ticket one-timers",
+            ]
+        );
+    }
+
+    #[test]
+    fn one_word_goes_before_the_noun() {
+        let found = named(
+            &RFM,
+            &[
+                (&[1.0, -1.0, -1.0, -1.0, 2.0], Some(1.0)),
+                (&[-1.0, 0.0, 0.0, -1.0, 2.0], Some(4.0)),
+                (&[0.0, 0.0, -1.0, 0.0, 0.8], Some(4.0)),
+                (&[0.0, 0.0, 1.0, 0.0, 0.7], Some(4.0)),
+                (&[-1.0, -1.0, -1.0, -1.0, 0.0], Some(2.0)),
+            ],
+        );
+        let expected = [
+            "Lapsed one-timers",
+            "New regulars",
+            "Online bargain hunters",
+            "Big spenders",
+            "New small spenders",
+        ];
+        assert_eq!(found, expected);
+        let stores = named(&["monetary", "channel_in_store", "channel_web"], &[(&[0.0, 0.8, 0.9], None)]);
+        assert_eq!(stores, ["Web regulars"]);
+        assert_eq!(named(&["monetary", "channel_in_store"], &[(&[0.0, 0.8], None)]), ["In-store regulars"]);
+    }
+
+    #[test]
+    fn equal_names_get_the_trait_that_sets_them_apart() {
+        let features = ["frequency", "mean_amount", "local_share"];
+        let two: &[(&[f64], Option<f64>)] = &[(&[0.0, 0.4, 0.1], None), (&[0.0, -0.4, -0.1], None)];
+        assert_eq!(named(&features, two), ["Regulars, large baskets", "Regulars, small baskets"]);
+        // The first two share their first trait; the second trait parts them.
+        let three: &[(&[f64], Option<f64>)] =
+            &[(&[0.0, 0.4, 0.1], None), (&[0.0, 0.4, -0.1], None), (&[0.0, -0.4, 0.0], None)];
+        assert_eq!(
+            named(&features, three),
+            [
+                "Regulars, large baskets, local",
+                "Regulars, large baskets, from afar",
+                "Regulars, small baskets"
+            ]
+        );
+    }
+
+    #[test]
+    fn equal_segments_get_numbers() {
+        let same: &[(&[f64], Option<f64>)] = &[(&[0.0], None), (&[0.0], None), (&[0.001], None)];
+        assert_eq!(named(&["frequency"], same), ["Regulars", "Regulars (2)", "Regulars (3)"]);
+    }
+
+    #[test]
+    fn own_features_are_named_as_they_are() {
+        let found = named(&["shoe_size"], &[(&[1.0], None), (&[-1.0], None)]);
+        assert_eq!(found, ["Customers, high shoe size", "Customers, low shoe size"]);
+        let found = named(&["category_garden_tools"], &[(&[1.0], None), (&[-1.0], None)]);
+        assert_eq!(found, ["Customers, more garden tools", "Customers, less garden tools"]);
+        assert_eq!(named(&[], &[(&[], None), (&[], None)]), ["Customers", "Customers (2)"]);
+    }
+
+    #[test]
+    fn names_are_unique_whatever_the_scores() {
+        // A full grid of three levels in four features, and every segment twice.
+        let levels = [-1.0, 0.0, 1.0];
+        let mut segments: Vec<Portrait> = Vec::new();
+        for at in 0..81_usize {
+            let scores: Vec<f64> = (0..4).map(|place| levels[at / 3_usize.pow(place) % 3]).collect();
+            let portrait = Portrait { scores, frequency: Some(3.0) };
+            segments.extend([portrait.clone(), portrait]);
+        }
+        let features: Vec<String> =
+            ["frequency", "monetary", "recency_days", "channel_web"].map(str::to_owned).to_vec();
+        let found = names(&features, &segments);
+        assert_eq!(found.iter().collect::<BTreeSet<_>>().len(), found.len());
+        assert_eq!(found, names(&features, &segments));
+    }
+}

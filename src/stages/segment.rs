@@ -1,0 +1,192 @@
+//! The kind `segment`: groups customers by their features.
+//!
+//! Knows which columns describe a customer; knows nothing of how these were made or of what a
+//! segment is called.
+
+mod features;
+mod search;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::Result;
+use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use self::features::{CUSTOMER, Features};
+use self::search::Quality;
+use crate::data::{Table, columns};
+use crate::model::cluster::{Algorithm, Centroids, Clustering, Scale};
+use crate::stage::{Context, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
+
+/// Groups customers into segments by their features, numbered by descending size
+///
+/// Missing values (and infinite ones) are replaced by the median; skewed features without negative
+/// values are put on a logarithmic scale; constant features are left out.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Segment {
+    /// Features: a table with `customer_id` and one numeric column a feature.
+    pub input: Ref,
+    /// How segments are found.
+    pub algorithm: Algorithm,
+    /// Number of segments.
+    #[schemars(range(min = 2, max = 1000))]
+    pub k: usize,
+    /// Columns to segment by; when empty, those of `recency_days`, `frequency`, `monetary`,
+    /// `mean_amount`, `tenure_days`, `mean_gap_days`, `std_gap_days` and `local_share` that exist.
+    pub features: Vec<String>,
+    /// How features are made comparable.
+    pub scale: Scale,
+    /// Starts from different centres; the one with the lowest inertia wins.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub n_init: usize,
+    /// Steps after which a start ends even if centres still move.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub max_iterations: usize,
+    /// A start ends when the centres' squared moves sum to less than this share of the features'
+    /// mean variance.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub tolerance: f64,
+    /// Customers among whom the silhouette is computed; exact where there are no more.
+    #[schemars(range(min = 10, max = 1_000_000))]
+    pub silhouette_sample: usize,
+    /// Also tries every `k` of a range and lists how good each one is on the port `selection`.
+    pub scan: Option<Scan>,
+}
+
+/// A range of `k`, both ends included.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scan {
+    /// The smallest `k`.
+    #[schemars(range(min = 2, max = 1000))]
+    pub from: usize,
+    /// The largest `k`.
+    #[schemars(range(min = 2, max = 1000))]
+    pub to: usize,
+}
+
+impl Default for Scan {
+    fn default() -> Self {
+        Self { from: 2, to: 10 }
+    }
+}
+
+impl Default for Segment {
+    fn default() -> Self {
+        Self {
+            input: Ref::default(),
+            algorithm: Algorithm::Kmeans,
+            k: 5,
+            features: Vec::new(),
+            scale: Scale::Standard,
+            n_init: 10,
+            max_iterations: 300,
+            tolerance: 1e-4,
+            silhouette_sample: 10_000,
+            scan: None,
+        }
+    }
+}
+
+impl Stage for Segment {
+    const KIND: &'static str = "segment";
+    const VERSION: u32 = 1;
+    const LAYER: Layer = Layer::Model;
+    const SEEDED: bool = true;
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::table("input", &self.input)]
+    }
+
+    fn gives(&self) -> Vec<Port> {
+        vec![
+            Port::new("assignments", PortType::Table),
+            Port::new("centers", PortType::Table),
+            Port::new("selection", PortType::Table),
+            Port::new("model", PortType::Model),
+        ]
+    }
+
+    fn check(&self) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        if let Some(scan) = self.scan.as_ref().filter(|scan| scan.from > scan.to) {
+            let message = format!("`scan.from` is {}, above `scan.to`, which is {}", scan.from, scan.to);
+            mistakes.push(Mistake::new("scan.from", message));
+        }
+        if !self.tolerance.is_finite() {
+            mistakes.push(Mistake::new("tolerance", "`tolerance` must be a finite number"));
+        }
+        let mut seen = BTreeSet::new();
+        for (at, name) in self.features.iter().enumerate() {
+            if !seen.insert(name) {
+                mistakes.push(Mistake::new(format!("features.{at}"), format!("`{name}` is listed twice")));
+            }
+        }
+        mistakes
+    }
+
+    fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {
+        let rows = features::by_customer(&ctx.table("input")?)?;
+        self.enough(rows.num_rows())?;
+        let features = Features::read(&rows, &self.features)?;
+        let preparation = features.preparation(self.scale);
+        let tried = self.try_out(ctx, &features.points(&preparation)?)?;
+        let outcome = features.warn(Outcome::new(tried.summary()), &preparation);
+        let model = Centroids::of_kmeans(preparation, &tried.clustering);
+        let outcome = tried.report(outcome);
+        Ok(outcome
+            .table("assignments", assignments(&rows, &tried.clustering)?)
+            .table("centers", centers(&model)?)
+            .table("selection", selection(&tried.qualities)?)
+            .bytes("model", serde_json::to_vec_pretty(&model)?))
+    }
+}
+
+fn assignments(rows: &RecordBatch, clustering: &Clustering) -> Result<Table> {
+    let segments =
+        clustering.labels.iter().map(|label| i32::try_from(*label)).collect::<Result<Vec<_>, _>>()?;
+    let batch = RecordBatch::try_from_iter([
+        (CUSTOMER, columns::column(rows, CUSTOMER)?.clone()),
+        ("segment", Arc::new(Int32Array::from(segments)) as ArrayRef),
+        ("distance", Arc::new(Float64Array::from(clustering.distances.clone()))),
+    ])?;
+    Ok(Table::from_batch(batch))
+}
+
+fn centers(model: &Centroids) -> Result<Table> {
+    let numbers = numbers(model.centers.len())?;
+    let sizes = model.sizes.iter().map(|size| i64::try_from(*size)).collect::<Result<Vec<_>, _>>()?;
+    let mut fields: Vec<(&str, ArrayRef)> =
+        vec![("segment", numbers), ("customers", Arc::new(Int64Array::from(sizes)))];
+    let centers = model.in_own_units();
+    for (at, name) in model.preparation.names().enumerate() {
+        let column: Float64Array = centers.iter().map(|center| center.get(at).copied()).collect();
+        fields.push((name, Arc::new(column)));
+    }
+    Ok(Table::from_batch(RecordBatch::try_from_iter(fields)?))
+}
+
+fn numbers(count: usize) -> Result<ArrayRef> {
+    Ok(Arc::new(Int32Array::from_iter_values(0..i32::try_from(count)?)))
+}
+
+fn selection(qualities: &[Quality]) -> Result<Table> {
+    let counts = qualities.iter().map(|quality| i32::try_from(quality.k)).collect::<Result<Vec<_>, _>>()?;
+    let column = |of: fn(&Quality) -> Option<f64>| -> ArrayRef {
+        Arc::new(qualities.iter().map(of).collect::<Float64Array>())
+    };
+    let batch = RecordBatch::try_from_iter_with_nullable([
+        ("k", Arc::new(Int32Array::from(counts)) as ArrayRef, false),
+        ("inertia", column(|quality| Some(quality.inertia)), false),
+        ("silhouette", column(|quality| quality.silhouette), true),
+        ("davies_bouldin", column(|quality| quality.davies_bouldin), true),
+        ("calinski_harabasz", column(|quality| quality.calinski_harabasz), true),
+    ])?;
+    Ok(Table::from_batch(batch))
+}
+
+#[cfg(test)]
+mod tests;

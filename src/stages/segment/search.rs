@@ -1,0 +1,188 @@
+//! The search for segments: one clustering for each `k` to try, and how good it is.
+//!
+//! Knows points and the parameters of the stage; knows nothing of tables or customers.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+use super::Segment;
+use crate::model::cluster::{
+    Clustering, Error, KMeans, Partition, Points, calinski_harabasz, davies_bouldin, kmeans,
+    silhouette_sampled,
+};
+use crate::stage::{Context, Failure, Outcome};
+
+/// All that was found.
+pub(super) struct Tried {
+    quality: Quality,
+    /// The segments for the chosen `k`.
+    pub clustering: Clustering,
+    /// How good each `k` is, ascending.
+    pub qualities: Vec<Quality>,
+    /// Different customers, where the scan asked for more segments than that.
+    ended: Option<usize>,
+}
+
+/// How good the segments are for one `k`.
+#[derive(Clone, Debug)]
+pub(super) struct Quality {
+    /// Number of segments.
+    pub k: usize,
+    /// Sum of squared distances to the centres.
+    pub inertia: f64,
+    /// Mean silhouette, of a sample where there are many customers.
+    pub silhouette: Option<f64>,
+    /// Davies-Bouldin index.
+    pub davies_bouldin: Option<f64>,
+    /// Calinski-Harabasz index.
+    pub calinski_harabasz: Option<f64>,
+    converged: bool,
+}
+
+impl Quality {
+    /// Reports the measures as curves over `k`.
+    fn step(&self, ctx: &Context<'_>) {
+        ctx.step("scan_inertia", self.k as u64, self.inertia);
+        if let Some(silhouette) = self.silhouette {
+            ctx.step("scan_silhouette", self.k as u64, silhouette);
+        }
+    }
+}
+
+impl Tried {
+    /// The line for the terminal.
+    pub fn summary(&self) -> String {
+        match self.quality.silhouette {
+            Some(silhouette) => format!("k={}, silhouette {silhouette:.3}", self.quality.k),
+            None => format!("k={}", self.quality.k),
+        }
+    }
+
+    /// Adds metrics, and warnings about the search.
+    pub fn report(&self, outcome: Outcome) -> Outcome {
+        let quality = &self.quality;
+        let mut outcome = outcome.metric("k", quality.k as f64).metric("inertia", quality.inertia);
+        let measures = [
+            ("silhouette", quality.silhouette),
+            ("davies_bouldin", quality.davies_bouldin),
+            ("calinski_harabasz", quality.calinski_harabasz),
+        ];
+        for (name, value) in measures {
+            outcome = match value {
+                Some(value) => outcome.metric(name, value),
+                None => outcome
+                    .warn_at("k", format!("the {} of these segments is undefined", name.replace('_', "-"))),
+            };
+        }
+        if !quality.converged {
+            outcome =
+                outcome.warn_at("max_iterations", "the best start ended before its segments were stable");
+        }
+        match self.ended {
+            Some(distinct) => outcome
+                .warn_at("scan.to", format!("the scan ends at {distinct}: customers differ in no more ways")),
+            None => outcome,
+        }
+    }
+}
+
+impl Segment {
+    /// Checks that there are at least `k` customers.
+    ///
+    /// # Errors
+    /// When there are fewer.
+    pub(super) fn enough(&self, customers: usize) -> Result<(), Failure> {
+        if self.k <= customers {
+            return Ok(());
+        }
+        let there =
+            if customers == 1 { "is only 1 customer" } else { &format!("are only {customers} customers") };
+        let failure = Failure::new(format!("`k` is {}, but there {there}", self.k));
+        Err(failure.hint("`k` must be far below the number of customers").at("k"))
+    }
+
+    /// Clusters for `k` and for every `k` of the scan.
+    ///
+    /// # Errors
+    /// When customers don't differ in `k` ways, or the run was interrupted.
+    pub(super) fn try_out(&self, ctx: &Context<'_>, points: &Points) -> Result<Tried> {
+        let counts = self.counts();
+        let mut chosen = None;
+        let mut qualities = Vec::new();
+        let mut ended = None;
+        for (at, k) in counts.iter().enumerate() {
+            let clustering = match self.cluster(ctx, points, *k, (at, counts.len())) {
+                Err(Error::TooFewDistinct { distinct, .. }) if *k != self.k => {
+                    ended = Some(distinct);
+                    continue;
+                }
+                found => found.map_err(explain)?,
+            };
+            let quality = self.judge(ctx, points, &clustering)?;
+            if self.scan.is_some() {
+                quality.step(ctx);
+            }
+            if *k == self.k {
+                chosen = Some((quality.clone(), clustering));
+            }
+            qualities.push(quality);
+        }
+        let (quality, clustering) = chosen.ok_or_else(|| Failure::new("`k` was never tried").at("k"))?;
+        Ok(Tried { quality, clustering, qualities, ended })
+    }
+
+    /// Every `k` to try, ascending.
+    fn counts(&self) -> Vec<usize> {
+        let scanned = self.scan.iter().flat_map(|scan| scan.from..=scan.to);
+        scanned.chain([self.k]).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    fn cluster(
+        &self,
+        ctx: &Context<'_>,
+        points: &Points,
+        k: usize,
+        (at, of): (usize, usize),
+    ) -> Result<Clustering, Error> {
+        let config = KMeans {
+            k,
+            restarts: self.n_init,
+            max_iterations: self.max_iterations,
+            tolerance: self.tolerance,
+            seed: ctx.seed(),
+        };
+        let report = |done: usize| {
+            let fraction = (at as f64 + done as f64 / self.n_init as f64) / of as f64;
+            // An interruption reaches the kernel through its flag.
+            let _ = ctx.progress(fraction, &format!("k = {k}, start {done} of {}", self.n_init));
+        };
+        kmeans(points, &config, ctx.cancelled(), &report)
+    }
+
+    fn judge(&self, ctx: &Context<'_>, points: &Points, clustering: &Clustering) -> Result<Quality> {
+        let partition = Partition::of(&clustering.labels);
+        let sample = self.silhouette_sample;
+        let silhouette = silhouette_sampled(points, &partition, sample, ctx.seed(), ctx.cancelled());
+        ctx.alive()?;
+        Ok(Quality {
+            k: clustering.sizes.len(),
+            inertia: clustering.inertia,
+            silhouette: silhouette.ok(),
+            davies_bouldin: davies_bouldin(points, &partition).ok(),
+            calinski_harabasz: calinski_harabasz(points, &partition).ok(),
+            converged: clustering.converged,
+        })
+    }
+}
+
+/// What the kernel could not do, in the user's words.
+fn explain(error: Error) -> anyhow::Error {
+    match error {
+        Error::TooFewDistinct { k, distinct } => {
+            let message = format!("`k` is {k}, but customers differ in only {distinct} ways");
+            Failure::new(message).hint(format!("set `k` to at most {distinct}")).at("k").into()
+        }
+        other => other.into(),
+    }
+}

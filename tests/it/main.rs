@@ -1,0 +1,14 @@
+//! Tests of behaviour through the real executable, one module a subject.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that can't go on should stop")]
+#![allow(clippy::panic, clippy::expect_used, reason = "a test that can't go on should stop")]
+
+mod cache;
+mod damage;
+mod data;
+mod language;
+mod output;
+mod pipelines;
+mod project;
+mod sweep;
+mod tidy;

@@ -1,0 +1,132 @@
+//! What programs and people read: JSON events, run records, listings, completions.
+
+use crate::project::{Project, events, text};
+
+const ONE: &str = "[stages.a]\nkind = \"command\"\ncommand = [\"echo\", \"hello\"]\n";
+
+#[test]
+fn run_json_prints_one_object_a_line_and_ends_with_run_done() {
+    let project = Project::with(ONE);
+    let ran = project.custem(&["run", "p.toml", "--json"]);
+    let events = events(&ran.out);
+    let last = events.last().unwrap();
+    assert_eq!(
+        (text(last, "event"), &last["ok"], &last["ran"], &last["hit"]),
+        ("run_done", &true.into(), &1.into(), &0.into())
+    );
+    let done = events.iter().find(|event| event["event"] == "stage_done").unwrap();
+    assert_eq!((text(done, "stage"), text(done, "kind"), text(done, "outcome")), ("a", "command", "ran"));
+    assert_eq!(text(done, "key").len(), 64);
+    assert_eq!(done["outputs"]["stdout"]["bytes"], 6);
+    // blake3 of "hello\n" as the Python package blake3 1.0.11 prints it.
+    assert_eq!(
+        done["outputs"]["stdout"]["digest"],
+        "8e4c7c1b99dbfd50e7a95185fead5ee1448fa904a2fdd778eaf5f2dbfd629a99"
+    );
+}
+
+#[test]
+fn every_run_is_recorded_and_can_be_rerun_from_its_record() {
+    let project = Project::with(ONE);
+    project.run(&[]);
+    project.run(&[]);
+    let list = project.custem(&["runs", "list"]).out;
+    assert_eq!(list.lines().count(), 2, "{list}");
+    assert!(list.lines().next().unwrap().starts_with("0002-"), "{list}");
+    let show = project.custem(&["runs", "show", "1"]).out;
+    assert!(show.contains("a") && show.contains("ran") && show.contains("hello"), "{show}");
+    let (config, _) = project.files("experiments/configs").remove(0);
+    let again = project.custem(&["run", config.to_str().unwrap(), "--json"]);
+    assert!(again.out.contains("\"outcome\":\"hit\""), "{}", again.out);
+}
+
+#[test]
+fn a_failed_run_is_recorded_too() {
+    let project = Project::with("[stages.a]\nkind = \"command\"\ncommand = [\"false\"]\n");
+    assert_eq!(project.custem(&["run", "p.toml"]).code, 1);
+    assert!(project.custem(&["runs", "list"]).out.contains("failed"));
+}
+
+#[test]
+fn graphs_have_three_forms() {
+    let project = Project::with(&format!(
+        "{ONE}[stages.b]\nkind = \"command\"\ncommand = [\"true\"]\ninputs = {{ x = \"a\" }}\n"
+    ));
+    assert_eq!(project.custem(&["graph", "p.toml"]).out, "a  command   \nb  command     <- a\n");
+    assert!(project.custem(&["graph", "p.toml", "--format", "dot"]).out.starts_with("digraph {"));
+    assert!(project.custem(&["graph", "p.toml", "--format", "mermaid"]).out.contains("s0 --> s1"));
+}
+
+#[test]
+fn kinds_are_listed_with_their_parameters() {
+    let project = Project::new();
+    let list = project.custem(&["kinds"]).out;
+    for kind in ["simulate", "read", "check", "features", "segment", "profile", "command", "sql"] {
+        assert!(list.contains(&format!("  {kind} ")), "{list}");
+    }
+    let one = project.custem(&["kinds", "segment"]).out;
+    assert!(one.contains("k = 5   an integer, between 2 and 1000"), "{one}");
+    let json: serde_json::Value = serde_json::from_str(&project.custem(&["kinds", "--json"]).out).unwrap();
+    for kind in json.as_array().unwrap() {
+        for parameter in kind["parameters"].as_array().unwrap() {
+            assert!(!text(parameter, "doc").is_empty(), "{}.{} has no doc", kind["kind"], parameter["name"]);
+        }
+    }
+    let wrong = project.custem(&["kinds", "segmnt"]);
+    assert_eq!((wrong.code, wrong.err.contains("did you mean `segment`?")), (2, true));
+}
+
+#[test]
+fn sql_without_sql_says_how_to_get_it() {
+    let project = Project::with(
+        "[stages.a]\nkind = \"simulate\"\ncustomers = 5\nstart = 2024-01-01\nend = 2024-03-31\n[stages.q]\nkind = \"sql\"\nquery = \"select count(*) as n from t\"\ninputs = { t = \"a\" }\n",
+    );
+    let ran = project.custem(&["run", "p.toml"]);
+    if cfg!(feature = "sql") {
+        assert_eq!(ran.code, 0, "{}", ran.err);
+    } else {
+        assert_eq!(ran.code, 1);
+        assert!(
+            ran.err.contains("this custem was built without SQL") && ran.err.contains("--features sql"),
+            "{}",
+            ran.err
+        );
+    }
+}
+
+#[test]
+fn interrupted_it_ends_with_130_and_keeps_what_is_done() {
+    let project =
+        Project::with(&format!("{ONE}[stages.slow]\nkind = \"command\"\ncommand = [\"sleep\", \"30\"]\n"));
+    let mut child =
+        crate::project::binary().current_dir(project.path("")).args(["run", "p.toml", "-q"]).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(project.run(&["--until", "a"]), ["a hit"]);
+}
+
+#[test]
+fn completions_name_the_commands() {
+    let script = Project::new().custem(&["completions", "bash"]).out;
+    assert!(script.contains("runs") && script.contains("why"));
+}
+
+#[test]
+fn init_writes_a_pipeline_that_checks() {
+    let project = Project::new();
+    assert_eq!(project.custem(&["init"]).code, 0);
+    assert_eq!(project.custem(&["check", "pipelines/quickstart.toml"]).code, 0);
+    assert_eq!(project.custem(&["init"]).code, 2, "it doesn't overwrite");
+    project.write(
+        "My orders.csv",
+        "Customer ID;Order Date;Total\nC1;03.01.2025;12,50\nC2;17.01.2025;8,00\nC1;21.02.2025;7,25\n",
+    );
+    let made = project.custem(&["init", "--from", "My orders.csv"]);
+    assert_eq!(made.code, 0, "{}", made.err);
+    let text = project.read("pipelines/my-orders.toml");
+    assert!(text.contains("columns.customer_id = \"Customer ID\""), "{text}");
+    assert_eq!(project.custem(&["check", "pipelines/my-orders.toml"]).code, 0, "{text}");
+    let ran = project.custem(&["run", "pipelines/my-orders.toml", "--until", "features"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+}

@@ -2,4 +2,8 @@
 //!
 //! Nothing here reads the disk.
 
+pub mod chart;
+pub mod format;
+pub mod report;
 pub mod terminal;
+pub mod theme;

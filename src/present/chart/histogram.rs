@@ -1,0 +1,199 @@
+//! Histogram: how many values fall into each of equal stretches, by group.
+
+use super::axes::{Axis, begin, legend, level, upright};
+use super::drawing::{Area, Drawing, PADDING};
+use super::{Chart, text};
+use crate::present::format::{Unit, count, counted, percent, sentence};
+use crate::present::theme::{self, LEVELS, Rgb};
+
+/// Counts of values between two ends.
+#[derive(Clone, Debug)]
+pub struct Histogram {
+    /// The title; the finding where there is none.
+    pub title: Option<String>,
+    /// What the values are: `probability of churn`.
+    pub measure: String,
+    /// What they count.
+    pub unit: Unit,
+    /// What is counted: `customers`.
+    pub counted: String,
+    /// Ends of the axis.
+    pub ends: (f64, f64),
+    /// Names of the groups, lowest first; no names where there is one group.
+    pub groups: Vec<String>,
+    /// Counts by stretch, then group.
+    pub counts: Vec<Vec<u64>>,
+    /// Half of the values lie below it.
+    pub median: Option<f64>,
+    /// Values above the upper end, which are not drawn.
+    pub beyond: u64,
+}
+
+impl Histogram {
+    /// An empty histogram of some stretches.
+    pub fn new(measure: &str, unit: Unit, ends: (f64, f64), groups: &[&str], stretches: usize) -> Self {
+        Self {
+            title: None,
+            measure: measure.to_owned(),
+            unit,
+            counted: "customers".to_owned(),
+            ends,
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            counts: vec![vec![0; groups.len().max(1)]; stretches.max(1)],
+            median: None,
+            beyond: 0,
+        }
+    }
+
+    /// Counts a value into its stretch; the ends belong to the outer ones. Values below the lower
+    /// end and such as aren't finite are not counted.
+    pub fn add(&mut self, value: f64, group: usize) {
+        let (low, high) = self.ends;
+        if value.is_finite() && value > high {
+            self.beyond += 1;
+        }
+        if !(low..=high).contains(&value) {
+            return;
+        }
+        let part = if high > low { (value - low) / (high - low) } else { 0.5 };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a place among the stretches"
+        )]
+        let place = ((part * self.counts.len() as f64) as usize).min(self.counts.len().saturating_sub(1));
+        if let Some(slot) = self.counts.get_mut(place).and_then(|groups| groups.get_mut(group)) {
+            *slot += 1;
+        }
+    }
+
+    /// All values that were counted.
+    pub fn total(&self) -> u64 {
+        self.counts.iter().flatten().sum()
+    }
+
+    fn color(&self, group: usize) -> Rgb {
+        match self.groups.len() {
+            3 => LEVELS.get(group).copied().unwrap_or(theme::MAIN),
+            _ => theme::series(group),
+        }
+    }
+
+    fn stretch(&self, place: usize) -> (f64, f64) {
+        let (low, high) = self.ends;
+        let wide = (high - low) / self.counts.len() as f64;
+        (low + wide * place as f64, low + wide * (place as f64 + 1.0))
+    }
+}
+
+impl Chart for Histogram {
+    fn finding(&self) -> String {
+        let (total, last) = (self.total(), self.groups.len().saturating_sub(1));
+        let of = |group: usize| self.counts.iter().filter_map(|groups| groups.get(group)).sum::<u64>();
+        match (self.groups.last(), self.median) {
+            _ if total == 0 => "No values".to_owned(),
+            (Some(name), _) => {
+                let share = percent(of(last) as f64 / total as f64);
+                let number = usize::try_from(of(last)).unwrap_or(usize::MAX);
+                let number = counted(number, self.counted.trim_end_matches('s'), &self.counted);
+                sentence(&format!("{name}: {number} ({share})"))
+            }
+            (None, Some(median)) => {
+                let median = self.unit.short(median);
+                sentence(&format!("{}: half of all {} lie below {median}", self.measure, self.counted))
+            }
+            (None, None) => sentence(&self.measure),
+        }
+    }
+
+    fn draw(&self, width: f64) -> Drawing {
+        let title = self.title.clone().unwrap_or_else(|| self.finding());
+        if self.total() == 0 {
+            return Drawing::nothing(width, &title, "There are no values to show.");
+        }
+        let most = self.counts.iter().map(|groups| groups.iter().sum::<u64>()).max().unwrap_or(0);
+        let all = format!("{} {}", count(self.total() + self.beyond), self.counted);
+        let cut = format!("{all}; {} lie beyond the right end", count(self.beyond));
+        let subtitle = if self.beyond > 0 { cut } else { all };
+        let mut drawing = Drawing::titled(width, &title, &subtitle);
+        if self.groups.len() > 1 {
+            let entries =
+                self.groups.iter().enumerate().map(|(at, name)| (text::clean(name), self.color(at)));
+            legend(&mut drawing, &entries.collect::<Vec<_>>());
+        }
+        let upright_axis = Axis::linear(&self.counted, &Unit::Number, (0.0, most as f64), 4.0);
+        let top = begin(&mut drawing, (PADDING, width - PADDING), &upright_axis.name);
+        let left = PADDING + upright_axis.widest() + 6.0;
+        let frame = Area { left, top, right: width - PADDING - 6.0, bottom: top + 200.0 };
+        let y = upright(&mut drawing, &upright_axis, frame);
+        let x = level(&mut drawing, &Axis::linear(&self.measure, &self.unit, self.ends, 5.0), frame, false);
+        for (place, groups) in self.counts.iter().enumerate() {
+            let (from, to) = self.stretch(place);
+            let mut below = 0;
+            for (group, number) in groups.iter().enumerate().filter(|(_, number)| **number > 0) {
+                let (low, high) = (y.at(below as f64), y.at((below + number) as f64));
+                drawing.rect(
+                    (x.at(from) + 0.5, low),
+                    ((x.at(to) - 0.5).max(x.at(from) + 1.0), high),
+                    self.color(group),
+                );
+                below += number;
+            }
+        }
+        drawing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::present::chart::drawing::legible;
+    use crate::present::chart::{NARROW, WIDE};
+
+    fn churn() -> Histogram {
+        Histogram::new(
+            "probability of churn",
+            Unit::Percent,
+            (0.0, 1.0),
+            &["low risk", "medium risk", "high risk"],
+            20,
+        )
+    }
+
+    #[test]
+    fn values_fall_into_their_stretch() {
+        let mut chart = churn();
+        for value in [0.0, 0.049, 0.05, 0.999, 1.0, 1.1, -0.1, f64::NAN] {
+            chart.add(value, 0);
+        }
+        assert_eq!((chart.counts[0][0], chart.counts[1][0], chart.counts[19][0]), (2, 1, 2));
+        assert_eq!(chart.total(), 5);
+    }
+
+    #[test]
+    fn the_finding_counts_the_highest_group_or_names_the_median() {
+        let mut chart = churn();
+        [0.11, 0.12, 0.13].into_iter().for_each(|value| chart.add(value, 0));
+        chart.add(0.9, 2);
+        assert_eq!(chart.finding(), "High risk: 1 customer (25%)");
+        assert_eq!(churn().finding(), "No values");
+        let mut spend = Histogram::new("total spend", Unit::Number, (0.0, 10.0), &[], 10);
+        [1.0, 2.0, 30.0].into_iter().for_each(|value| spend.add(value, 0));
+        spend.median = Some(2.0);
+        assert_eq!(spend.finding(), "Total spend: half of all customers lie below 2");
+        assert_eq!(spend.beyond, 1);
+    }
+
+    #[test]
+    fn full_and_empty_histograms_fit() {
+        let mut chart = churn();
+        chart.counts = vec![vec![123_456_789_012, 5, 7]; 20];
+        for width in [WIDE, NARROW] {
+            legible::check(&chart.draw(width));
+            legible::check(&churn().draw(width));
+        }
+        let mut one = Histogram::new("spend", Unit::Number, (5.0, 5.0), &[], 10);
+        one.add(5.0, 0);
+        legible::check(&one.draw(WIDE));
+    }
+}

@@ -1,0 +1,391 @@
+//! Charts from tables: which columns become what.
+//!
+//! Knows the columns that stages exchange, no stages. Tables with a row a customer are streamed;
+//! those with a row a segment, week or model are read whole.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use arrow::array::{Array, RecordBatch};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Schema};
+
+use super::scatter::Side;
+use super::{
+    Across, Bars, Bin, Curve, Fan, Group, Heat, Histogram, Importance, Leaderboard, Lines, Measure, Panel,
+    Reliability, Scatter, Selection, Series, Step, sample,
+};
+use crate::data::Table;
+use crate::data::columns::{column, float_vec, strings, timestamps};
+use crate::present::format::{Unit, words};
+
+/// Microseconds in a day.
+const DAY: i64 = 86_400_000_000;
+
+/// Measures whose sum over segments is the whole.
+const ADDITIVE: [&str; 5] = ["customers", "revenue", "orders", "customer_share", "revenue_share"];
+
+/// Bands of a probability, lowest first.
+const BANDS: [&str; 3] = ["low", "medium", "high"];
+
+/// Points of a scatter.
+pub const SAMPLE: usize = 1_000;
+
+/// Where the groups of a scatter come from.
+#[derive(Clone, Copy, Debug)]
+pub enum Groups<'a> {
+    /// All points are alike.
+    None,
+    /// A column of the same table.
+    Column(&'a str),
+    /// The segment of the same customer in another table, with names of segments.
+    Assigned(&'a Table, &'a HashMap<String, String>),
+}
+
+/// The named columns of a whole table.
+///
+/// # Errors
+/// When a column doesn't exist or the table can't be read.
+pub fn gather(table: &Table, columns: &[&str]) -> Result<RecordBatch> {
+    let indices = columns.iter().map(|name| table.index_of(name)).collect::<Result<Vec<_>>>()?;
+    let schema = Schema::new(table.schema().project(&indices)?.fields().clone());
+    let batches = table.select(columns)?.collect::<Result<Vec<_>>>()?;
+    Ok(concat_batches(&schema.into(), &batches)?)
+}
+
+/// A column as labels; numbers of segments become `segment 3`, missing values stay empty.
+///
+/// # Errors
+/// When the column doesn't exist or has no text form.
+pub fn labels(batch: &RecordBatch, name: &str) -> Result<Vec<String>> {
+    let numbered = name == "segment" && column(batch, name)?.data_type().is_integer();
+    let texts = strings(batch, name)?;
+    let label = |text: &str| if numbered { format!("segment {text}") } else { text.to_owned() };
+    Ok(texts.iter().map(|text| text.map_or_else(String::new, label)).collect())
+}
+
+/// A date column as days since 1970-01-01; `None` where it is missing.
+///
+/// # Errors
+/// When the column doesn't exist or holds no dates.
+pub fn days(batch: &RecordBatch, name: &str) -> Result<Vec<Option<i64>>> {
+    let micros = timestamps(batch, name)?;
+    Ok(micros.iter().map(|micros| micros.map(|micros| micros.div_euclid(DAY))).collect())
+}
+
+/// One bar a row.
+///
+/// # Errors
+/// When a column doesn't exist or a measure isn't a number.
+pub fn bars(table: &Table, name: &str, measures: &[&str], unit: Unit) -> Result<Bars> {
+    let batch = gather(table, &[&[name], measures].concat())?;
+    let measure =
+        |column: &&str| Ok(Measure { name: share_of(column, &unit), values: float_vec(&batch, column)? });
+    Ok(Bars {
+        title: None,
+        names: labels(&batch, name)?,
+        measures: measures.iter().map(measure).collect::<Result<_>>()?,
+        unit,
+        additive: measures.iter().all(|measure| ADDITIVE.contains(measure)),
+        focus: None,
+    })
+}
+
+/// One line a value of `series`, over dates or numbers.
+///
+/// # Errors
+/// When a column doesn't exist or has the wrong type.
+pub fn lines(table: &Table, x: &str, y: &str, series: Option<&str>, unit: Unit) -> Result<Lines> {
+    let batch = gather(table, &[&[x, y], series.as_slice()].concat())?;
+    let dated = is_date(column(&batch, x)?.data_type());
+    let places: Vec<f64> = if dated {
+        days(&batch, x)?.into_iter().map(|day| day.map_or(f64::NAN, |day| day as f64)).collect()
+    } else {
+        float_vec(&batch, x)?
+    };
+    let names =
+        series.map_or_else(|| Ok(vec![words(y); batch.num_rows()]), |series| labels(&batch, series))?;
+    let mut lines: Vec<Series> = Vec::new();
+    let points = places.into_iter().zip(float_vec(&batch, y)?);
+    for (name, point) in names.into_iter().zip(points).filter(|(_, point)| point.0.is_finite()) {
+        match lines.iter_mut().find(|line| line.name == name) {
+            Some(line) => line.points.push(point),
+            None => lines.push(Series { name, points: vec![point] }),
+        }
+    }
+    lines.iter_mut().for_each(|line| line.points.sort_by(|a, b| a.0.total_cmp(&b.0)));
+    let across = match (dated, x) {
+        (true, "period") => Across::Dates("week beginning".to_owned()),
+        (true, _) => Across::Dates(words(x)),
+        (false, _) => Across::Numbers(words(x)),
+    };
+    let measure = if x == "period" { format!("{} a week", words(y)) } else { words(y) };
+    Ok(Lines { title: None, measure, unit, across, series: lines })
+}
+
+/// One panel a series: its history, and the first model's forecast of it.
+///
+/// # Errors
+/// When a column doesn't exist or has the wrong type.
+pub fn fan(forecast: &Table, history: Option<&Table>, measure: &str, unit: Unit) -> Result<Fan> {
+    let past =
+        history.map(|table| lines(table, "period", measure, Some("series"), unit.clone())).transpose()?;
+    let mut panels = steps(forecast)?;
+    for panel in &mut panels {
+        let line = past.as_ref().and_then(|past| past.series.iter().find(|line| line.name == panel.name));
+        let first = panel.steps.first().map_or(i64::MAX, |step| step.day);
+        let points = line.into_iter().flat_map(|line| &line.points);
+        #[expect(clippy::cast_possible_truncation, reason = "days of dates are whole")]
+        let points = points.map(|(day, value)| (*day as i64, *value));
+        panel.history = points.filter(|(day, _)| *day < first).collect();
+    }
+    panels.sort_by_key(|panel| panel.name != "all");
+    Ok(Fan { title: None, measure: format!("{} a week", words(measure)), unit, panels })
+}
+
+/// Points by two measures, at most [`SAMPLE`] of them.
+///
+/// # Errors
+/// When a column doesn't exist or isn't a number.
+pub fn scatter(
+    table: &Table,
+    x: Side,
+    y: Side,
+    columns: (&str, &str),
+    groups: Groups<'_>,
+) -> Result<Scatter> {
+    let key = match groups {
+        Groups::None => None,
+        Groups::Column(name) => Some(name),
+        Groups::Assigned(..) => Some("customer_id"),
+    };
+    let (points, mut keys) = sampled(table, &[&[columns.0, columns.1], key.as_slice()].concat())?;
+    if let Groups::Assigned(assignments, names) = groups {
+        keys = assigned(assignments, names, &keys)?;
+    }
+    let mut grouped: Vec<Group> = Vec::new();
+    for (name, point) in keys.into_iter().zip(points) {
+        match grouped.iter_mut().find(|group| group.name == name) {
+            Some(group) => group.points.push(point),
+            None => grouped.push(Group { name, points: vec![point] }),
+        }
+    }
+    grouped.sort_by(|a, b| b.points.len().cmp(&a.points.len()).then_with(|| a.name.cmp(&b.name)));
+    Ok(Scatter { title: None, x, y, groups: grouped, of: table.rows() })
+}
+
+/// One cell a row of the table: `value` at row `y`, column `x`.
+///
+/// # Errors
+/// When a column doesn't exist or the value isn't a number.
+pub fn heat(table: &Table, x: &str, y: &str, value: &str) -> Result<Heat> {
+    let batch = gather(table, &[x, y, value])?;
+    let (across, down) = (labels(&batch, x)?, labels(&batch, y)?);
+    let (columns, rows) = (distinct(&across), distinct(&down));
+    let mut values = vec![vec![f64::NAN; columns.len()]; rows.len()];
+    for ((x, y), value) in across.iter().zip(&down).zip(float_vec(&batch, value)?) {
+        let column = columns.iter().position(|name| name == x);
+        let row = rows.iter().position(|name| name == y).and_then(|row| values.get_mut(row));
+        if let Some(cell) = row.zip(column).and_then(|(row, column)| row.get_mut(column)) {
+            *cell = value;
+        }
+    }
+    Ok(Heat { title: None, rows: rows.iter().map(|row| words(row)).collect(), columns, values })
+}
+
+/// Measures over numbers of segments; those that the table lacks are left out.
+///
+/// # Errors
+/// When there is no column `k` or a measure isn't a number.
+pub fn selection(table: &Table, chosen: Option<f64>) -> Result<Selection> {
+    let known = [
+        ("silhouette", "silhouette (higher is better)"),
+        ("davies_bouldin", "Davies-Bouldin (lower is better)"),
+        ("inertia", "inertia (look for the bend)"),
+    ];
+    let present: Vec<_> = known.into_iter().filter(|(column, _)| table.has(column)).collect();
+    let columns: Vec<_> = std::iter::once("k").chain(present.iter().map(|(column, _)| *column)).collect();
+    let batch = gather(table, &columns)?;
+    let curve = |(column, name): &(&str, &str)| {
+        Ok(Curve { name: (*name).to_owned(), values: float_vec(&batch, column)? })
+    };
+    let curves = present.iter().map(curve).collect::<Result<_>>()?;
+    Ok(Selection { title: None, numbers: float_vec(&batch, "k")?, curves, chosen })
+}
+
+/// Counts of a column by the bands low, medium and high; shares lie between 0 and 1, other numbers
+/// between round ends that leave out the topmost hundredth.
+///
+/// # Errors
+/// When a column doesn't exist or isn't a number.
+pub fn histogram(
+    table: &Table,
+    x: &str,
+    band: Option<&str>,
+    unit: Unit,
+    stretches: usize,
+) -> Result<Histogram> {
+    let (mut values, mut groups) = (Vec::new(), Vec::new());
+    for batch in table.select(&[&[x], band.as_slice()].concat())? {
+        let batch = batch?;
+        values.extend(float_vec(&batch, x)?);
+        if let Some(band) = band {
+            let names = strings(&batch, band)?;
+            groups.extend(
+                names.iter().map(|name| BANDS.iter().position(|band| name == Some(band)).unwrap_or(0)),
+            );
+        }
+    }
+    let mut sorted: Vec<_> = values.iter().copied().filter(|value| value.is_finite()).collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let share = unit == Unit::Percent;
+    let edges = if share { vec![0.0, 1.0] } else { round_edges(&sorted, stretches) };
+    let ends = super::scale::extent(edges.iter().copied()).unwrap_or((0.0, 1.0));
+    let stretches = if share { stretches } else { edges.len().saturating_sub(1) };
+    let names: &[&str] = if band.is_some() { &["low risk", "medium risk", "high risk"] } else { &[] };
+    let mut histogram = Histogram::new(&words(x), unit, ends, names, stretches);
+    for (row, value) in values.into_iter().enumerate() {
+        histogram.add(value, groups.get(row).copied().unwrap_or(0));
+    }
+    let middle = sorted.get(sorted.len().saturating_sub(1) / 2).zip(sorted.get(sorted.len() / 2));
+    histogram.median = middle.map(|(low, high)| f64::midpoint(*low, *high));
+    Ok(histogram)
+}
+
+/// Predictions against outcomes.
+///
+/// # Errors
+/// When a column doesn't exist or isn't a number.
+pub fn reliability(table: &Table) -> Result<Reliability> {
+    let batch = gather(table, &["predicted", "observed", "customers"])?;
+    let (predicted, observed) = (float_vec(&batch, "predicted")?, float_vec(&batch, "observed")?);
+    let pairs = predicted.into_iter().zip(observed).zip(float_vec(&batch, "customers")?);
+    let mut bins: Vec<_> =
+        pairs.map(|((predicted, observed), customers)| Bin { predicted, observed, customers }).collect();
+    bins.sort_by(|a, b| a.predicted.total_cmp(&b.predicted));
+    Ok(Reliability { title: None, bins })
+}
+
+/// Features with their importance.
+///
+/// # Errors
+/// When a column doesn't exist or isn't a number.
+pub fn importance(table: &Table, name: &str, value: &str) -> Result<Importance> {
+    let batch = gather(table, &[name, value])?;
+    Ok(Importance {
+        title: None,
+        features: labels(&batch, name)?.into_iter().zip(float_vec(&batch, value)?).collect(),
+    })
+}
+
+/// Variants by rank where the table has one, else in its order.
+///
+/// # Errors
+/// When a column doesn't exist or isn't a number.
+pub fn leaderboard(table: &Table, name: &str, objective: &str) -> Result<Leaderboard> {
+    let batch = gather(table, &[name, objective])?;
+    let ranks = if table.has("rank") { float_vec(&gather(table, &["rank"])?, "rank")? } else { Vec::new() };
+    let variants = labels(&batch, name)?.into_iter().zip(float_vec(&batch, objective)?);
+    let mut ranked: Vec<_> =
+        variants.enumerate().map(|(at, v)| (ranks.get(at).copied().unwrap_or(0.0), v)).collect();
+    ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let variants = ranked.into_iter().map(|(_, variant)| variant).collect();
+    Ok(Leaderboard { title: None, objective: objective.to_owned(), variants })
+}
+
+/// Whether a column's type is a date or a timestamp.
+pub fn is_date(kind: &DataType) -> bool {
+    matches!(kind, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
+}
+
+/// What a column of shares divides: `customer_share` is a share of customers.
+fn share_of(column: &str, unit: &Unit) -> String {
+    match (column, unit) {
+        ("customer_share", Unit::Percent) => "customers".to_owned(),
+        ("revenue_share", Unit::Percent) => "revenue".to_owned(),
+        _ => words(column),
+    }
+}
+
+fn steps(forecast: &Table) -> Result<Vec<Panel>> {
+    let batch = gather(forecast, &["series", "period", "model", "mean", "lower", "upper"])?;
+    let (names, models, periods) =
+        (labels(&batch, "series")?, labels(&batch, "model")?, days(&batch, "period")?);
+    let (mean, lower) = (float_vec(&batch, "mean")?, float_vec(&batch, "lower")?);
+    let values = mean.into_iter().zip(lower).zip(float_vec(&batch, "upper")?);
+    let mut panels: Vec<(String, Panel)> = Vec::new();
+    for (((name, model), day), ((mean, lower), upper)) in
+        names.into_iter().zip(models).zip(periods).zip(values)
+    {
+        let Some(day) = day else { continue };
+        let step = Step { day, mean, lower, upper };
+        match panels.iter_mut().find(|(_, panel)| panel.name == name) {
+            Some((of, panel)) if *of == model => panel.steps.push(step),
+            Some(_) => {}
+            None => panels.push((model, Panel { name, history: Vec::new(), steps: vec![step] })),
+        }
+    }
+    panels.iter_mut().for_each(|(_, panel)| panel.steps.sort_by_key(|step| step.day));
+    Ok(panels.into_iter().map(|(_, panel)| panel).collect())
+}
+
+/// The two measures and the key of sampled rows.
+fn sampled(table: &Table, columns: &[&str]) -> Result<(Vec<(f64, f64)>, Vec<String>)> {
+    let places = sample::places(table.rows(), SAMPLE);
+    let (mut points, mut keys) = (Vec::new(), Vec::new());
+    let mut before = 0;
+    for batch in table.select(columns)? {
+        let batch = batch?;
+        let wanted: Vec<_> = places.iter().filter_map(|place| place.checked_sub(before)).collect();
+        let wanted: Vec<_> = wanted.into_iter().filter(|row| *row < batch.num_rows()).collect();
+        before += batch.num_rows();
+        let [x, y, key @ ..] = columns else { continue };
+        let (x, y) = (float_vec(&batch, x)?, float_vec(&batch, y)?);
+        let names = key.first().map(|key| labels(&batch, key)).transpose()?;
+        for row in wanted {
+            points.push((x.get(row).copied().unwrap_or(f64::NAN), y.get(row).copied().unwrap_or(f64::NAN)));
+            keys.push(names.as_ref().and_then(|names| names.get(row).cloned()).unwrap_or_default());
+        }
+    }
+    Ok((points, keys))
+}
+
+/// The segment's name for each customer; empty for one that has none.
+fn assigned(
+    assignments: &Table,
+    names: &HashMap<String, String>,
+    customers: &[String],
+) -> Result<Vec<String>> {
+    let places: HashMap<&str, usize> =
+        customers.iter().enumerate().map(|(at, id)| (id.as_str(), at)).collect();
+    let mut out = vec!["no segment".to_owned(); customers.len()];
+    for batch in assignments.select(&["customer_id", "segment"])? {
+        let batch = batch?;
+        let ids = strings(&batch, "customer_id")?;
+        let segments = labels(&batch, "segment")?;
+        for (id, segment) in ids.iter().zip(segments) {
+            if let Some(slot) = id.and_then(|id| places.get(id)).and_then(|at| out.get_mut(*at)) {
+                *slot = names.get(&segment).cloned().unwrap_or(segment);
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// Round values around all but the topmost hundredth.
+fn round_edges(sorted: &[f64], stretches: usize) -> Vec<f64> {
+    let low = sorted.first().copied().unwrap_or(0.0);
+    let high = sorted.get(sorted.len().saturating_sub(1) * 99 / 100).copied().unwrap_or(1.0);
+    super::scale::ticks(low, high, stretches as f64)
+}
+
+/// Values in the order of their first appearance.
+fn distinct(values: &[String]) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for value in values {
+        if !out.contains(value) {
+            out.push(value.clone());
+        }
+    }
+    out
+}

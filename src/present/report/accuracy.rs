@@ -1,0 +1,304 @@
+//! How good forecasts have been: scores by model, against repeating last year, by weeks ahead.
+
+use anyhow::Result;
+use maud::{Markup, html};
+
+use super::parts::{Column, Grid, care, name, plain};
+use crate::data::Table;
+use crate::data::columns::float_vec;
+use crate::present::chart::{Across, Lines, Series, read};
+use crate::present::format::{Unit, counted, fixed, percent};
+
+/// An error of the sum beyond this share of it is spoken of.
+const BIASED: f64 = 0.03;
+
+/// A model's errors over all folds.
+#[derive(Clone, Debug)]
+pub struct Score {
+    /// The model.
+    pub model: String,
+    /// Root mean squared error.
+    pub rmse: f64,
+    /// Mean absolute error.
+    pub mae: f64,
+    /// Mean absolute scaled error.
+    pub mase: f64,
+    /// Absolute error as a share of the whole.
+    pub wape: f64,
+    /// Number of folds.
+    pub folds: f64,
+}
+
+/// A model's sums at a number of weeks ahead.
+#[derive(Clone, Debug)]
+pub struct Tested {
+    model: String,
+    horizon: f64,
+    actual: f64,
+    predicted: f64,
+    missed: f64,
+}
+
+/// The pooled scores, best first; the mean over series where none are pooled.
+///
+/// # Errors
+/// When a column doesn't exist or isn't a number.
+pub fn scores(table: &Table) -> Result<Vec<Score>> {
+    let batch = read::gather(table, &["model", "series", "rmse", "mae", "mase", "wape", "folds"])?;
+    let columns = ["rmse", "mae", "mase", "wape", "folds"].map(|column| float_vec(&batch, column));
+    let columns = columns.into_iter().collect::<Result<Vec<_>>>()?;
+    let at =
+        |column: usize, row: usize| columns.get(column).and_then(|c| c.get(row)).copied().unwrap_or(f64::NAN);
+    let score = |row, model| Score {
+        model,
+        rmse: at(0, row),
+        mae: at(1, row),
+        mase: at(2, row),
+        wape: at(3, row),
+        folds: at(4, row),
+    };
+    let rows = read::labels(&batch, "model")?.into_iter().zip(read::labels(&batch, "series")?).enumerate();
+    let rows: Vec<_> = rows.map(|(row, (model, series))| (series == "all", score(row, model))).collect();
+    let pooled = rows.iter().any(|(all, _)| *all);
+    let kept = rows.into_iter().filter(|(all, _)| *all == pooled).map(|(_, score)| score);
+    let mut scores = averaged(kept);
+    scores.sort_by(|a, b| a.wape.total_cmp(&b.wape));
+    Ok(scores)
+}
+
+/// One score a model, the mean of all that it has.
+fn averaged(scores: impl Iterator<Item = Score>) -> Vec<Score> {
+    let mut sums: Vec<(Score, f64)> = Vec::new();
+    for score in scores {
+        match sums.iter_mut().find(|(sum, _)| sum.model == score.model) {
+            Some((sum, number)) => {
+                *number += 1.0;
+                sum.rmse += score.rmse;
+                sum.mae += score.mae;
+                sum.mase += score.mase;
+                sum.wape += score.wape;
+            }
+            None => sums.push((score, 1.0)),
+        }
+    }
+    let mean = |(sum, n): (Score, f64)| Score {
+        rmse: sum.rmse / n,
+        mae: sum.mae / n,
+        mase: sum.mase / n,
+        wape: sum.wape / n,
+        ..sum
+    };
+    sums.into_iter().map(mean).collect()
+}
+
+/// Whether a model repeats the year before.
+fn is_seasonal_naive(model: &str) -> bool {
+    let plain: String = model.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+    plain == "snaive" || (plain.contains("seasonal") && plain.contains("naive"))
+}
+
+/// The best of the models in use, and the one that repeats the year before.
+fn compared<'a>(scores: &'a [Score], used: &[String]) -> (Option<&'a Score>, Option<&'a Score>) {
+    let own = scores.iter().find(|score| used.is_empty() || used.contains(&score.model));
+    (own.filter(|score| score.wape.is_finite()), scores.iter().find(|score| is_seasonal_naive(&score.model)))
+}
+
+/// Whether the forecast beats repeating the year before, in a paragraph.
+pub fn verdict(scores: &[Score], used: &[String]) -> Markup {
+    let (Some(own), naive) = compared(scores, used) else { return html! {} };
+    let erred = html! { "On weeks that it had not seen, " (name(&own.model)) " erred by " (percent(own.wape)) " of revenue" };
+    match naive {
+        Some(naive) if naive.model == own.model => care(&html! {
+            "nothing did better than repeating the same weeks of the year before (" (percent(own.wape)) " error); the forecast is that"
+        }),
+        Some(naive) if own.wape < naive.wape => html! {
+            p { (erred) ", " (percent(1.0 - own.wape / naive.wape)) " less than repeating the same weeks of the year before (" (percent(naive.wape)) ")." }
+        },
+        Some(naive) => care(&html! {
+            (erred) ", no better than repeating the same weeks of the year before (" (percent(naive.wape)) "): use that as the plan instead"
+        }),
+        None => {
+            html! { p { (erred) ". There is no score of repeating the year before to compare it with." } }
+        }
+    }
+}
+
+/// The verdict for the summary, where it is a bad one.
+pub fn warning(scores: &[Score], used: &[String]) -> Option<Markup> {
+    let (own, naive) = compared(scores, used);
+    let beaten = own.zip(naive).is_some_and(|(own, naive)| own.wape >= naive.wape);
+    beaten.then(|| html! { "The forecast does not beat repeating the same weeks of the year before." })
+}
+
+/// The scores as a table, models in use marked.
+pub fn grid(scores: &[Score], used: &[String], money: &Unit) -> Grid {
+    let row = |score: &Score| {
+        vec![
+            name(&score.model),
+            plain(percent(score.wape)),
+            plain(fixed(score.mase, 2)),
+            plain(money.short(score.mae)),
+            plain(money.short(score.rmse)),
+            plain(Unit::Number.long(score.folds)),
+        ]
+    };
+    Grid {
+        caption: "Errors on unseen weeks, best model first; the one in use is marked",
+        columns: vec![
+            Column::Text("Model"),
+            Column::Number("Share of revenue (WAPE)"),
+            Column::Number("Scaled (MASE)"),
+            Column::Number("Mean (MAE)"),
+            Column::Number("RMSE"),
+            Column::Number("Folds"),
+        ],
+        rows: scores.iter().map(row).collect(),
+        marked: scores
+            .iter()
+            .enumerate()
+            .filter(|(_, s)| used.contains(&s.model))
+            .map(|(at, _)| at)
+            .collect(),
+    }
+}
+
+/// Sums of a backtest by model and weeks ahead.
+///
+/// # Errors
+/// When a column doesn't exist or isn't a number.
+pub fn backtest(table: &Table) -> Result<Vec<Tested>> {
+    let mut sums: Vec<Tested> = Vec::new();
+    for batch in table.select(&["model", "horizon", "actual", "predicted"])? {
+        let batch = batch?;
+        let (models, horizons) = (read::labels(&batch, "model")?, float_vec(&batch, "horizon")?);
+        let values = float_vec(&batch, "actual")?.into_iter().zip(float_vec(&batch, "predicted")?);
+        for ((model, horizon), (actual, predicted)) in models.into_iter().zip(horizons).zip(values) {
+            if !(actual.is_finite() && predicted.is_finite() && horizon.is_finite()) {
+                continue;
+            }
+            let missed = (actual - predicted).abs();
+            match sums.iter_mut().find(|sum| sum.model == model && sum.horizon == horizon) {
+                Some(sum) => {
+                    sum.actual += actual;
+                    sum.predicted += predicted;
+                    sum.missed += missed;
+                }
+                None => sums.push(Tested { model, horizon, actual, predicted, missed }),
+            }
+        }
+    }
+    sums.sort_by(|a, b| a.horizon.total_cmp(&b.horizon));
+    Ok(sums)
+}
+
+/// The error as a share of revenue over weeks ahead, a line a model.
+pub fn by_horizon(backtest: &[Tested], used: &[String]) -> Lines {
+    let mut series: Vec<Series> = Vec::new();
+    for tested in backtest.iter().filter(|tested| tested.actual > 0.0) {
+        let point = (tested.horizon, tested.missed / tested.actual);
+        match series.iter_mut().find(|line| line.name == tested.model) {
+            Some(line) => line.points.push(point),
+            None => series.push(Series { name: tested.model.clone(), points: vec![point] }),
+        }
+    }
+    series.retain(|line| line.points.len() > 1);
+    Lines {
+        title: Some(title(&series, used)),
+        measure: "error as a share of revenue".to_owned(),
+        unit: Unit::Percent,
+        across: Across::Numbers("weeks ahead".to_owned()),
+        series,
+    }
+}
+
+/// The error of the model in use at both ends.
+fn title(series: &[Series], used: &[String]) -> String {
+    let own = series.iter().find(|line| used.contains(&line.name)).or_else(|| series.first());
+    let ends = own.and_then(|own| Some((&own.name, own.points.first()?, own.points.last()?)));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "weeks ahead are few")]
+    let ahead = |weeks: f64| counted(weeks as usize, "week", "weeks");
+    ends.map_or_else(String::new, |(model, near, far)| {
+        let (near, far) = ((percent(near.1), ahead(near.0)), (percent(far.1), ahead(far.0)));
+        format!("{model} errs by {} {} ahead and by {} {} ahead", near.0, near.1, far.0, far.1)
+    })
+}
+
+/// Whether the models in use predict too much or too little on the whole.
+pub fn bias(backtest: &[Tested], used: &[String]) -> Markup {
+    let own = || backtest.iter().filter(|tested| used.is_empty() || used.contains(&tested.model));
+    let (actual, predicted) = (own().map(|t| t.actual).sum::<f64>(), own().map(|t| t.predicted).sum::<f64>());
+    if actual <= 0.0 {
+        return html! {};
+    }
+    let bias = predicted / actual - 1.0;
+    let side = if bias > 0.0 { "too much" } else { "too little" };
+    html! {
+        @if bias.abs() > BIASED { (care(&html! { "on the whole it predicted " (percent(bias.abs())) " " (side) })) }
+        @else { p { "On the whole it predicted " (percent(bias.abs())) " " (side) "." } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::present::report::example::{floats, ints, table, texts};
+
+    fn score(model: &str, wape: f64) -> Score {
+        Score { model: model.to_owned(), rmse: 1.0, mae: 1.0, mase: 1.0, wape, folds: 6.0 }
+    }
+
+    fn said(scores: &[Score], used: &str) -> String {
+        verdict(scores, &[used.to_owned()]).into_string().replace("<bdi>", "").replace("</bdi>", "")
+    }
+
+    #[test]
+    fn a_forecast_is_compared_with_the_year_before() {
+        let scores = [score("theta", 0.1), score("seasonal_naive", 0.2), score("ets", 0.3)];
+        assert!(said(&scores, "theta").contains("erred by 10% of revenue, 50% less than repeating"));
+        assert!(said(&scores, "ets").contains("Caution"));
+        assert!(said(&scores, "seasonal_naive").contains("nothing did better"));
+        assert!(warning(&scores, &["ets".to_owned()]).is_some());
+        assert!(warning(&scores, &["theta".to_owned()]).is_none());
+        assert!(said(&scores[..1], "theta").contains("no score of repeating"));
+        assert_eq!(said(&[], "theta"), "");
+    }
+
+    #[test]
+    fn seasonal_naive_has_many_spellings() {
+        for model in ["seasonal_naive", "SeasonalNaive", "snaive", "seasonal naive (52)"] {
+            assert!(is_seasonal_naive(model), "{model}");
+        }
+        assert!(!is_seasonal_naive("naive"));
+    }
+
+    #[test]
+    fn pooled_scores_win_over_those_of_single_series() {
+        let scores = |series: [&str; 3]| {
+            let columns = ["rmse", "mae", "mase", "wape"].map(|column| (column, floats([0.4, 0.2, 0.6])));
+            let names = vec![("model", texts(["a", "b", "a"])), ("series", texts(series))];
+            let folds = vec![("folds", ints([6; 3]))];
+            super::scores(&table(names.into_iter().chain(columns).chain(folds).collect())).unwrap()
+        };
+        let wapes = |scores: Vec<Score>| {
+            scores.into_iter().map(|score| (score.model, score.wape)).collect::<Vec<_>>()
+        };
+        assert_eq!(wapes(scores(["all", "all", "x"])), [("b".to_owned(), 0.2), ("a".to_owned(), 0.4)]);
+        assert_eq!(wapes(scores(["x", "x", "y"])), [("b".to_owned(), 0.2), ("a".to_owned(), 0.5)]);
+    }
+
+    #[test]
+    fn the_backtest_is_summed_by_model_and_weeks_ahead() {
+        let tested = backtest(&table(vec![
+            ("model", texts(["a", "a", "a"])),
+            ("horizon", ints([2, 1, 2])),
+            ("actual", floats([10.0, 10.0, f64::NAN])),
+            ("predicted", floats([12.0, 9.0, 5.0])),
+        ]));
+        let tested = tested.unwrap();
+        let chart = by_horizon(&tested, &[]);
+        assert_eq!(chart.series[0].points, [(1.0, 0.1), (2.0, 0.2)]);
+        assert_eq!(chart.title.unwrap(), "a errs by 10% 1 week ahead and by 20% 2 weeks ahead");
+        assert!(bias(&tested, &["a".to_owned()]).into_string().contains("5.0% too much"));
+        assert_eq!(bias(&[], &[]).into_string(), "");
+    }
+}

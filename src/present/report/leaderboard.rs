@@ -1,0 +1,76 @@
+//! Section: the variants of a sweep, best first.
+
+use anyhow::{Context, Result};
+use arrow::datatypes::DataType;
+use maud::{Markup, html};
+
+use super::parts::{Chapter, Column, Grid, figure, name, plain};
+use super::{Inputs, Misfit, of};
+use crate::data::Table;
+use crate::present::chart::{Leaderboard, read};
+use crate::present::format::{counted, fixed, percent};
+
+/// Variants whose result is this close to the best can't be told from it by eye.
+const CLOSE: f64 = 0.01;
+
+/// The section, where a leaderboard is given.
+pub fn chapter(inputs: &Inputs) -> Result<Option<Chapter>, Misfit> {
+    let Some(table) = &inputs.leaderboard else { return Ok(None) };
+    write(table).map(Some).map_err(of("leaderboard"))
+}
+
+fn write(table: &Table) -> Result<Chapter> {
+    let objective = objective(table)?;
+    let board = read::leaderboard(table, "variant", &objective)?;
+    let brief = html! { "Of " (counted(board.variants.len(), "variant", "variants")) ", " (best(&board)) " is best by " (objective) "." };
+    let body = html! {
+        p { "Variants are ranked by " code { (objective) } ". " (lead(&board)) }
+        (figure(&board)?)
+        (grid(&board).render())
+    };
+    let brief =
+        if board.variants.iter().all(|(_, value)| !value.is_finite()) { Vec::new() } else { vec![brief] };
+    Ok(Chapter { heading: "Variants compared", tiles: Vec::new(), brief, body })
+}
+
+fn best(board: &Leaderboard) -> Markup {
+    name(board.variants.iter().find(|(_, value)| value.is_finite()).map_or("none", |(variant, _)| variant))
+}
+
+/// The one column of results: a number that is neither the rank nor an axis.
+fn objective(table: &Table) -> Result<String> {
+    let fields = table.schema().fields().iter();
+    let numbers = fields.filter(|field| *field.data_type() == DataType::Float64 && field.name() != "rank");
+    let last = numbers.last().context("there is no column of results: a number named as the objective")?;
+    Ok(last.name().clone())
+}
+
+/// How far ahead the best one is.
+fn lead(board: &Leaderboard) -> Markup {
+    let results: Vec<_> =
+        board.variants.iter().map(|(_, value)| *value).filter(|value| value.is_finite()).collect();
+    let failed = board.variants.len() - results.len();
+    let Some(best) = results.first().copied() else { return html! { "None of them has a result." } };
+    let close = results.iter().skip(1).filter(|value| (*value - best).abs() <= CLOSE * best.abs()).count();
+    html! {
+        @if close > 0 {
+            (close) @if close == 1 { " other lies" } @else { " others lie" }
+            " within " (percent(CLOSE)) " of the best: choose the simplest of them. "
+        } @else if let Some(second) = results.get(1) {
+            "The best one leads by " (fixed((best - second).abs(), 4)) ". "
+        }
+        @if failed > 0 { (failed) " gave no result." }
+    }
+}
+
+fn grid(board: &Leaderboard) -> Grid {
+    let row = |(at, (variant, value)): (usize, &(String, f64))| {
+        vec![name(variant), plain((at + 1).to_string()), plain(fixed(*value, 4))]
+    };
+    Grid {
+        caption: "All variants",
+        columns: vec![Column::Text("Variant"), Column::Number("Rank"), Column::Number("Result")],
+        rows: board.variants.iter().enumerate().map(row).collect(),
+        marked: vec![0],
+    }
+}

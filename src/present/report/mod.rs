@@ -1,0 +1,175 @@
+//! The report: one HTML page that says what the tables say, for people who decide.
+//!
+//! Each section turns its tables into facts, the facts into sentences, tables and charts. Nothing
+//! but the tables and the options gets into the page: no clock, no names of stages, no network.
+
+mod accuracy;
+mod churn;
+mod customers;
+mod forecast;
+mod images;
+mod leaderboard;
+mod page;
+mod parts;
+mod portraits;
+mod quality;
+mod revenue;
+mod segments;
+mod spend;
+
+#[cfg(test)]
+pub mod example;
+#[cfg(test)]
+mod tests;
+
+use anyhow::Result;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::data::Table;
+use crate::present::format::Unit;
+use parts::Chapter;
+
+/// A section of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Section {
+    /// Who the customers are.
+    Customers,
+    /// The segments and how they differ.
+    Segments,
+    /// Revenue so far.
+    Revenue,
+    /// Revenue to expect.
+    Forecast,
+    /// Who is likely to leave.
+    Churn,
+    /// The variants of a sweep.
+    Leaderboard,
+    /// Further charts.
+    Charts,
+    /// Whether the data can be trusted.
+    Quality,
+}
+
+/// All sections in the order of the report.
+pub const SECTIONS: [Section; 8] = [
+    Section::Customers,
+    Section::Segments,
+    Section::Revenue,
+    Section::Forecast,
+    Section::Churn,
+    Section::Leaderboard,
+    Section::Charts,
+    Section::Quality,
+];
+
+/// The tables that the report is made from; a section without its tables is left out.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    /// The findings of a check.
+    pub quality: Option<Table>,
+    /// One row a customer.
+    pub features: Option<Table>,
+    /// Measures by number of segments.
+    pub selection: Option<Table>,
+    /// The segment of each customer.
+    pub segments: Option<Table>,
+    /// One row a segment.
+    pub profile: Option<Table>,
+    /// How segments differ.
+    pub differences: Option<Table>,
+    /// Revenue by segment and week.
+    pub series: Option<Table>,
+    /// Expected revenue by segment and week.
+    pub forecast: Option<Table>,
+    /// Predictions of weeks that are known.
+    pub backtest: Option<Table>,
+    /// Errors of the forecast models.
+    pub scores: Option<Table>,
+    /// The probability of churn of each customer.
+    pub churn: Option<Table>,
+    /// Scores of the churn models.
+    pub churn_models: Option<Table>,
+    /// Importance of features for churn.
+    pub importance: Option<Table>,
+    /// Predicted against observed churn.
+    pub reliability: Option<Table>,
+    /// The variants of a sweep.
+    pub leaderboard: Option<Table>,
+    /// Further pictures: SVG or PNG.
+    pub charts: Vec<Vec<u8>>,
+}
+
+/// What the user may choose.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The report's title.
+    pub title: String,
+    /// The currency's symbol; empty when it isn't known.
+    pub currency: String,
+    /// The sections in order; all of them where there is none.
+    pub sections: Vec<Section>,
+}
+
+/// A finished report.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The page.
+    pub html: String,
+    /// Number of sections in it.
+    pub sections: usize,
+}
+
+/// An input that isn't what its section needs.
+#[derive(Debug)]
+pub struct Misfit {
+    /// The input's name.
+    pub input: &'static str,
+    /// What is wrong with it.
+    pub error: anyhow::Error,
+}
+
+/// Writes the report.
+///
+/// # Errors
+/// When a table lacks a column, a column has another type, or a table can't be read.
+pub fn report(inputs: &Inputs, options: &Options) -> Result<Report, Misfit> {
+    let money = Unit::Money(options.currency.clone());
+    let order = if options.sections.is_empty() { &SECTIONS[..] } else { &options.sections };
+    let mut chapters = Vec::new();
+    for section in order {
+        if let Some(chapter) = chapter(*section, inputs, &money)? {
+            chapters.push(chapter);
+        }
+    }
+    let html = page::page(&options.title, &span(inputs)?, &chapters);
+    Ok(Report { html, sections: chapters.len() })
+}
+
+fn chapter(section: Section, inputs: &Inputs, money: &Unit) -> Result<Option<Chapter>, Misfit> {
+    match section {
+        Section::Customers => customers::chapter(inputs, money),
+        Section::Segments => segments::chapter(inputs, money),
+        Section::Revenue => revenue::chapter(inputs, money),
+        Section::Forecast => forecast::chapter(inputs, money),
+        Section::Churn => churn::chapter(inputs, money),
+        Section::Leaderboard => leaderboard::chapter(inputs),
+        Section::Charts => images::chapter(inputs),
+        Section::Quality => quality::chapter(inputs),
+    }
+}
+
+/// What the data covers, under the title.
+fn span(inputs: &Inputs) -> Result<String, Misfit> {
+    let days = inputs.series.as_ref().map(revenue::days).transpose().map_err(of("series"))?.flatten();
+    Ok(days.map_or_else(String::new, |(first, last)| {
+        let date = crate::present::format::date;
+        format!("Weeks beginning {} to {}", date(first), date(last))
+    }))
+}
+
+/// Names the input that an error comes from.
+fn of(input: &'static str) -> impl Fn(anyhow::Error) -> Misfit {
+    move |error| Misfit { input, error }
+}

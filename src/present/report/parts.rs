@@ -1,0 +1,168 @@
+//! The parts that a report is made of: tiles, tables, figures, cautions.
+//!
+//! Knows HTML, no customers. maud escapes all that comes from data; names stand in `bdi`, so that
+//! one written from right to left doesn't turn the sentence around it.
+
+use anyhow::Result;
+use maud::{Markup, PreEscaped, html};
+
+use crate::present::chart::{Chart, NARROW, WIDE, inline, text};
+use crate::present::format::{change, count};
+
+/// Rows that a table shows at most.
+pub const ROWS: usize = 40;
+
+/// A key figure.
+#[derive(Clone, Debug)]
+pub struct Tile {
+    /// What it is.
+    pub label: String,
+    /// The figure.
+    pub value: String,
+    /// What else to know about it.
+    pub note: Markup,
+}
+
+/// A section with what the summary takes from it.
+#[derive(Clone, Debug)]
+pub struct Chapter {
+    /// The section's heading.
+    pub heading: &'static str,
+    /// Key figures.
+    pub tiles: Vec<Tile>,
+    /// Sentences for the summary.
+    pub brief: Vec<Markup>,
+    /// What stands under the heading.
+    pub body: Markup,
+}
+
+/// How a column of a table is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// Words.
+    Text(&'static str),
+    /// Aligned figures.
+    Number(&'static str),
+}
+
+/// Rows under headings.
+#[derive(Clone, Debug)]
+pub struct Grid {
+    /// What the table shows.
+    pub caption: &'static str,
+    /// The columns; the first one names the rows.
+    pub columns: Vec<Column>,
+    /// The cells, row by row.
+    pub rows: Vec<Vec<Markup>>,
+    /// Rows to draw attention to.
+    pub marked: Vec<usize>,
+}
+
+/// A name from data.
+pub fn name(text: &str) -> Markup {
+    html! { bdi { (text::clean(text)) } }
+}
+
+/// A plain text as a cell or a note.
+pub fn plain(text: impl AsRef<str>) -> Markup {
+    html! { (text.as_ref()) }
+}
+
+/// A change with its sign, coloured by its direction.
+pub fn signed(part: f64) -> Markup {
+    let class = if part > 0.0 { "up" } else { "down" };
+    html! { span class=(class) { (change(part)) } }
+}
+
+/// What the reader has to be careful about.
+pub fn care(text: &Markup) -> Markup {
+    html! { div.care { b { "Caution: " } (text) "." } }
+}
+
+/// Names as a list in a sentence: a, b and c.
+pub fn listed(names: &[String]) -> Markup {
+    let last = names.len().saturating_sub(1);
+    html! {
+        @for (at, each) in names.iter().enumerate() {
+            @if at > 0 && at == last { " and " } @else if at > 0 { ", " }
+            (name(each))
+        }
+    }
+}
+
+/// A chart at two widths, of which the page shows the one that fits.
+///
+/// # Errors
+/// When the chart can't be painted.
+pub fn figure(chart: &dyn Chart) -> Result<Markup> {
+    let (wide, narrow) = (inline(&chart.draw(WIDE))?, inline(&chart.draw(NARROW))?);
+    Ok(html! {
+        figure.chart {
+            div.wide { (PreEscaped(wide)) }
+            div.narrow { (PreEscaped(narrow)) }
+        }
+    })
+}
+
+impl Grid {
+    /// The table; a long one is cut and says so.
+    pub fn render(&self) -> Markup {
+        let rest = self.rows.len().saturating_sub(ROWS);
+        html! {
+            div.scroll {
+                table {
+                    caption { (self.caption) }
+                    thead { tr {
+                        @for column in &self.columns {
+                            @match column {
+                                Column::Text(head) => { th scope="col" { (head) } }
+                                Column::Number(head) => { th.n scope="col" { (head) } }
+                            }
+                        }
+                    } }
+                    tbody {
+                        @for (at, row) in self.rows.iter().take(ROWS).enumerate() {
+                            tr.mark[self.marked.contains(&at)] { (self.cells(row)) }
+                        }
+                    }
+                }
+                @if rest > 0 { p.under { (count(rest as u64)) " more not shown" } }
+            }
+        }
+    }
+
+    fn cells(&self, row: &[Markup]) -> Markup {
+        html! {
+            @for (at, (cell, column)) in row.iter().zip(&self.columns).enumerate() {
+                @match column {
+                    _ if at == 0 => { th scope="row" { (cell) } }
+                    Column::Text(_) => { td.t { (cell) } }
+                    Column::Number(_) => { td.n { (cell) } }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_is_escaped_and_set_apart() {
+        assert_eq!(name("<script>").into_string(), "<bdi>&lt;script&gt;</bdi>");
+        let names = ["a", "b", "c"].map(str::to_owned);
+        assert_eq!(listed(&names).into_string(), "<bdi>a</bdi>, <bdi>b</bdi> and <bdi>c</bdi>");
+        assert_eq!(listed(&names[..1]).into_string(), "<bdi>a</bdi>");
+    }
+
+    #[test]
+    fn long_tables_say_what_they_leave_out() {
+        let rows = (0..100).map(|at| vec![plain(at.to_string()), plain("x")]).collect();
+        let columns = vec![Column::Text("row"), Column::Number("value")];
+        let html = Grid { caption: "c", columns, rows, marked: vec![3] }.render().into_string();
+        assert_eq!(html.matches("<tr").count(), 41);
+        assert_eq!(html.matches("class=\"mark\"").count(), 1);
+        assert!(html.contains("60 more not shown"));
+    }
+}

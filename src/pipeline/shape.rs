@@ -143,7 +143,7 @@ impl Field {
         Self {
             name: name.to_owned(),
             shape: Shape::of(schema),
-            required: schema.get("x-required") == Some(&Json::Bool(true)),
+            required: schema.get("x-required") == Some(&Json::Bool(true)) && !is_optional(schema),
             default: schema.get("default").cloned().unwrap_or(Json::Null),
             doc: schema.get("description").and_then(Json::as_str).unwrap_or_default().to_owned(),
         }
@@ -191,6 +191,11 @@ fn largest(format: &str) -> Option<f64> {
         "uint32" => Some(f64::from(u32::MAX)),
         _ => None,
     }
+}
+
+/// Whether the schema also allows nothing at all.
+fn is_optional(schema: &Json) -> bool {
+    schema.get("type").and_then(Json::as_array).is_some_and(|words| words.iter().any(|word| word == "null"))
 }
 
 /// The type word, `null` beside another one left out.

@@ -11,6 +11,7 @@ mod forecast;
 mod leaderboard;
 mod profile;
 mod read;
+mod report;
 mod segment;
 mod series;
 mod simulate;
@@ -30,6 +31,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<series::Series>(),
     Kind::of::<forecast::Forecast>(),
     Kind::of::<churn::Churn>(),
+    Kind::of::<report::Report>(),
     Kind::of::<command::Command>(),
     Kind::of::<leaderboard::Leaderboard>(),
 ];

@@ -210,7 +210,7 @@ mod tests {
         other.values[117..].fill(1e6);
         for method in [Method::SeasonalNaive, Method::Ridge] {
             let (one, two) =
-                (backtest(method, &[series.clone()], &PLAN), backtest(method, &[other.clone()], &PLAN));
+                (backtest(method, std::slice::from_ref(&series), &PLAN), backtest(method, std::slice::from_ref(&other), &PLAN));
             for (one, two) in one.points.iter().zip(&two.points) {
                 assert_eq!(one.pair.predicted.to_bits(), two.pair.predicted.to_bits());
             }

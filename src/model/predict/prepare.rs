@@ -72,7 +72,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     let upper = *upper;
     let lower = below.iter().copied().max_by(f64::total_cmp);
     match lower {
-        Some(lower) if values.len() % 2 == 0 => f64::midpoint(lower, upper),
+        Some(lower) if values.len().is_multiple_of(2) => f64::midpoint(lower, upper),
         _ => upper,
     }
 }

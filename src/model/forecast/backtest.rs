@@ -209,8 +209,10 @@ mod tests {
         let mut other = series.clone();
         other.values[117..].fill(1e6);
         for method in [Method::SeasonalNaive, Method::Ridge] {
-            let (one, two) =
-                (backtest(method, std::slice::from_ref(&series), &PLAN), backtest(method, std::slice::from_ref(&other), &PLAN));
+            let (one, two) = (
+                backtest(method, std::slice::from_ref(&series), &PLAN),
+                backtest(method, std::slice::from_ref(&other), &PLAN),
+            );
             for (one, two) in one.points.iter().zip(&two.points) {
                 assert_eq!(one.pair.predicted.to_bits(), two.pair.predicted.to_bits());
             }

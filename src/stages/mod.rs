@@ -3,6 +3,7 @@
 //! A kind holds parameters and ports and calls into a layer. Listing, docs, the editor schema and
 //! the conformance tests come from [`KINDS`].
 
+mod chart;
 mod check;
 mod churn;
 mod command;
@@ -31,6 +32,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<series::Series>(),
     Kind::of::<forecast::Forecast>(),
     Kind::of::<churn::Churn>(),
+    Kind::of::<chart::Chart>(),
     Kind::of::<report::Report>(),
     Kind::of::<command::Command>(),
     Kind::of::<leaderboard::Leaderboard>(),

@@ -106,7 +106,7 @@ pub fn percent(share: f64) -> String {
     match size {
         _ if !value.is_finite() => MISSING.to_owned(),
         _ if size > 0.0 && size < 0.05 => format!("{}<0.1%", if value < 0.0 { "−" } else { "" }),
-        _ if size < 100.0 && size >= 99.95 => ">99.9%".to_owned(),
+        _ if (99.95..100.0).contains(&size) => ">99.9%".to_owned(),
         _ if size < 9.95 || (99.5..100.0).contains(&size) => fixed(value, 1) + "%",
         _ => fixed(value, 0) + "%",
     }
@@ -220,7 +220,7 @@ fn decimals_for(ticks: &[f64], factor: f64) -> usize {
 fn separated(digits: &str) -> String {
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

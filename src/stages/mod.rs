@@ -3,12 +3,14 @@
 //! A kind holds parameters and ports and calls into a layer. Listing, docs, the editor schema and
 //! the conformance tests come from [`KINDS`].
 
+pub mod chart;
 mod check;
 mod command;
 mod features;
 mod leaderboard;
 mod profile;
 mod read;
+pub mod report;
 mod segment;
 mod simulate;
 mod sql;

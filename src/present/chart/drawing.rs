@@ -65,6 +65,8 @@ pub struct Drawing {
     pub height: f64,
     /// What the picture says, for those who can't see it.
     pub title: String,
+    /// Whether it only says that there is nothing to show.
+    pub empty: bool,
     /// What is painted, first to last.
     pub shapes: Vec<Shape>,
 }
@@ -152,7 +154,8 @@ impl Label {
 impl Drawing {
     /// A drawing that so far has a finding and a line that explains it.
     pub fn titled(width: f64, title: &str, subtitle: &str) -> Self {
-        let mut drawing = Self { width, height: PADDING, title: text::clean(title), shapes: Vec::new() };
+        let mut drawing =
+            Self { width, height: PADDING, title: text::clean(title), empty: false, shapes: Vec::new() };
         drawing.paragraph(&text::clean(title), size::TITLE, true, INK);
         if !subtitle.is_empty() {
             drawing.paragraph(&text::clean(subtitle), size::SUBTITLE, false, MUTED);
@@ -164,6 +167,7 @@ impl Drawing {
     /// A drawing that says that there is nothing to show.
     pub fn nothing(width: f64, title: &str, why: &str) -> Self {
         let mut drawing = Self::titled(width, title, "");
+        drawing.empty = true;
         let room = width - 2.0 * PADDING;
         drawing.height += 36.0;
         for line in text::wrap(&text::clean(why), size::SUBTITLE, false, room, 3) {
@@ -225,8 +229,14 @@ pub mod legible {
 
     /// All texts of a drawing.
     pub fn labels(drawing: &Drawing) -> Vec<&Label> {
-        let text = |shape| if let &Shape::Text(ref label) = shape { Some(label) } else { None };
         drawing.shapes.iter().filter_map(text).collect()
+    }
+
+    fn text(shape: &Shape) -> Option<&Label> {
+        match shape {
+            Shape::Text(label) => Some(label),
+            _ => None,
+        }
     }
 
     /// Fails when a text is cut by the picture's edge, two texts overlap, or a number isn't finite.

@@ -92,7 +92,7 @@ fn longest_match(bytes: &[u8], at: usize, row: usize, last: &mut [usize]) -> (us
     let Some(&[a, b, c, d]) = bytes.get(at..at + SHORTEST) else { return (0, 0) };
     let hash = u32::from_le_bytes([a, b, c, d]).wrapping_mul(0x9E37_79B1) >> (32 - HASH_BITS);
     let seen = last.get_mut(hash as usize).map_or(usize::MAX, |slot| std::mem::replace(slot, at));
-    let like = if seen < at { at - seen } else { 0 };
+    let like = at.saturating_sub(seen);
     let mut best = (0, 0);
     for distance in [3, row, like] {
         if distance > 0 && distance <= at.min(WINDOW) {

@@ -43,7 +43,7 @@ impl Chart for Heat {
             Some((column, row, value)) if value.is_finite() => {
                 let side = if value < 0.0 { "below" } else { "above" };
                 let by = fixed(value.abs(), 1);
-                format!("{column} stands out most: {row} lies {by} standard deviations {side} the average")
+                format!("Most different: {column}, {row} {by} standard deviations {side} average")
             }
             _ => "No differences".to_owned(),
         }
@@ -185,11 +185,9 @@ mod tests {
     fn the_finding_is_the_largest_difference() {
         let finding = heat(2, 4).finding();
         assert!(
-            finding.starts_with(
-                "segment 3 with a long name stands out most: share of category number 0 lies 1.0"
-            )
+            finding.starts_with("Most different: segment 3 with a long name, share of category number 0 1.0")
         );
-        assert!(finding.ends_with("below the average"));
+        assert!(finding.ends_with("below average"));
         assert_eq!(heat(0, 0).finding(), "No differences");
     }
 

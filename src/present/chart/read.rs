@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
 use arrow::array::{Array, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Schema};
@@ -24,6 +24,9 @@ const DAY: i64 = 86_400_000_000;
 
 /// Measures whose sum over segments is the whole.
 const ADDITIVE: [&str; 5] = ["customers", "revenue", "orders", "customer_share", "revenue_share"];
+
+/// Different series, rows or columns that a chart is made of at most.
+const DIFFERENT: usize = 1_000;
 
 /// Bands of a probability, lowest first.
 const BANDS: [&str; 3] = ["low", "medium", "high"];
@@ -105,10 +108,12 @@ pub fn lines(table: &Table, x: &str, y: &str, series: Option<&str>, unit: Unit) 
     };
     let names =
         series.map_or_else(|| Ok(vec![words(y); batch.num_rows()]), |series| labels(&batch, series))?;
+    let mut order = Names::default();
     let mut lines: Vec<Series> = Vec::new();
     let points = places.into_iter().zip(float_vec(&batch, y)?);
     for (name, point) in names.into_iter().zip(points).filter(|(_, point)| point.0.is_finite()) {
-        match lines.iter_mut().find(|line| line.name == name) {
+        let place = order.place(&name, series.unwrap_or(y))?;
+        match lines.get_mut(place) {
             Some(line) => line.points.push(point),
             None => lines.push(Series { name, points: vec![point] }),
         }
@@ -181,15 +186,18 @@ pub fn scatter(
 pub fn heat(table: &Table, x: &str, y: &str, value: &str) -> Result<Heat> {
     let batch = gather(table, &[x, y, value])?;
     let (across, down) = (labels(&batch, x)?, labels(&batch, y)?);
-    let (columns, rows) = (distinct(&across), distinct(&down));
-    let mut values = vec![vec![f64::NAN; columns.len()]; rows.len()];
-    for ((x, y), value) in across.iter().zip(&down).zip(float_vec(&batch, value)?) {
-        let column = columns.iter().position(|name| name == x);
-        let row = rows.iter().position(|name| name == y).and_then(|row| values.get_mut(row));
-        if let Some(cell) = row.zip(column).and_then(|(row, column)| row.get_mut(column)) {
+    let (mut columns, mut rows) = (Names::default(), Names::default());
+    let mut cells = Vec::with_capacity(batch.num_rows());
+    for ((column, row), value) in across.iter().zip(&down).zip(float_vec(&batch, value)?) {
+        cells.push((columns.place(column, x)?, rows.place(row, y)?, value));
+    }
+    let mut values = vec![vec![f64::NAN; columns.list.len()]; rows.list.len()];
+    for (column, row, value) in cells {
+        if let Some(cell) = values.get_mut(row).and_then(|row| row.get_mut(column)) {
             *cell = value;
         }
     }
+    let (columns, rows) = (columns.list, rows.list);
     Ok(Heat { title: None, rows: rows.iter().map(|row| words(row)).collect(), columns, values })
 }
 
@@ -293,6 +301,19 @@ pub fn leaderboard(table: &Table, name: &str, objective: &str) -> Result<Leaderb
     Ok(Leaderboard { title: None, objective: objective.to_owned(), variants })
 }
 
+/// The column of a leaderboard's results: its last number, named as the objective.
+///
+/// # Errors
+/// When there is no such column.
+pub fn objective(table: &Table) -> Result<String> {
+    let fields = table.schema().fields().iter();
+    let mut numbers =
+        fields.filter(|field| *field.data_type() == DataType::Float64 && field.name() != "rank");
+    let last =
+        numbers.next_back().context("there is no column of results: a number named as the objective")?;
+    Ok(last.name().clone())
+}
+
 /// Whether a column's type is a date or a timestamp.
 pub fn is_date(kind: &DataType) -> bool {
     matches!(kind, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
@@ -313,13 +334,14 @@ fn steps(forecast: &Table) -> Result<Vec<Panel>> {
         (labels(&batch, "series")?, labels(&batch, "model")?, days(&batch, "period")?);
     let (mean, lower) = (float_vec(&batch, "mean")?, float_vec(&batch, "lower")?);
     let values = mean.into_iter().zip(lower).zip(float_vec(&batch, "upper")?);
+    let mut order = Names::default();
     let mut panels: Vec<(String, Panel)> = Vec::new();
     for (((name, model), day), ((mean, lower), upper)) in
         names.into_iter().zip(models).zip(periods).zip(values)
     {
         let Some(day) = day else { continue };
         let step = Step { day, mean, lower, upper };
-        match panels.iter_mut().find(|(_, panel)| panel.name == name) {
+        match panels.get_mut(order.place(&name, "series")?) {
             Some((of, panel)) if *of == model => panel.steps.push(step),
             Some(_) => {}
             None => panels.push((model, Panel { name, history: Vec::new(), steps: vec![step] })),
@@ -329,8 +351,11 @@ fn steps(forecast: &Table) -> Result<Vec<Panel>> {
     Ok(panels.into_iter().map(|(_, panel)| panel).collect())
 }
 
+/// Points, and the key of each.
+type Keyed = (Vec<(f64, f64)>, Vec<String>);
+
 /// The two measures and the key of sampled rows.
-fn sampled(table: &Table, columns: &[&str]) -> Result<(Vec<(f64, f64)>, Vec<String>)> {
+fn sampled(table: &Table, columns: &[&str]) -> Result<Keyed> {
     let places = sample::places(table.rows(), SAMPLE);
     let (mut points, mut keys) = (Vec::new(), Vec::new());
     let mut before = 0;
@@ -379,13 +404,24 @@ fn round_edges(sorted: &[f64], stretches: usize) -> Vec<f64> {
     super::scale::ticks(low, high, stretches as f64)
 }
 
-/// Values in the order of their first appearance.
-fn distinct(values: &[String]) -> Vec<String> {
-    let mut out: Vec<String> = Vec::new();
-    for value in values {
-        if !out.contains(value) {
-            out.push(value.clone());
+/// Different names, in the order of their first appearance.
+#[derive(Default)]
+struct Names {
+    list: Vec<String>,
+    places: HashMap<String, usize>,
+}
+
+impl Names {
+    /// The place of a name, a new one at the end.
+    fn place(&mut self, name: &str, column: &str) -> Result<usize> {
+        if let Some(place) = self.places.get(name) {
+            return Ok(*place);
         }
+        if self.list.len() == DIFFERENT {
+            bail!("column `{column}` has more than {DIFFERENT} different values");
+        }
+        self.places.insert(name.to_owned(), self.list.len());
+        self.list.push(name.to_owned());
+        Ok(self.list.len() - 1)
     }
-    out
 }

@@ -4,7 +4,7 @@ use super::axes::{Axis, begin, level, upright};
 use super::drawing::{Area, Drawing, PADDING};
 use super::scale::extent;
 use super::{Chart, text};
-use crate::present::format::{Unit, fixed};
+use crate::present::format::{Unit, fixed, sentence};
 use crate::present::theme::{ACCENT, MAIN};
 
 /// A measure for each number of segments.
@@ -36,6 +36,9 @@ impl Chart for Selection {
         let best =
             super::bars::greatest(&curve.values).and_then(|(at, top)| Some((*self.numbers.get(at)?, top)));
         match (best, self.chosen) {
+            (Some((k, top)), _) if self.numbers.len() == 1 => {
+                sentence(&format!("{name} {} with {k} segments", fixed(top, 3)))
+            }
             (None, _) => "No measures".to_owned(),
             (Some((k, top)), Some(chosen)) if chosen != k => {
                 let own = self.numbers.iter().zip(&curve.values).find(|(number, _)| **number == chosen);

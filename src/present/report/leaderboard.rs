@@ -1,7 +1,6 @@
 //! Section: the variants of a sweep, best first.
 
-use anyhow::{Context, Result};
-use arrow::datatypes::DataType;
+use anyhow::Result;
 use maud::{Markup, html};
 
 use super::parts::{Chapter, Column, Grid, figure, name, plain};
@@ -20,7 +19,7 @@ pub fn chapter(inputs: &Inputs) -> Result<Option<Chapter>, Misfit> {
 }
 
 fn write(table: &Table) -> Result<Chapter> {
-    let objective = objective(table)?;
+    let objective = read::objective(table)?;
     let board = read::leaderboard(table, "variant", &objective)?;
     let brief = html! { "Of " (counted(board.variants.len(), "variant", "variants")) ", " (best(&board)) " is best by " (objective) "." };
     let body = html! {
@@ -35,14 +34,6 @@ fn write(table: &Table) -> Result<Chapter> {
 
 fn best(board: &Leaderboard) -> Markup {
     name(board.variants.iter().find(|(_, value)| value.is_finite()).map_or("none", |(variant, _)| variant))
-}
-
-/// The one column of results: a number that is neither the rank nor an axis.
-fn objective(table: &Table) -> Result<String> {
-    let fields = table.schema().fields().iter();
-    let numbers = fields.filter(|field| *field.data_type() == DataType::Float64 && field.name() != "rank");
-    let last = numbers.last().context("there is no column of results: a number named as the objective")?;
-    Ok(last.name().clone())
 }
 
 /// How far ahead the best one is.

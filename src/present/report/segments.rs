@@ -160,8 +160,8 @@ fn sentences(segments: &[Segment], money: &Unit) -> Vec<Markup> {
     }
     if let Some((best, times)) = dearest(segments) {
         out.push(html! {
-            "A customer of " (name(&best.name)) " has brought " (money.short(worth(best))) ", "
-            (fixed(times, 1)) " times the average customer."
+            "Worth most each: " (name(&best.name)) ", who have brought " (money.short(worth(best))) " a head, "
+            (fixed(times, 1)) " times the average."
         });
     }
     out
@@ -182,9 +182,9 @@ fn cautions(segments: &[Segment]) -> Markup {
     html! {
         @if segments.len() == 1 { (care(&plain("one segment tells nobody apart; nothing below compares customers"))) }
         @if !small.is_empty() && small.len() <= 5 {
-            (care(&html! { (super::parts::listed(&small)) " hold" @if small.len() == 1 { "s" } " less than " (percent(SMALL)) " of customers; their figures rest on few" }))
+            (care(&html! { "below " (percent(SMALL)) " of customers each: " (super::parts::listed(&small)) "; their figures rest on few" }))
         } @else if !small.is_empty() {
-            (care(&html! { (counted(small.len(), "segment", "segments")) " of " (segments.len()) " hold less than " (percent(SMALL)) " of customers each; fewer segments would be easier to act on" }))
+            (care(&html! { (counted(small.len(), "segment", "segments")) " of " (segments.len()) " have less than " (percent(SMALL)) " of customers each; fewer segments would be easier to act on" }))
         }
     }
 }
@@ -290,10 +290,13 @@ fn separation(inputs: &Inputs, number: usize) -> Result<Markup> {
     let Some(table) = &inputs.selection else { return Ok(html! {}) };
     let chosen = (number > 0).then_some(number as f64);
     let selection = read::selection(table, chosen)?;
+    let drawn = if selection.numbers.len() > 1 {
+        figure(&selection)?
+    } else {
+        html! {}
+    };
     let judgement = silhouette(&selection).map(|(k, value)| judge(k, value));
-    Ok(
-        html! { h3 { "Are they really apart?" } @if let Some(judgement) = judgement { (judgement) } (figure(&selection)?) },
-    )
+    Ok(html! { h3 { "Are they really apart?" } @if let Some(judgement) = judgement { (judgement) } (drawn) })
 }
 
 /// The silhouette at the number of segments in use, else the best one.
@@ -324,7 +327,7 @@ fn judge(number: f64, value: f64) -> Markup {
 fn tiles(segments: &[Segment]) -> Vec<Tile> {
     let best = most(segments, |segment| segment.revenue);
     let note =
-        best.map(|best| html! { (name(&best.name)) " brings " (percent(best.revenue_share)) " of revenue" });
+        best.map(|best| html! { (percent(best.revenue_share)) " of revenue from " (name(&best.name)) });
     let tile = Tile {
         label: "Segments".to_owned(),
         value: count(segments.len() as u64),
@@ -362,7 +365,7 @@ mod tests {
         assert!(text.contains("The largest of 2 segments is big: 90 customers, 90% of all."), "{text}");
         assert!(text.contains("The most valuable is rich: 10% of customers bring 60% of revenue."), "{text}");
         assert!(
-            text.contains("A customer of rich has brought €60, 6.0 times the average customer."),
+            text.contains("Worth most each: rich, who have brought €60 a head, 6.0 times the average."),
             "{text}"
         );
     }

@@ -1,0 +1,133 @@
+//! The chart of each type, from the chosen columns.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+
+use super::choice::{optional, required, unit};
+use super::{Chart, Shape, unfit};
+use crate::data::Table;
+use crate::present::chart::scatter::Side;
+use crate::present::chart::{
+    Bars, Chart as Picture, Fan, Heat, Histogram, Importance, Leaderboard, Lines, Reliability, Scatter,
+    Selection, read,
+};
+use crate::present::format::words;
+use crate::stage::{Context, Failure};
+
+/// Rows that make bars; a table with more is no summary.
+const BARS: usize = 1_000;
+
+/// The chart, ready to be drawn at any width.
+///
+/// # Errors
+/// When a column is missing or has the wrong type, or the table has too many rows for bars.
+pub fn chart(chart: &Chart, ctx: &Context<'_>, table: &Table) -> Result<Box<dyn Picture>> {
+    match chart.shape {
+        Shape::Bars => bars(chart, table),
+        Shape::Lines => lines(chart, table),
+        Shape::Forecast => forecast(chart, ctx, table),
+        Shape::Scatter => scatter(chart, ctx, table),
+        Shape::Heatmap => heatmap(chart, table),
+        Shape::Histogram => histogram(chart, table),
+        Shape::Importance => importance(chart, table),
+        Shape::Leaderboard => leaderboard(chart, table),
+        Shape::Selection => {
+            let selection = fit(chart, read::selection(table, None))?;
+            Ok(Box::new(Selection { title: title(chart), ..selection }))
+        }
+        Shape::Reliability => {
+            let reliability = fit(chart, read::reliability(table))?;
+            Ok(Box::new(Reliability { title: title(chart), ..reliability }))
+        }
+    }
+}
+
+fn title(chart: &Chart) -> Option<String> {
+    (!chart.title.is_empty()).then(|| chart.title.clone())
+}
+
+fn fit<T>(chart: &Chart, read: Result<T>) -> Result<T> {
+    read.map_err(|error| unfit(chart.shape, &error).into())
+}
+
+fn bars(chart: &Chart, table: &Table) -> Result<Box<dyn Picture>> {
+    let (x, y) = (required(chart, table, "x", &chart.x)?, required(chart, table, "y", &chart.y)?);
+    let second = if chart.y2.is_empty() { None } else { optional(chart, table, "y2", &chart.y2)? };
+    if table.rows() > BARS {
+        let message = format!("`input` has {} rows, and a chart has one bar a row", table.rows());
+        return Err(Failure::new(message).hint("sum it up in a `sql` stage first").at("input").into());
+    }
+    let measures: Vec<_> = std::iter::once(y.as_str()).chain(second.as_deref()).collect();
+    let bars = fit(chart, read::bars(table, &x, &measures, unit(chart, &y)))?;
+    Ok(Box::new(Bars { title: title(chart), ..bars }))
+}
+
+fn lines(chart: &Chart, table: &Table) -> Result<Box<dyn Picture>> {
+    let (x, y) = (required(chart, table, "x", &chart.x)?, required(chart, table, "y", &chart.y)?);
+    let color = optional(chart, table, "color", &chart.color)?;
+    let lines = fit(chart, read::lines(table, &x, &y, color.as_deref(), unit(chart, &y)))?;
+    Ok(Box::new(Lines { title: title(chart), ..lines }))
+}
+
+fn forecast(chart: &Chart, ctx: &Context<'_>, table: &Table) -> Result<Box<dyn Picture>> {
+    let history = chart.history.as_ref().map(|_| ctx.table("history")).transpose()?;
+    let y = match &history {
+        Some(history) => required(chart, history, "y", &chart.y)?,
+        None if chart.y.is_empty() => "revenue".to_owned(),
+        None => chart.y.clone(),
+    };
+    let fan = fit(chart, read::fan(table, history.as_ref(), &y, unit(chart, &y)))?;
+    Ok(Box::new(Fan { title: title(chart), ..fan }))
+}
+
+fn scatter(chart: &Chart, ctx: &Context<'_>, table: &Table) -> Result<Box<dyn Picture>> {
+    let (x, y) = (required(chart, table, "x", &chart.x)?, required(chart, table, "y", &chart.y)?);
+    let color = optional(chart, table, "color", &chart.color)?;
+    let assignments = chart.segments.as_ref().map(|_| ctx.table("segments")).transpose()?;
+    let names = HashMap::new();
+    let groups = match (&assignments, &color) {
+        (Some(assignments), _) => read::Groups::Assigned(assignments, &names),
+        (None, Some(column)) => read::Groups::Column(column),
+        (None, None) => read::Groups::None,
+    };
+    let side = |column: &str, log: bool| Side { name: words(column), unit: unit(chart, column), log };
+    let sides = (side(&x, chart.log_x), side(&y, chart.log_y));
+    let scatter = fit(chart, read::scatter(table, sides.0, sides.1, (&x, &y), groups))?;
+    Ok(Box::new(Scatter { title: title(chart), ..scatter }))
+}
+
+fn heatmap(chart: &Chart, table: &Table) -> Result<Box<dyn Picture>> {
+    let (x, y) = (required(chart, table, "x", &chart.x)?, required(chart, table, "y", &chart.y)?);
+    let value = required(chart, table, "color", &chart.color)?;
+    let heat = fit(chart, read::heat(table, &x, &y, &value))?;
+    Ok(Box::new(Heat { title: title(chart), ..heat }))
+}
+
+fn histogram(chart: &Chart, table: &Table) -> Result<Box<dyn Picture>> {
+    let x = required(chart, table, "x", &chart.x)?;
+    let band = if x == "probability" || !chart.color.is_empty() {
+        optional(chart, table, "color", &chart.color)?
+    } else {
+        None
+    };
+    let histogram = fit(chart, read::histogram(table, &x, band.as_deref(), unit(chart, &x), chart.bins))?;
+    Ok(Box::new(Histogram { title: title(chart), ..histogram }))
+}
+
+fn importance(chart: &Chart, table: &Table) -> Result<Box<dyn Picture>> {
+    let (x, y) = (required(chart, table, "x", &chart.x)?, required(chart, table, "y", &chart.y)?);
+    let importance = fit(chart, read::importance(table, &x, &y))?;
+    Ok(Box::new(Importance { title: title(chart), ..importance }))
+}
+
+fn leaderboard(chart: &Chart, table: &Table) -> Result<Box<dyn Picture>> {
+    let x = required(chart, table, "x", &chart.x)?;
+    let objective = if chart.y.is_empty() {
+        fit(chart, read::objective(table))?
+    } else {
+        required(chart, table, "y", &chart.y)?
+    };
+    let board = fit(chart, read::leaderboard(table, &x, &objective))?;
+    Ok(Box::new(Leaderboard { title: title(chart), ..board }))
+}

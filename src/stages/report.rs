@@ -1,64 +1,68 @@
-//! The kind `report`: one HTML page from the tables of a pipeline.
+//! The kind `report`: one page for people, from whatever tables a pipeline has.
 
 use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::present::report::{self, Inputs, Options, Section};
+use crate::data::Table;
+use crate::diagnostic::{plural, quoted};
+use crate::present::format::fixed;
+use crate::present::report::{Inputs, Misfit, Options, Section, report};
 use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
 
-/// Writes one self-contained HTML page: tables, charts, and what they say in words.
+/// Bytes above which a page is slow to open and hard to send.
+const LARGE: usize = 2 << 20;
+
+/// Writes one HTML page for people: what the numbers say, with tables, charts and caveats.
 ///
-/// Every input is optional; a section without its tables is left out.
+/// Every input is optional; a section whose input is missing is left out. The page needs nothing
+/// but itself: no network, no scripts.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Report {
-    /// The report's title.
-    pub title: String,
-    /// The currency's symbol, such as `€`; empty when amounts have none.
-    pub currency: String,
-    /// The sections in order; all of them when none is named.
-    pub sections: Vec<Section>,
-    /// The findings of a check: `quality.findings`.
+    /// The findings of a `check` stage.
     pub quality: Option<Ref>,
-    /// The features, one row a customer.
+    /// The features of customers.
     pub features: Option<Ref>,
-    /// Measures by number of segments: `segments.selection`.
+    /// The port `selection` of a `segment` stage.
     pub selection: Option<Ref>,
-    /// The segment of each customer.
+    /// The assignments of a `segment` stage.
     pub segments: Option<Ref>,
-    /// The profile, one row a segment.
+    /// The main output of a `profile` stage.
     pub profile: Option<Ref>,
-    /// How segments differ: `profile.differences`.
+    /// The port `differences` of a `profile` stage.
     pub differences: Option<Ref>,
-    /// Revenue by segment and week.
+    /// The main output of a `series` stage.
     pub series: Option<Ref>,
-    /// Expected revenue by segment and week.
+    /// The main output of a `forecast` stage.
     pub forecast: Option<Ref>,
-    /// Predictions of weeks that are known: `forecast.backtest`.
+    /// The port `backtest` of a `forecast` stage.
     pub backtest: Option<Ref>,
-    /// Errors of the forecast models: `forecast.scores`.
+    /// The port `scores` of a `forecast` stage.
     pub scores: Option<Ref>,
-    /// The probability of churn of each customer.
+    /// The main output of a `churn` stage.
     pub churn: Option<Ref>,
-    /// Scores of the churn models: `churn.models`.
+    /// The port `models` of a `churn` stage.
     pub churn_models: Option<Ref>,
-    /// Importance of features for churn: `churn.importance`.
+    /// The port `importance` of a `churn` stage.
     pub importance: Option<Ref>,
-    /// Predicted against observed churn: `churn.reliability`.
+    /// The port `reliability` of a `churn` stage.
     pub reliability: Option<Ref>,
     /// The variants of a sweep: `sweep`.
     pub leaderboard: Option<Ref>,
-    /// Further charts.
+    /// Further pictures, from `chart` stages.
     pub charts: Vec<Ref>,
+    /// The title.
+    pub title: String,
+    /// The currency's symbol.
+    pub currency: String,
+    /// The sections in their order; empty for all that there is data for.
+    pub sections: Vec<Section>,
 }
 
 impl Default for Report {
     fn default() -> Self {
         Self {
-            title: "Customer report".to_owned(),
-            currency: String::new(),
-            sections: Vec::new(),
             quality: None,
             features: None,
             selection: None,
@@ -75,6 +79,9 @@ impl Default for Report {
             reliability: None,
             leaderboard: None,
             charts: Vec::new(),
+            title: "Customer report".to_owned(),
+            currency: String::new(),
+            sections: Vec::new(),
         }
     }
 }
@@ -85,9 +92,10 @@ impl Stage for Report {
     const LAYER: Layer = Layer::Present;
 
     fn needs(&self) -> Vec<Need> {
-        let tables = self.tables().into_iter().filter_map(|(key, from)| Some(Need::table(key, from?)));
-        let chart = |(at, from): (usize, &Ref)| Need::new(format!("charts.{at}"), from, &[PortType::Image]);
-        tables.chain(self.charts.iter().enumerate().map(chart)).collect()
+        let tables = self.tables().into_iter();
+        let tables = tables.filter_map(|(key, from, _)| Some(Need::table(key, from.as_ref()?)));
+        let picture = |(at, from)| Need::new(format!("charts.{at}"), from, &[PortType::Image]);
+        tables.chain(self.charts.iter().enumerate().map(picture)).collect()
     }
 
     fn gives(&self) -> Vec<Port> {
@@ -95,54 +103,67 @@ impl Stage for Report {
     }
 
     fn check(&self) -> Vec<Mistake> {
-        if !Stage::needs(self).is_empty() {
-            return Vec::new();
+        let mut mistakes = Vec::new();
+        if self.needs().is_empty() {
+            let names = quoted(self.tables().iter().map(|(key, ..)| *key), "and");
+            let mistake = Mistake::new("kind", "a report needs at least one input");
+            mistakes.push(mistake.hint(format!("its inputs are {names} and `charts`")));
         }
-        let hint = "name at least one, such as `profile = \"profile\"`";
-        vec![Mistake::new("kind", "a report without inputs would be empty").hint(hint)]
+        for (at, section) in self.sections.iter().enumerate() {
+            if self.sections.iter().take(at).any(|other| other == section) {
+                mistakes.push(Mistake::new(format!("sections.{at}"), "this section is listed twice"));
+            }
+        }
+        mistakes
     }
 
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {
-        let options = Options {
-            title: self.title.clone(),
-            currency: self.currency.clone(),
-            sections: self.sections.clone(),
+        let (title, currency) = (self.title.clone(), self.currency.clone());
+        let options = Options { title, currency, sections: self.sections.clone() };
+        let page = report(&self.inputs(ctx)?, &options).map_err(|misfit| self.unfit(&misfit))?;
+        let bytes = page.html.into_bytes();
+        let size = fixed((bytes.len() as f64 / 1_000.0).ceil(), 0);
+        let outcome = Outcome::new(format!("{}, {size} KB", plural(page.sections, "section")));
+        let outcome = outcome.metric("sections", page.sections as f64).metric("bytes", bytes.len() as f64);
+        let outcome = if bytes.len() > LARGE {
+            outcome
+                .warn_at("charts", format!("the page has {size} KB; leave out pictures or give them as SVG"))
+        } else {
+            outcome
         };
-        let inputs = self.inputs(ctx)?;
-        let report = report::report(&inputs, &options)
-            .map_err(|misfit| Failure::new(format!("{:#}", misfit.error)).at(misfit.input))?;
-        let bytes = report.html.into_bytes();
-        let summary = format!("{} sections, {} KB", report.sections, bytes.len().div_ceil(1000));
-        #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
-        let (sections, size) = (report.sections as f64, bytes.len() as f64);
-        Ok(Outcome::new(summary).metric("sections", sections).metric("bytes", size).bytes("page", bytes))
+        let outcome = if page.sections == 0 {
+            outcome.warn_at("sections", "the page is empty: no section listed has an input")
+        } else {
+            outcome
+        };
+        Ok(outcome.bytes("page", bytes))
     }
 }
 
 impl Report {
-    fn tables(&self) -> [(&'static str, Option<&Ref>); 15] {
+    /// Inputs by name, with the output that each one takes.
+    fn tables(&self) -> [(&'static str, &Option<Ref>, &'static str); 15] {
         [
-            ("quality", self.quality.as_ref()),
-            ("features", self.features.as_ref()),
-            ("selection", self.selection.as_ref()),
-            ("segments", self.segments.as_ref()),
-            ("profile", self.profile.as_ref()),
-            ("differences", self.differences.as_ref()),
-            ("series", self.series.as_ref()),
-            ("forecast", self.forecast.as_ref()),
-            ("backtest", self.backtest.as_ref()),
-            ("scores", self.scores.as_ref()),
-            ("churn", self.churn.as_ref()),
-            ("churn_models", self.churn_models.as_ref()),
-            ("importance", self.importance.as_ref()),
-            ("reliability", self.reliability.as_ref()),
-            ("leaderboard", self.leaderboard.as_ref()),
+            ("quality", &self.quality, "the port `findings` of a `check` stage"),
+            ("features", &self.features, "the main output of a `features` stage"),
+            ("selection", &self.selection, "the port `selection` of a `segment` stage"),
+            ("segments", &self.segments, "the main output of a `segment` stage"),
+            ("profile", &self.profile, "the main output of a `profile` stage"),
+            ("differences", &self.differences, "the port `differences` of a `profile` stage"),
+            ("series", &self.series, "the main output of a `series` stage"),
+            ("forecast", &self.forecast, "the main output of a `forecast` stage"),
+            ("backtest", &self.backtest, "the port `backtest` of a `forecast` stage"),
+            ("scores", &self.scores, "the port `scores` of a `forecast` stage"),
+            ("churn", &self.churn, "the main output of a `churn` stage"),
+            ("churn_models", &self.churn_models, "the port `models` of a `churn` stage"),
+            ("importance", &self.importance, "the port `importance` of a `churn` stage"),
+            ("reliability", &self.reliability, "the port `reliability` of a `churn` stage"),
+            ("leaderboard", &self.leaderboard, "the ranking of a sweep, `sweep`"),
         ]
     }
 
     fn inputs(&self, ctx: &Context<'_>) -> Result<Inputs> {
-        let table = |key: &str| if ctx.has(key) { ctx.table(key).map(Some) } else { Ok(None) };
-        let chart = |at: usize| ctx.bytes(&format!("charts.{at}"));
+        let table = |key: &str| -> Result<Option<Table>> { ctx.has(key).then(|| ctx.table(key)).transpose() };
         Ok(Inputs {
             quality: table("quality")?,
             features: table("features")?,
@@ -159,7 +180,20 @@ impl Report {
             importance: table("importance")?,
             reliability: table("reliability")?,
             leaderboard: table("leaderboard")?,
-            charts: (0..self.charts.len()).map(chart).collect::<Result<_>>()?,
+            charts: (0..self.charts.len())
+                .map(|at| ctx.bytes(&format!("charts.{at}")))
+                .collect::<Result<_>>()?,
         })
     }
+
+    fn unfit(&self, misfit: &Misfit) -> Failure {
+        let failure =
+            Failure::new(format!("`{}` isn't what its section needs: {}", misfit.input, misfit.error));
+        let takes = self.tables().into_iter().find(|(key, ..)| *key == misfit.input);
+        let takes = takes.map_or("pictures from `chart` stages", |(_, _, takes)| takes);
+        failure.hint(format!("`{}` takes {takes}", misfit.input)).at(misfit.input)
+    }
 }
+
+#[cfg(test)]
+mod tests;

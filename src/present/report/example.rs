@@ -21,6 +21,14 @@ pub fn table(columns: Vec<(&str, ArrayRef)>) -> Table {
     Table::from_batch(RecordBatch::try_from_iter(columns).unwrap())
 }
 
+/// A table with each column passed through a function.
+pub fn mapped(source: &Table, change: impl Fn(&str, &ArrayRef) -> ArrayRef) -> Table {
+    let batch = source.to_batch().unwrap();
+    let (schema, columns) = (batch.schema(), batch.columns());
+    let names = schema.fields().iter().map(|field| field.name().as_str());
+    table(names.zip(columns).map(|(name, column)| (name, change(name, column))).collect())
+}
+
 /// A text column.
 pub fn texts<S: AsRef<str>>(values: impl IntoIterator<Item = S>) -> ArrayRef {
     Arc::new(values.into_iter().map(|value| Some(value.as_ref().to_owned())).collect::<StringArray>())

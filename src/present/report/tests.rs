@@ -1,12 +1,12 @@
 //! The whole report: realistic, hostile and empty tables.
 
+use arrow::array::{Array, ArrayRef};
+
 use super::example::*;
 use super::*;
 
 fn all() -> Inputs {
-    let picture =
-        crate::present::chart::svg(&crate::present::chart::Drawing::titled(300.0, "An own chart", ""))
-            .unwrap();
+    let drawing = crate::present::chart::Drawing::titled(300.0, "An own chart", "");
     Inputs {
         quality: Some(quality()),
         features: Some(features()),
@@ -23,19 +23,219 @@ fn all() -> Inputs {
         importance: Some(importance()),
         reliability: Some(reliability()),
         leaderboard: Some(leaderboard()),
-        charts: vec![picture.into_bytes()],
+        charts: vec![crate::present::chart::svg(&drawing).unwrap().into_bytes()],
     }
+}
+
+/// Every table of some inputs, changed.
+fn changed(mut inputs: Inputs, change: impl Fn(&Table) -> Table) -> Inputs {
+    for input in tables(&mut inputs) {
+        *input.1 = input.1.as_ref().map(&change);
+    }
+    inputs
+}
+
+fn tables(inputs: &mut Inputs) -> Vec<(&'static str, &mut Option<Table>)> {
+    vec![
+        ("quality", &mut inputs.quality),
+        ("features", &mut inputs.features),
+        ("selection", &mut inputs.selection),
+        ("segments", &mut inputs.segments),
+        ("profile", &mut inputs.profile),
+        ("differences", &mut inputs.differences),
+        ("series", &mut inputs.series),
+        ("forecast", &mut inputs.forecast),
+        ("backtest", &mut inputs.backtest),
+        ("scores", &mut inputs.scores),
+        ("churn", &mut inputs.churn),
+        ("churn_models", &mut inputs.churn_models),
+        ("importance", &mut inputs.importance),
+        ("reliability", &mut inputs.reliability),
+        ("leaderboard", &mut inputs.leaderboard),
+    ]
 }
 
 fn options() -> Options {
     Options { title: "Customer report".to_owned(), currency: "€".to_owned(), sections: Vec::new() }
 }
 
+fn written(inputs: &Inputs) -> Report {
+    let report =
+        report(inputs, &options()).unwrap_or_else(|misfit| panic!("{}: {}", misfit.input, misfit.error));
+    for word in ["NaN", ">inf", "inf%", "<script"] {
+        assert!(!report.html.contains(word), "{word} in the page");
+    }
+    assert!(report.html.len() < 2 << 20, "{} bytes", report.html.len());
+    report
+}
+
 #[test]
 fn a_full_report_has_all_sections_and_is_the_same_twice() {
-    let first = report(&all(), &options()).unwrap();
+    let first = written(&all());
     assert_eq!(first.sections, 8);
-    assert_eq!(first.html, report(&all(), &options()).unwrap().html);
-    assert!(first.html.len() < 2 << 20, "{} bytes", first.html.len());
+    assert_eq!(first.html, written(&all()).html);
     fs_err::write(folder().join("report.html"), first.html).unwrap();
+}
+
+#[test]
+fn the_page_loads_nothing_from_elsewhere() {
+    let html = written(&all()).html;
+    assert!(!html.contains("<link") && !html.contains("@import") && !html.contains("<iframe"));
+    let addresses = html.match_indices("http").map(|(at, _)| &html[at..(at + 30).min(html.len())]);
+    let own = |address: &str| {
+        ["http://www.w3.org/2000/svg", "http-equiv"].iter().any(|known| address.starts_with(known))
+    };
+    assert!(addresses.clone().all(own), "{:?}", addresses.filter(|address| !own(address)).next());
+}
+
+#[test]
+fn the_order_of_sections_can_be_chosen() {
+    let sections = vec![Section::Quality, Section::Churn];
+    let report = report(&all(), &Options { sections, ..options() }).unwrap();
+    assert_eq!(report.sections, 2);
+    assert!(
+        report.html.find("<h2>Data quality").unwrap() < report.html.find("<h2>Customers at risk").unwrap()
+    );
+}
+
+#[test]
+fn each_input_alone_makes_a_page() {
+    let names: Vec<_> = tables(&mut all()).into_iter().map(|(name, _)| name).collect();
+    for name in names {
+        let mut inputs = all();
+        inputs.charts.clear();
+        tables(&mut inputs)
+            .into_iter()
+            .filter(|(other, _)| *other != name)
+            .for_each(|(_, table)| *table = None);
+        assert_eq!(written(&inputs).sections, 1, "{name}");
+    }
+}
+
+#[test]
+fn empty_tables_make_a_page() {
+    let inputs = changed(all(), |table| Table::from_batch(table.to_batch().unwrap().slice(0, 0)));
+    assert_eq!(written(&inputs).sections, 8);
+}
+
+#[test]
+fn tables_of_one_row_make_a_page() {
+    let inputs = changed(all(), |table| Table::from_batch(table.to_batch().unwrap().slice(0, 1)));
+    assert_eq!(written(&inputs).sections, 8);
+}
+
+#[test]
+fn numbers_that_are_none_never_show() {
+    for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let spoil = |_: &str, column: &ArrayRef| {
+            if column.data_type().is_floating() { floats(vec![odd; column.len()]) } else { column.clone() }
+        };
+        written(&changed(all(), |table| mapped(table, spoil)));
+    }
+}
+
+#[test]
+fn huge_amounts_stay_readable() {
+    let grow = |name: &str, column: &ArrayRef| match name {
+        "revenue" | "monetary" | "mean" | "lower" | "upper" => {
+            let batch = arrow::array::RecordBatch::try_from_iter([("v", column.clone())]).unwrap();
+            floats(crate::data::columns::float_vec(&batch, "v").unwrap().into_iter().map(|value| value * 1e9))
+        }
+        _ => column.clone(),
+    };
+    let html = written(&changed(all(), |table| mapped(table, grow))).html;
+    assert!(html.contains("€165tn"));
+}
+
+#[test]
+fn hostile_names_stay_names() {
+    let hostile = [
+        "<script>alert(1)</script>",
+        "\"><img src=x onerror=alert(1)>",
+        "\u{202e}right to left",
+        "שלום עולם",
+        "😀 emoji & \u{0}control\n",
+    ];
+    let rename = |name: &str, column: &ArrayRef| match name {
+        "name" | "series" | "model" | "feature" | "variant" | "message" | "check" | "column" => {
+            texts((0..column.len()).map(|row| hostile[row % hostile.len()]))
+        }
+        _ => column.clone(),
+    };
+    let report = written(&changed(all(), |table| mapped(table, rename)));
+    assert!(report.html.contains("&lt;script&gt;alert(1)"));
+    for word in ["<img src=x", "\u{202e}", "\u{0}"] {
+        assert!(!report.html.contains(word), "{word:?}");
+    }
+    fs_err::write(folder().join("hostile.html"), report.html).unwrap();
+}
+
+#[test]
+fn thirty_segments_fit() {
+    let name = |at: usize| format!("Segment number {at} of many with a long and winding name");
+    let cells = || (0..30).flat_map(|segment| (0..156).map(move |week| (segment, week)));
+    let mut inputs = all();
+    inputs.profile = Some(table(vec![
+        ("segment", small(0..30)),
+        ("name", texts((0..30).map(name))),
+        ("customers", ints((0..30).map(|at| 600 / (at + 1)))),
+        ("customer_share", floats((0..30).map(|at| 0.25 / f64::from(at + 1)))),
+        ("revenue", floats((0..30).map(|at| f64::from(at) * 1e5))),
+        ("revenue_share", floats((0..30).map(|at| f64::from(at) / 435.0))),
+    ]));
+    inputs.differences = Some(table(vec![
+        ("name", texts(cells().map(|(segment, _)| name(segment)))),
+        ("feature", texts(cells().map(|(_, week)| format!("share_of_category_{}", week % 50)))),
+        ("difference", floats(cells().map(|(segment, week)| ((segment * 7 + week) % 11) as f64 / 3.0 - 1.6))),
+    ]));
+    inputs.series = Some(table(vec![
+        ("series", texts(cells().map(|(segment, _)| name(segment)))),
+        ("period", dates(cells().map(|(_, week)| 19_359 + 7 * week as i32))),
+        (
+            "revenue",
+            floats(cells().map(|(segment, week)| (segment * 1_000 + (week as usize * 37) % 500) as f64)),
+        ),
+    ]));
+    inputs.forecast = Some(table(vec![
+        ("series", texts(cells().map(|(segment, _)| name(segment)))),
+        ("period", dates(cells().map(|(_, week)| 19_359 + 7 * (156 + week as i32)))),
+        ("model", texts(cells().map(|_| "theta"))),
+        ("mean", floats(cells().map(|(segment, _)| segment as f64 * 1_000.0))),
+        ("lower", floats(cells().map(|(segment, _)| segment as f64 * 900.0))),
+        ("upper", floats(cells().map(|(segment, _)| segment as f64 * 1_100.0))),
+    ]));
+    let html = written(&inputs).html;
+    assert!(html.contains("of 30 have less than 3.0% of customers each"));
+    fs_err::write(folder().join("thirty.html"), html).unwrap();
+}
+
+#[test]
+fn whole_numbers_name_customers_as_well() {
+    let number = |name: &str, column: &ArrayRef| match name {
+        "customer_id" => ints((0_i64..).take(column.len())),
+        _ => column.clone(),
+    };
+    let html = written(&changed(all(), |table| mapped(table, number))).html;
+    assert!(html.contains("they hold"));
+}
+
+#[test]
+fn a_wrong_table_names_its_input() {
+    for name in tables(&mut all()).into_iter().map(|(name, _)| name).collect::<Vec<_>>() {
+        let mut inputs = all();
+        inputs.charts.clear();
+        for (other, input) in tables(&mut inputs) {
+            *input = (other == name).then(|| table(vec![("odd", texts(["x"]))]));
+        }
+        // A selection or features without known columns has nothing to say, which isn't wrong.
+        match report(&inputs, &options()) {
+            Err(misfit) => assert_eq!(misfit.input, name),
+            Ok(_) => assert_eq!(name, "features"),
+        }
+    }
+}
+
+#[test]
+fn nothing_given_is_an_empty_page() {
+    assert_eq!(written(&Inputs::default()).sections, 0);
 }

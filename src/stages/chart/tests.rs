@@ -1,8 +1,10 @@
 use std::sync::atomic::AtomicBool;
 
+use arrow::array::{Array, ArrayRef};
+
 use super::*;
 use crate::data::Table;
-use crate::present::report::example::{self, floats, table, texts};
+use crate::present::report::example::{self, floats, mapped, table, texts};
 use crate::stage::{Artifact, Input, Progress};
 
 struct Silent;
@@ -88,27 +90,14 @@ fn empty_tables_give_a_picture_and_a_warning() {
 #[test]
 fn every_type_survives_missing_values() {
     for (params, inputs) in every_type() {
-        let blank = |table: &Table| {
-            let batch = table.to_batch().unwrap();
-            let columns = batch.schema().fields().iter().zip(batch.columns()).map(|(field, column)| {
-                let column = if field.data_type().is_floating() {
-                    floats(vec![f64::NAN; batch.num_rows()])
-                } else {
-                    column.clone()
-                };
-                (field.name().clone(), column)
-            });
-            let columns: Vec<_> = columns.collect();
-            table_of(&columns)
+        let blank = |_: &str, column: &ArrayRef| match column.data_type().is_floating() {
+            true => floats(vec![f64::NAN; column.len()]),
+            false => column.clone(),
         };
-        let inputs: Vec<_> = inputs.iter().map(|(key, table)| (*key, blank(table))).collect();
+        let inputs: Vec<_> = inputs.iter().map(|(key, table)| (*key, mapped(table, blank))).collect();
         let svg = svg_of(&run(params, &inputs).unwrap_or_else(|error| panic!("{params}: {error}")));
         assert!(!svg.contains("NaN") && !svg.contains("inf,"), "{params}");
     }
-}
-
-fn table_of(columns: &[(String, arrow::array::ArrayRef)]) -> Table {
-    table(columns.iter().map(|(name, column)| (name.as_str(), column.clone())).collect())
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! A kind holds parameters and ports and calls into a layer. Listing, docs, the editor schema and
 //! the conformance tests come from [`KINDS`].
 
-pub mod chart;
+mod chart;
 mod check;
 mod churn;
 mod command;
@@ -12,7 +12,7 @@ mod forecast;
 mod leaderboard;
 mod profile;
 mod read;
-pub mod report;
+mod report;
 mod segment;
 mod series;
 mod simulate;

@@ -1,3 +1,5 @@
+//! Tests of the kind `chart`: every type with usual, empty and hostile tables.
+
 use std::sync::atomic::AtomicBool;
 
 use arrow::array::{Array, ArrayRef};

@@ -1,3 +1,5 @@
+//! Tests of the kind `report`: its inputs, its page, and tables that do not fit.
+
 use std::sync::atomic::AtomicBool;
 
 use super::*;

@@ -10,5 +10,6 @@ mod language;
 mod output;
 mod pipelines;
 mod project;
+mod still;
 mod sweep;
 mod tidy;

@@ -84,8 +84,7 @@ impl Chart for Reliability {
         if bins.is_empty() {
             return Drawing::nothing(width, &title, "There are no predictions to show.");
         }
-        let subtitle =
-            "Dots are customers with like predictions, bars their 95% intervals; the dashes are perfect";
+        let subtitle = "Dots are customers with like predictions, bars their 95% intervals; red ones miss the dashes, which are perfect";
         let mut drawing = Drawing::titled(width, &title, subtitle);
         let upright_axis = Axis::linear("observed share that churned", &Unit::Percent, (0.0, 1.0), 5.0);
         let top = begin(&mut drawing, (PADDING, width - PADDING), &upright_axis.name);

@@ -17,6 +17,9 @@ use crate::present::format::{Unit, count, fixed, percent, sentence};
 const USELESS: f64 = 0.6;
 const SUSPICIOUS: f64 = 0.99;
 
+/// Beyond this share of customers at risk who have long gone, a model's scores flatter it.
+const EASY: f64 = 0.8;
+
 /// A mean distance of prediction and outcome beyond this is spoken of.
 const MISCALIBRATED: f64 = 0.05;
 
@@ -46,18 +49,24 @@ pub fn chapter(inputs: &Inputs, money: &Unit) -> Result<Option<Chapter>, Misfit>
         inputs.reliability.as_ref().map(read::reliability).transpose().map_err(of("reliability"))?;
     let base = reliability.as_ref().and_then(Reliability::base_rate);
     let text = risk.as_ref().map(|risk| sentences(risk, money)).unwrap_or_default();
+    let easy = risk.as_ref().and_then(easy);
     let chosen = models.iter().find(|model| model.chosen).or_else(|| models.first());
+    let poor = chosen.and_then(warning);
     let body = html! {
         @if !text.is_empty() { p { @for sentence in &text { (sentence) " " } } }
         @if let Some(chosen) = chosen { (verdict(chosen, base)) }
         @else if let Some(base) = base { p { (rate(base)) } }
+        @if let Some(easy) = easy.filter(|_| chosen.is_some()) { (care(&easy)) }
+        p.under { "Leaving means: no purchase within the horizon that the churn model was given." }
         (probabilities(inputs, risk.as_ref(), money).map_err(of("churn"))?)
         @if let Some(risk) = risk.as_ref().filter(|risk| risk.segments.len() > 1) { (by_segment(risk, money).render()) }
         @if !models.is_empty() { (grid(&models).render()) }
         (drivers(inputs).map_err(of("importance"))?)
         @if let Some(reliability) = &reliability { (calibration(reliability).map_err(of("reliability"))?) }
     };
-    let brief = text.into_iter().map(Some).chain([chosen.and_then(warning)]).flatten().collect();
+    let said = text.iter().chain(&poor);
+    let brief = vec![html! { @for sentence in said { (sentence) " " } }];
+    let brief = if text.is_empty() && poor.is_none() { Vec::new() } else { brief };
     let useful = chosen.is_none_or(|model| model.auc >= USELESS);
     let advice = risk.as_ref().filter(|_| useful).and_then(|risk| advice(risk, money)).into_iter().collect();
     let tiles = risk.as_ref().map(tile).into_iter().collect();
@@ -111,6 +120,18 @@ fn sentences(risk: &Risk, money: &Unit) -> Vec<Markup> {
         });
     }
     out
+}
+
+/// That most of those at risk are easy to tell, where it is so.
+fn easy(risk: &Risk) -> Option<Markup> {
+    let (high, near) = (risk.high().customers, risk.reachable?.customers);
+    let gone = (high - near) as f64 / high as f64;
+    (gone > EASY).then(|| {
+        html! {
+            (percent(gone)) " of those at high risk have not bought for half a year, which any rule would find; "
+            "how good the model is at telling who leaves next is less certain than its scores say"
+        }
+    })
 }
 
 /// Whom to win back first: those at high risk who bought within half a year, best segment named.
@@ -336,6 +357,16 @@ mod tests {
         let nobody = risk(high, Some(Count::default()));
         assert!(joined(&nobody).ends_with("Nobody at high risk bought within that time."));
         assert!(advice(&nobody, &euro()).is_none());
+    }
+
+    #[test]
+    fn scores_that_rest_on_the_long_gone_are_a_caution() {
+        let count = |customers| Count { customers, probability: 1.0, spend: 1.0 };
+        let text = easy(&risk(count(100), Some(count(19)))).unwrap().into_string();
+        assert!(text.starts_with("81% of those at high risk have not bought for half a year"), "{text}");
+        assert!(easy(&risk(count(100), Some(count(20)))).is_none());
+        assert!(easy(&risk(count(0), Some(count(0)))).is_none());
+        assert!(easy(&risk(count(100), None)).is_none());
     }
 
     #[test]

@@ -53,8 +53,10 @@ pub fn chapter(inputs: &Inputs, money: &Unit) -> Result<Option<Chapter>, Misfit>
         (backtested(inputs, &used)?)
     };
     let tiles = outlook.map(|outlook| tile(&outlook, money)).into_iter().collect();
-    let brief = text.into_iter().chain(accuracy::warning(&scores, &used)).collect();
+    let warning = accuracy::warning(&scores, &used).filter(|_| text.is_some());
+    let brief = text.map(|text| html! { (text) @if let Some(warning) = warning { " " (warning) } });
     let advice = outlook.map(|outlook| advice(&outlook, money)).into_iter().collect();
+    let brief = brief.into_iter().collect();
     Ok(Some(Chapter { heading: "Revenue to expect", tiles, brief, advice, body }))
 }
 

@@ -119,8 +119,8 @@ fn composition(moves: &[(&Series, Trend)]) -> Markup {
             (care(&html! {
                 "segments are drawn by how customers behave today, so "
                 @if !begun.is_empty() { (listed(&begun)) " had hardly any customers a year ago" }
-                @if !begun.is_empty() && !ended.is_empty() { " and " }
-                @if !ended.is_empty() { (listed(&ended)) " hardly any who still buy" }
+                @if !begun.is_empty() && !ended.is_empty() { ", and " }
+                @if !ended.is_empty() { "hardly anyone in " (listed(&ended)) " still buys" }
                 "; their changes say nothing about success"
             }))
         }
@@ -192,7 +192,7 @@ mod tests {
         let text = composition(&moves).into_string();
         assert!(
             text.contains(
-                "<bdi>new</bdi> had hardly any customers a year ago and <bdi>lapsed</bdi> hardly any"
+                "<bdi>new</bdi> had hardly any customers a year ago, and hardly anyone in <bdi>lapsed</bdi> still buys;"
             )
         );
         assert!(!text.contains("usual"));

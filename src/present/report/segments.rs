@@ -30,6 +30,9 @@ const FEATURES: usize = 14;
 /// A segment with more than this times its share of customers in revenue is worth looking after.
 const VALUABLE: f64 = 1.25;
 
+/// Fewer segments than this are no segmentation to act on, however far they are apart.
+const FEWEST: f64 = 3.0;
+
 /// A gain in silhouette from which another number of segments is worth a try.
 const BETTER: f64 = 0.01;
 
@@ -217,7 +220,14 @@ fn advice(segments: &[Segment], inputs: &Inputs) -> Result<Vec<Markup>, Misfit> 
 fn apart(selection: &Selection) -> Option<(f64, f64, f64)> {
     let (used, own) = silhouette(selection).filter(|(used, _)| Some(*used) == selection.chosen)?;
     let curve = selection.curves.iter().find(|curve| curve.name.starts_with("silhouette"))?;
-    let (at, best) = greatest(&curve.values)?;
+    let few = |number: &f64| *number < FEWEST;
+    let values: Vec<_> = selection
+        .numbers
+        .iter()
+        .zip(&curve.values)
+        .map(|(number, value)| if few(number) { f64::NAN } else { *value })
+        .collect();
+    let (at, best) = greatest(&values)?;
     let number = selection.numbers.get(at).copied()?;
     (number != used && best - own >= BETTER).then_some((number, own, best))
 }
@@ -440,6 +450,8 @@ mod tests {
         assert_eq!(curve([0.2, 0.25, 0.26]), Some((4.0, 0.25, 0.26)));
         assert_eq!(curve([0.2, 0.25, 0.255]), None);
         assert_eq!(curve([0.2, 0.3, 0.25]), None);
+        // Two halves are nearly always furthest apart.
+        assert_eq!(curve([0.5, 0.3, 0.25]), None);
     }
 
     #[test]

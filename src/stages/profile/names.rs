@@ -21,7 +21,7 @@
 //! 0.75, such as `Online`.
 //!
 //! Segments that still share a name get the trait that sets them apart most among themselves, as
-//! an adjective (`Frequent local big spenders`) or behind the noun (`Regulars with large baskets`),
+//! an adjective (`Frequent local big spenders`) or behind the noun (`Regulars with short gaps`),
 //! a second one where that isn't enough, and at last a number.
 
 use std::collections::BTreeMap;
@@ -57,7 +57,7 @@ struct Name {
     start: Vec<String>,
     adjectives: Vec<String>,
     noun: &'static str,
-    /// What goes behind the noun: `large baskets`.
+    /// What goes behind the noun: `short gaps`.
     with: Vec<String>,
 }
 
@@ -232,15 +232,23 @@ fn in_words(feature: &str, high: bool) -> Trait {
         "recency_days" => ("an older last purchase", "a recent purchase"),
         "frequency" => ("more purchases", "fewer purchases"),
         "monetary" => ("higher spend", "lower spend"),
-        "mean_amount" => ("large baskets", "small baskets"),
         "std_amount" => ("varied baskets", "even baskets"),
         "mean_gap_days" => ("long gaps", "short gaps"),
-        "std_gap_days" => ("uneven gaps", "even gaps"),
-        "tenure_days" => return Trait::Adjective((if high { "long-standing" } else { "newer" }).to_owned()),
-        "local_share" => return Trait::Adjective((if high { "local" } else { "visiting" }).to_owned()),
-        other => return Trait::With(share_in_words(other, high)),
+        _ => return adjective(feature, high),
     };
     Trait::With((if high { above } else { below }).to_owned())
+}
+
+/// A trait that fits into a word before the noun; else what is more or less of something.
+fn adjective(feature: &str, high: bool) -> Trait {
+    let (above, below) = match feature {
+        "mean_amount" => ("large-basket", "small-basket"),
+        "std_gap_days" => ("unsteady", "steady"),
+        "tenure_days" => ("long-standing", "newer"),
+        "local_share" => ("local", "visiting"),
+        other => return Trait::With(share_in_words(other, high)),
+    };
+    Trait::Adjective((if high { above } else { below }).to_owned())
 }
 
 fn share_in_words(feature: &str, high: bool) -> String {
@@ -343,17 +351,13 @@ mod tests {
     fn equal_names_get_the_trait_that_sets_them_apart() {
         let features = ["frequency", "mean_amount", "local_share"];
         let two: &[(&[f64], Option<f64>)] = &[(&[0.0, 0.4, 0.1], None), (&[0.0, -0.4, -0.1], None)];
-        assert_eq!(named(&features, two), ["Regulars with large baskets", "Regulars with small baskets"]);
+        assert_eq!(named(&features, two), ["Large-basket regulars", "Small-basket regulars"]);
         // The first two share their first trait; the second trait parts them.
         let three: &[(&[f64], Option<f64>)] =
             &[(&[0.0, 0.4, 0.1], None), (&[0.0, 0.4, -0.1], None), (&[0.0, -0.4, 0.0], None)];
         assert_eq!(
             named(&features, three),
-            [
-                "Local regulars with large baskets",
-                "Visiting regulars with large baskets",
-                "Regulars with small baskets"
-            ]
+            ["Large-basket local regulars", "Large-basket visiting regulars", "Small-basket regulars"]
         );
     }
 
@@ -363,6 +367,9 @@ mod tests {
         let two: &[(&[f64], Option<f64>)] = &[(&[1.0, 1.0, 0.7], None), (&[1.0, 1.0, -1.4], None)];
         let expected = ["Frequent local big spenders", "Frequent visiting big spenders"];
         assert_eq!(named(&features, two), expected);
+        let two: &[(&[f64], Option<f64>)] = &[(&[0.0, 0.2], None), (&[0.0, -0.2], None)];
+        let expected = ["Regulars with long gaps", "Regulars with short gaps"];
+        assert_eq!(named(&["monetary", "mean_gap_days"], two), expected);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! A diagnostic is a value; [`render`] turns it into text, [`Diagnostic::to_json`] into an object.
 //! Nothing here prints, and nothing here knows which part of the house is complaining.
 
-mod suggest;
+mod failure;
+mod words;
 
 use std::fmt;
 use std::ops::Range;
@@ -13,7 +14,8 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
-pub use suggest::{did_you_mean, listing, plural, quoted};
+pub use failure::Failure;
+pub use words::{count, did_you_mean, grouped, listing, percent, plural, quoted, shown, were};
 
 /// A text that the user wrote, with the name to show for it.
 #[derive(Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@ mod plan;
 mod run;
 mod runs;
 mod show;
+mod still;
 mod why;
 
 use std::path::PathBuf;

@@ -9,16 +9,22 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 
 use super::history::History;
-use super::{FAILED, INTERRUPTED, forced, load, plan, wanted};
+use super::{FAILED, INTERRUPTED, forced, load, plan, still, wanted};
 use crate::cli;
 use crate::engine::Project;
 use crate::engine::events::{Event, Note, Sink, StageDone};
-use crate::engine::executor::{self, Options, Tally};
+use crate::engine::executor::{self, Ended, Options, Tally};
 use crate::observe::journal::Journal;
 use crate::pipeline::{Pipeline, resolved};
 use crate::present::terminal::{self, Json, Live, Plain};
 
 pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
+    let asked = still::asked(flags, project);
+    if let Some(asked) = &asked
+        && still::answer(asked, flags, project)?
+    {
+        return Ok(ExitCode::SUCCESS);
+    }
     let pipeline = load(&flags.target, project)?;
     if flags.dry_run {
         return plan::show(&pipeline, &flags.until, &flags.force, flags.json, project);
@@ -31,17 +37,18 @@ pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
         forced: forced(&pipeline, &flags.force)?,
     };
     let journal = Journal::start(&project.experiments())?;
-    journal.config(&resolved::text(&pipeline, None)?)?;
+    let config = resolved::text(&pipeline, None)?;
+    journal.config(&config)?;
     let count = options.wanted.iter().filter(|wanted| **wanted).count();
     let sink = Recorder { journal: &journal, shown: shown_by(flags, &pipeline), ends: Mutex::default() };
-    sink.event(&started(&journal.run, &pipeline, count));
+    sink.event(&started(&journal.run, &pipeline.name, &pipeline.file, count));
     let start = Instant::now();
     let history = History::new(project, &pipeline.name);
     let cancelled = stop_on_ctrl_c();
-    let tally = executor::run(&pipeline, project, &options, &sink, &|label| history.key(label), &cancelled);
+    let ended = executor::run(&pipeline, project, &options, &sink, &|label| history.key(label), &cancelled);
     let interrupted = cancelled.load(Ordering::Relaxed);
-    let tally = match tally {
-        Ok(tally) => tally,
+    let Ended { tally, facts } = match ended {
+        Ok(ended) => ended,
         Err(error) => {
             sink.event(&Event::Warning(Note::new(format!("{error:#}"))));
             sink.event(&done(&journal.run, Tally { failed: 1, ..Tally::default() }, interrupted, start));
@@ -49,6 +56,12 @@ pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
         }
     };
     record_variants(&pipeline, &journal, &sink)?;
+    if let (Some(asked), Some(facts), None) = (asked, facts, &pipeline.sweep)
+        && !interrupted
+    {
+        // A shortcut that can't be kept costs the next run some milliseconds and nothing else.
+        let _ = still::keep(&asked, project, &pipeline, &config, facts, &sink.ends());
+    }
     sink.event(&done(&journal.run, tally, interrupted, start));
     Ok(code(tally, interrupted))
 }
@@ -95,19 +108,21 @@ fn shown_by<'a>(flags: &cli::Run, pipeline: &'a Pipeline) -> Box<dyn Sink + 'a> 
     }
 }
 
-fn started(run: &str, pipeline: &Pipeline, stages: usize) -> Event {
+/// The first event of a run.
+pub fn started(run: &str, pipeline: &str, file: &str, stages: usize) -> Event {
     let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     Event::RunStarted {
         run: run.to_owned(),
-        pipeline: pipeline.name.clone(),
-        file: pipeline.file.clone(),
+        pipeline: pipeline.to_owned(),
+        file: file.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         time,
         stages,
     }
 }
 
-fn done(run: &str, tally: Tally, interrupted: bool, start: Instant) -> Event {
+/// The last event of a run.
+pub fn done(run: &str, tally: Tally, interrupted: bool, start: Instant) -> Event {
     Event::RunDone {
         run: run.to_owned(),
         ok: tally.failed == 0 && tally.skipped == 0 && !interrupted,
@@ -125,6 +140,13 @@ struct Recorder<'a> {
     journal: &'a Journal,
     shown: Box<dyn Sink + 'a>,
     ends: Mutex<Vec<StageDone>>,
+}
+
+impl Recorder<'_> {
+    /// The end of each stage so far.
+    fn ends(&self) -> Vec<StageDone> {
+        self.ends.lock().map(|ends| ends.clone()).unwrap_or_default()
+    }
 }
 
 impl Sink for Recorder<'_> {
@@ -147,12 +169,13 @@ impl Sink for Recorder<'_> {
 /// In a sweep each variant gets a record of its own, and the terminal a leaderboard.
 fn record_variants(pipeline: &Pipeline, journal: &Journal, sink: &Recorder<'_>) -> Result<()> {
     let Some(sweep) = &pipeline.sweep else { return Ok(()) };
-    let ends = sink.ends.lock().map(|ends| ends.clone()).unwrap_or_default();
+    let ends = sink.ends();
     let mut values = Vec::new();
     for (at, variant) in sweep.variants.iter().enumerate() {
         let labels: Vec<_> = variant.tasks.iter().map(|task| pipeline.tasks[*task].label.as_str()).collect();
         let own = ends.iter().filter(|end| labels.contains(&end.stage.as_str()));
-        let mut events = vec![serde_json::to_value(started(&journal.run, pipeline, labels.len()))?];
+        let mut events =
+            vec![serde_json::to_value(started(&journal.run, &pipeline.name, &pipeline.file, labels.len()))?];
         events[0]["variant"] = variant.label.clone().into();
         for end in own {
             events.push(serde_json::to_value(Event::StageDone(Box::new(end.clone())))?);

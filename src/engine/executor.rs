@@ -20,6 +20,7 @@ use super::plan::{self, History};
 use super::produce::{Bench, Job, Product, produce};
 use super::save::{self, Placed, Standing};
 use super::state::{State, Step};
+use super::still::{Facts, Ground};
 use super::store::{Loss, Output, Record, Store};
 use crate::data::Table;
 use crate::pipeline::{Edge, Pipeline, Task};
@@ -56,6 +57,15 @@ pub struct Tally {
     pub skipped: usize,
 }
 
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// What it came to.
+    pub tally: Tally,
+    /// What must hold for there to be nothing left to do; none when something was left undone.
+    pub facts: Option<Facts>,
+}
+
 /// Runs the wanted tasks of a pipeline.
 ///
 /// # Errors
@@ -67,11 +77,11 @@ pub fn run(
     sink: &dyn Sink,
     history: &History<'_>,
     cancelled: &AtomicBool,
-) -> Result<Tally> {
+) -> Result<Ended> {
     let store = Store::open(&project.cache())?;
     let files = Files::open(&store.files_log())?;
     let (sender, receiver) = channel();
-    let tally = std::thread::scope(|scope| {
+    let (tally, ground, files) = std::thread::scope(|scope| {
         let mut run = Run::new(pipeline, project, options, sink, history, &store, files);
         let spawn = |at: usize, job: Job| {
             let sender = sender.clone();
@@ -80,12 +90,14 @@ pub fn run(
         };
         run.drive(&spawn, &receiver, cancelled)?;
         run.files.settle()?;
-        Ok::<_, anyhow::Error>(run.tally)
+        Ok::<_, anyhow::Error>((run.tally, run.ground, run.files))
     })?;
     if tally.ran > 0 {
         store.sync()?;
     }
-    Ok(tally)
+    let whole = tally.failed == 0 && tally.skipped == 0;
+    let facts = if whole { store.index().and_then(|index| ground.facts(&files, index)) } else { None };
+    Ok(Ended { tally, facts })
 }
 
 type Message = (usize, Result<Product>);
@@ -149,6 +161,7 @@ struct Run<'a> {
     memory: HashMap<(usize, String), Table>,
     stopped: bool,
     tally: Tally,
+    ground: Ground,
 }
 
 struct UnderWay {
@@ -202,6 +215,7 @@ impl<'a> Run<'a> {
             memory: HashMap::new(),
             stopped: false,
             tally: Tally::default(),
+            ground: Ground::default(),
         }
     }
 
@@ -257,10 +271,16 @@ impl<'a> Run<'a> {
                 return None;
             }
         };
+        for source in &identity.sources {
+            self.ground.file(&source.path, source.digest);
+        }
+        for (pattern, found) in &identity.patterns {
+            self.ground.pattern(pattern, found.clone());
+        }
         let again = self.lost.get(&at).cloned();
         let verdict = match &again {
             Some(cause) => Err(vec![cause.clone()]),
-            None => plan::judge(task, &identity, self.store, self.options.forced[at]),
+            None => plan::judge(&identity, self.store, self.options.forced[at]),
         };
         let causes = match verdict {
             Ok(record) => {
@@ -371,6 +391,7 @@ impl<'a> Run<'a> {
             Outcome::Ran => self.tally.ran += 1,
             _ => self.tally.hit += 1,
         }
+        record.outputs.values().for_each(|output| self.ground.object(output));
         self.outputs[at] = Some(record.outputs.clone());
         self.report(at, under_way, record, outcome);
         self.lost.remove(&at);
@@ -412,6 +433,7 @@ impl<'a> Run<'a> {
             let Some(output) = record.outputs.get(port) else { continue };
             let full = self.project.root.join(path);
             let standing = save::standing(&full, output, &mut self.files, self.store)?;
+            self.ground.file(&full, output.digest);
             if standing == Standing::Same {
                 continue;
             }

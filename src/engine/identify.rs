@@ -21,6 +21,8 @@ pub struct Identity {
     pub sources: Vec<SourceFile>,
     /// What `stat` said of each of them when it was hashed.
     pub stamps: Vec<Stamp>,
+    /// Patterns among the sources, with what they matched.
+    pub patterns: Vec<(String, Vec<PathBuf>)>,
     replaced: Vec<String>,
     named: Vec<(String, Digest)>,
 }
@@ -36,15 +38,20 @@ impl Identity {
         replaced.extend(wanted.iter().map(|source| source.key.clone()));
         let mut sources = Vec::new();
         let mut stamps = Vec::new();
+        let mut patterns = Vec::new();
         for source in &wanted {
-            for (name, path) in matches(source, root)? {
+            let found = matches(source, root)?;
+            if is_pattern(&source.pattern) {
+                patterns.push((source.pattern.clone(), found.iter().map(|(_, path)| path.clone()).collect()));
+            }
+            for (name, path) in found {
                 let (digest, stamp) = files.digest(&path)?;
                 sources.push(SourceFile { key: source.key.clone(), name, path, digest });
                 stamps.push(stamp);
             }
         }
         let named = sources.iter().map(|source| (source.name.clone(), source.digest)).collect();
-        let mut identity = Self { key: Digest::of(b""), inputs, sources, stamps, replaced, named };
+        let mut identity = Self { key: Digest::of(b""), inputs, sources, stamps, patterns, replaced, named };
         identity.key = identity.manifest(task).key();
         Ok(identity)
     }
@@ -75,7 +82,7 @@ impl Identity {
 /// The files that a source means, by name, sorted: a path, or everything that a glob matches.
 fn matches(source: &Source, root: &Path) -> Result<Vec<(String, PathBuf)>> {
     let pattern = root.join(&source.pattern);
-    if !source.pattern.contains(['*', '?', '[']) {
+    if !is_pattern(&source.pattern) {
         if !pattern.exists() {
             return Err(Failure::new(format!("there is no file `{}`", source.pattern))
                 .hint("paths start at the project root, which is the current folder or `--root`")
@@ -84,19 +91,32 @@ fn matches(source: &Source, root: &Path) -> Result<Vec<(String, PathBuf)>> {
         }
         return Ok(vec![(source.pattern.clone(), pattern)]);
     }
-    let bad = |error: glob::PatternError| {
-        Failure::new(format!("`{}` is no pattern: {}", source.pattern, error.msg)).at(&source.key)
-    };
-    let mut found = Vec::new();
-    for path in glob::glob(&pattern.to_string_lossy()).map_err(bad)? {
-        let path = path?;
-        if path.is_file() {
-            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
-            found.push((name, path));
-        }
-    }
+    let found = glob(&source.pattern, root).map_err(|failure| failure.at(&source.key))?;
     if found.is_empty() {
         return Err(Failure::new(format!("no file matches `{}`", source.pattern)).at(&source.key).into());
+    }
+    let name = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
+    let mut named: Vec<_> = found.into_iter().map(|path| (name(&path), path)).collect();
+    named.sort();
+    Ok(named)
+}
+
+fn is_pattern(text: &str) -> bool {
+    text.contains(['*', '?', '['])
+}
+
+/// The files that a pattern matches, sorted.
+///
+/// # Errors
+/// When it is no pattern, or a folder can't be read.
+pub(super) fn glob(pattern: &str, root: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let bad = |error: glob::PatternError| Failure::new(format!("`{pattern}` is no pattern: {}", error.msg));
+    let mut found = Vec::new();
+    for path in glob::glob(&root.join(pattern).to_string_lossy()).map_err(bad)? {
+        let path = path.map_err(|error| Failure::new(error.to_string()))?;
+        if path.is_file() {
+            found.push(path);
+        }
     }
     found.sort();
     Ok(found)

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::digest::Digest;
+use super::files::Stamp;
 
 /// Hex digits of a key, and of a checksum.
 const KEY: usize = 64;
@@ -80,6 +81,12 @@ impl Log {
             writer.write_all(format!("\n{line}").as_bytes())?;
         }
         self.refresh()
+    }
+
+    /// What `stat` says of the file, if no other process has added to what was read.
+    pub fn stamp(&self) -> Option<Stamp> {
+        let stamp = Stamp::of(&self.path).ok()?;
+        (stamp.size == self.text.len() as u64).then_some(stamp)
     }
 
     /// Makes sure that what was appended survives a power cut.

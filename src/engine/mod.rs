@@ -2,7 +2,7 @@
 //!
 //! `manifest` turns a task into a key, `log` and `store` keep records and bytes, `files` remembers
 //! digests of files outside, `identify` finds each task's key and record, `plan` foretells,
-//! `executor` runs, `events` is what it reports. The engine sees stages only through `stage`.
+//! `executor` runs, `still` knows when there is nothing to do, `events` is what it reports. The engine sees stages only through `stage`.
 
 pub mod cause;
 pub mod digest;
@@ -17,6 +17,7 @@ pub mod plan;
 mod produce;
 mod save;
 mod state;
+pub mod still;
 pub mod store;
 
 use std::path::{Path, PathBuf};

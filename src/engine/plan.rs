@@ -99,7 +99,7 @@ fn verdict(
         Ok(identity) => identity,
         Err(error) => return Verdict::Broken(format!("{error:#}")),
     };
-    match judge(task, &identity, store, forced) {
+    match judge(&identity, store, forced) {
         Ok(record) => Verdict::UpToDate(Box::new(record)),
         Err(causes) if causes.is_empty() => Verdict::MustRun(causes_since(pipeline, task, &identity, last)),
         Err(causes) => Verdict::MustRun(causes),
@@ -107,12 +107,7 @@ fn verdict(
 }
 
 /// The record of a task that needn't run; else why it must, beyond having another key.
-pub(super) fn judge(
-    _task: &Task,
-    identity: &Identity,
-    store: &Store,
-    forced: bool,
-) -> Result<Record, Vec<Cause>> {
+pub(super) fn judge(identity: &Identity, store: &Store, forced: bool) -> Result<Record, Vec<Cause>> {
     if forced {
         return Err(vec![Cause::Forced]);
     }

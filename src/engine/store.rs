@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
+use super::files::Stamp;
 use super::log::Log;
 use crate::stage::{Metrics, PortType, Warning};
 
@@ -88,7 +89,7 @@ impl Store {
         for part in ["objects", "leases", "tmp"] {
             fs_err::create_dir_all(folder.join(part))?;
         }
-        let records = Log::open(&folder.join("records.log"))?;
+        let records = Log::open(&records_path(folder))?;
         Ok(Self { folder: folder.to_path_buf(), records: Mutex::new(records), verified: Mutex::default() })
     }
 
@@ -116,6 +117,11 @@ impl Store {
         records.append(key, record)
     }
 
+    /// What `stat` says of the index, if everything in it has been taken in.
+    pub(super) fn index(&self) -> Option<Stamp> {
+        self.records.lock().ok()?.stamp()
+    }
+
     /// Makes sure that the records survive a power cut.
     ///
     /// # Errors
@@ -126,8 +132,7 @@ impl Store {
 
     /// Where an object is.
     pub fn path(&self, digest: &Digest) -> PathBuf {
-        let hex = digest.hex();
-        self.folder.join("objects").join(&hex[..2]).join(&hex[2..])
+        object_path(&self.folder, digest)
     }
 
     /// The first output of a record that is not in the store with its size: one stat an output.
@@ -271,6 +276,25 @@ impl Store {
             let _ = fs_err::remove_file(path);
         }
     }
+}
+
+/// Where a cache folder has an object.
+pub(super) fn object_path(cache: &Path, digest: &Digest) -> PathBuf {
+    let hex = digest.hex();
+    let mut path = cache.join("objects");
+    path.push(&hex[..2]);
+    path.push(&hex[2..]);
+    path
+}
+
+/// Where a cache folder has its records.
+pub(super) fn records_path(cache: &Path) -> PathBuf {
+    cache.join("records.log")
+}
+
+/// Whether a cache folder is of the format that this custem writes.
+pub(super) fn is_known_format(cache: &Path) -> bool {
+    std::fs::read_to_string(cache.join("format")).is_ok_and(|text| text.trim() == FORMAT.to_string())
 }
 
 fn check_format(path: &Path) -> Result<()> {

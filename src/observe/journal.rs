@@ -60,8 +60,16 @@ impl Journal {
     pub fn append(&self, event: &impl Serialize) -> Result<()> {
         let mut line = serde_json::to_vec(event)?;
         line.push(b'\n');
+        self.append_lines(&line)
+    }
+
+    /// Appends whole lines in one write.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn append_lines(&self, lines: &[u8]) -> Result<()> {
         if let Ok(mut file) = self.file.lock() {
-            file.write_all(&line)?;
+            file.write_all(lines)?;
         }
         Ok(())
     }

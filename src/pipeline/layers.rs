@@ -11,25 +11,37 @@ use crate::diagnostic::{Diagnostic, Location, Problems, SourceText, did_you_mean
 /// The tables that a pipeline may have, besides the key `extends`.
 pub const TABLES: [&str; 3] = ["pipeline", "stages", "sweep"];
 
+/// A file of a pipeline as it was read.
+pub struct Layer {
+    /// Where it was opened.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    identity: PathBuf,
+    name: String,
+}
+
 /// Reads a pipeline file with everything it extends; `name` is how messages call it.
 ///
 /// # Errors
 /// When a file can't be read, isn't UTF-8 or TOML, or files extend each other in a circle.
-pub fn read(path: &Path, name: &str) -> Result<Node, Problems> {
+pub fn read(path: &Path, name: &str) -> Result<(Node, Vec<Layer>), Problems> {
     let mut chain = Vec::new();
-    read_chain(path, name, None, &mut chain)
+    let node = read_chain(path, name, None, &mut chain)?;
+    Ok((node, chain))
 }
 
 fn read_chain(
     path: &Path,
     name: &str,
     wanted_by: Option<&Location>,
-    chain: &mut Vec<(PathBuf, String)>,
+    chain: &mut Vec<Layer>,
 ) -> Result<Node, Problems> {
-    let source = source(path, name, wanted_by)?;
+    let bytes = bytes(path, name, wanted_by)?;
+    let source = source(bytes.clone(), name, wanted_by)?;
     let identity = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let seen = chain.iter().position(|(other, _)| *other == identity);
-    chain.push((identity, name.to_owned()));
+    let seen = chain.iter().position(|other| other.identity == identity);
+    chain.push(Layer { path: path.to_path_buf(), bytes, identity, name: name.to_owned() });
     if let Some(start) = seen {
         return Err(circle(&chain[start..], wanted_by).into());
     }
@@ -42,13 +54,15 @@ fn read_chain(
     Ok(merge(below, node))
 }
 
-/// The text of a pipeline file.
-fn source(path: &Path, name: &str, wanted_by: Option<&Location>) -> Result<Arc<SourceText>, Problems> {
-    let problem = |message: String| match wanted_by {
+fn problem(message: String, wanted_by: Option<&Location>) -> Diagnostic {
+    match wanted_by {
         Some(at) => Diagnostic::error(message).at(at),
         None => Diagnostic::error(message),
-    };
-    let bytes = fs_err::read(path).map_err(|error| {
+    }
+}
+
+fn bytes(path: &Path, name: &str, wanted_by: Option<&Location>) -> Result<Vec<u8>, Problems> {
+    fs_err::read(path).map_err(|error| {
         let message = match error.kind() {
             std::io::ErrorKind::NotFound => format!("there is no file `{name}`"),
             std::io::ErrorKind::IsADirectory => format!("`{name}` is a folder, not a pipeline file"),
@@ -56,12 +70,16 @@ fn source(path: &Path, name: &str, wanted_by: Option<&Location>) -> Result<Arc<S
         };
         let hint =
             "give the path of a pipeline such as `pipelines/full.toml`, or make one with `custem init`";
-        Problems::from(problem(message).hint(hint))
-    })?;
+        Problems::from(problem(message, wanted_by).hint(hint))
+    })
+}
+
+/// The text of a pipeline file.
+fn source(bytes: Vec<u8>, name: &str, wanted_by: Option<&Location>) -> Result<Arc<SourceText>, Problems> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Problems::from(
-            problem(format!("`{name}` isn't UTF-8 text: byte {at} belongs to no character"))
+            problem(format!("`{name}` isn't UTF-8 text: byte {at} belongs to no character"), wanted_by)
                 .hint("save the file as UTF-8"),
         )
     })?;
@@ -69,14 +87,10 @@ fn source(path: &Path, name: &str, wanted_by: Option<&Location>) -> Result<Arc<S
     Ok(Arc::new(SourceText { name: name.to_owned(), text }))
 }
 
-fn circle(chain: &[(PathBuf, String)], wanted_by: Option<&Location>) -> Diagnostic {
-    let names: Vec<_> = chain.iter().map(|(_, name)| format!("`{name}`")).collect();
-    let problem = Diagnostic::error(format!("files extend each other: {}", names.join(" -> ")))
-        .hint("remove one of these `extends`");
-    match wanted_by {
-        Some(at) => problem.at(at),
-        None => problem,
-    }
+fn circle(chain: &[Layer], wanted_by: Option<&Location>) -> Diagnostic {
+    let names: Vec<_> = chain.iter().map(|layer| format!("`{}`", layer.name)).collect();
+    problem(format!("files extend each other: {}", names.join(" -> ")), wanted_by)
+        .hint("remove one of these `extends`")
 }
 
 fn take_extends(node: &mut Node) -> Result<Option<Node>, Problems> {

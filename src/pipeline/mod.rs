@@ -24,6 +24,7 @@ use crate::diagnostic::{Diagnostic, Location, Problems};
 use crate::stage::Kind;
 
 pub use draft::{Draft, common_fields};
+pub use layers::Layer;
 pub use sweep::Goal;
 
 /// A checked pipeline. Tasks stand in an order in which each comes after its inputs.
@@ -44,6 +45,8 @@ pub struct Pipeline {
     pub base: Vec<Arc<Draft>>,
     /// The whole document.
     pub document: document::Node,
+    /// The files that it came from: its own first, then what it extends.
+    pub layers: Vec<Layer>,
 }
 
 /// A stage of a variant; without a sweep, a stage.
@@ -149,10 +152,16 @@ pub fn load(
     registry: &'static [Kind],
 ) -> Result<Pipeline, Problems> {
     let shown = file.to_string_lossy().into_owned();
-    let path = if file.is_absolute() || file.exists() { file.to_path_buf() } else { root.join(file) };
-    let mut document = layers::read(&path, &shown)?;
+    let (mut document, layers) = layers::read(&locate(root, file), &shown)?;
     layers::set(&mut document, sets)?;
-    check(document, shown, registry).map_err(Problems)
+    let mut pipeline = check(document, shown, registry).map_err(Problems)?;
+    pipeline.layers = layers;
+    Ok(pipeline)
+}
+
+/// Where a pipeline is: from the current folder, else from the project's root.
+pub fn locate(root: &Path, file: &Path) -> PathBuf {
+    if file.is_absolute() || file.exists() { file.to_path_buf() } else { root.join(file) }
 }
 
 fn check(
@@ -181,5 +190,5 @@ fn check(
     let (name, seed) = (head.name, head.seed);
     let wired = weave::tasks(&base, sweep, seed, &mut kinds)?;
     let weave::Wired { tasks, graph, sweep } = wired;
-    Ok(Pipeline { name, seed, file, tasks, graph, sweep, base, document })
+    Ok(Pipeline { name, seed, file, tasks, graph, sweep, base, document, layers: Vec::new() })
 }

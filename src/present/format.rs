@@ -4,6 +4,8 @@
 
 use chrono::{Datelike, NaiveDate};
 
+use crate::diagnostic::grouped;
+
 /// What stands for a missing value.
 pub const MISSING: &str = "–";
 
@@ -85,7 +87,7 @@ impl Unit {
 
 /// A whole number with separators: `1,240,512`.
 pub fn count(value: u64) -> String {
-    separated(&value.to_string())
+    grouped(value)
 }
 
 /// A number with a fixed number of decimals and separators; zero has no sign.
@@ -96,7 +98,7 @@ pub fn fixed(value: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$}", value.abs());
     let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
     let sign = if value < 0.0 && text.bytes().any(|b| (b'1'..=b'9').contains(&b)) { "−" } else { "" };
-    format!("{sign}{}{rest}", separated(whole))
+    format!("{sign}{}{rest}", grouped(whole))
 }
 
 /// A share: one decimal below 10 %, none above; what rounds to nothing or all without being so says it.
@@ -233,17 +235,6 @@ fn decimals_for(ticks: &[f64], factor: f64) -> usize {
         })
     };
     (0..6).find(exact).unwrap_or(6)
-}
-
-fn separated(digits: &str) -> String {
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ mod listing;
 mod sinks;
 
 pub use listing::{leaderboard, plan, run, runs, table, why};
-pub use sinks::{Json, Live, Plain};
+pub use sinks::{Json, Live, Plain, pages};
 
 /// How much to show.
 #[derive(Clone, Copy, Debug, Default)]

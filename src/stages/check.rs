@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::quality::rule::defaults;
 use crate::data::quality::{self, Finding, Rule, Severity};
-use crate::data::read::Problem;
-use crate::data::read::problem::count;
+use crate::diagnostic::count;
 use crate::stage::{Artifact, Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
 
 /// Holds a table against rules; the checked rows are the main output.
@@ -72,7 +71,7 @@ impl Stage for Check {
         let own = defaults(|column| table.has(column));
         let rules = if self.rules.is_empty() { &own } else { &self.rules };
         let mut progress = |fraction: f64| ctx.progress(fraction, "checking");
-        let findings = quality::examine(&table, rules, &mut progress).map_err(failure)?;
+        let findings = quality::examine(&table, rules, &mut progress)?;
         let broken: Vec<&Finding> = findings.iter().filter(|finding| !finding.passed).collect();
         let (errors, warnings): (Vec<&Finding>, Vec<&Finding>) = broken
             .into_iter()
@@ -145,14 +144,6 @@ fn summary(rules: usize, failed: usize, warned: usize) -> String {
         parts.push("all kept".to_owned());
     }
     parts.join(", ")
-}
-
-/// A problem of the data layer as a stage's own failure.
-fn failure(error: anyhow::Error) -> anyhow::Error {
-    match error.downcast::<Problem>() {
-        Ok(problem) => Failure { message: problem.message, hint: problem.hint, key: problem.key }.into(),
-        Err(error) => error,
-    }
 }
 
 #[cfg(test)]

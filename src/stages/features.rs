@@ -7,6 +7,7 @@ use toml::value::Datetime;
 
 use crate::data::features::{self, Columns, Counts, REST, Request};
 use crate::data::{Table, dates};
+use crate::diagnostic::grouped;
 use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
 
 /// Recency, frequency, spend, rhythm and preferences of every customer.
@@ -171,18 +172,6 @@ fn skipped(counts: &Counts) -> String {
 fn left_out(customers: usize) -> String {
     let (who, verb) = if customers == 1 { ("customer has", "is") } else { ("customers have", "are") };
     format!("{} {who} only refunds or zero amounts and {verb} left out", grouped(customers as u64))
-}
-
-/// A count with separators: `1,204,118`.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let groups: Vec<&str> = digits
-        .as_bytes()
-        .rchunks(3)
-        .rev()
-        .map(|group| std::str::from_utf8(group).unwrap_or_default())
-        .collect();
-    groups.join(",")
 }
 
 #[cfg(test)]

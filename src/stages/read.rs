@@ -10,8 +10,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::data::read::options::{BadRows, DateOrder, DecimalSign, Delimiter, Keep, Options, Type};
-use crate::data::read::problem::count;
-use crate::data::read::{self, File, Problem, Rows};
+use crate::data::read::{self, File, Rows};
+use crate::diagnostic::{count, grouped, quoted};
 use crate::stage::{
     Artifact, Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Source, Stage,
 };
@@ -219,20 +219,20 @@ impl Stage for Read {
         files.dedup();
         if files.is_empty() {
             let patterns: Vec<&str> = self.path.0.iter().map(String::as_str).collect();
-            let message = format!("no file matches {}", read::problem::list(&patterns));
+            let message = format!("no file matches {}", quoted(patterns, "and"));
             return Err(Failure::new(message)
                 .hint("paths are relative to the project root")
                 .at("path")
                 .into());
         }
         let mut progress = |fraction: f64| ctx.progress(fraction, "reading");
-        let ingested = read::read(&files, &self.options(), ctx.scratch(), &mut progress).map_err(failure)?;
+        let ingested = read::read(&files, &self.options(), ctx.scratch(), &mut progress)?;
         let (rows, rejected, number) = (ingested.count, ingested.rejected.rows(), files.len());
         let summary = format!(
             "{} from {}, {} rejected",
             count(rows, "row"),
             count(number as u64, "file"),
-            read::problem::grouped(rejected as u64)
+            grouped(rejected)
         );
         let main = match ingested.rows {
             Rows::Memory(table) => Artifact::Table(table),
@@ -266,14 +266,6 @@ impl Read {
             bad_rows: self.bad_rows,
             max_bad: self.max_bad,
         }
-    }
-}
-
-/// A problem of the data layer as a stage's own failure.
-fn failure(error: anyhow::Error) -> anyhow::Error {
-    match error.downcast::<Problem>() {
-        Ok(problem) => Failure { message: problem.message, hint: problem.hint, key: problem.key }.into(),
-        Err(error) => error,
     }
 }
 

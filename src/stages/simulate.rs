@@ -9,6 +9,7 @@ use toml::value::Datetime;
 use crate::data::parquet::Writer;
 use crate::data::simulate::{self, Dirt, Ids, Persona, Settings, Simulation, Weights};
 use crate::data::{Table, dates};
+use crate::diagnostic::grouped;
 use crate::stage::{Artifact, Context, Layer, Mistake, Need, Outcome, Port, PortType, Stage};
 
 /// Customers of an invented shop, what they buy, and the truth about them.
@@ -194,18 +195,6 @@ fn outcome(made: Simulation, transactions: Artifact) -> Outcome {
         .with("transactions", transactions)
         .table("customers", Table::from_batch(made.customers))
         .table("truth", Table::from_batch(made.truth))
-}
-
-/// A count with separators: `1,204,118`.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let groups: Vec<&str> = digits
-        .as_bytes()
-        .rchunks(3)
-        .rev()
-        .map(|group| std::str::from_utf8(group).unwrap_or_default())
-        .collect();
-    groups.join(",")
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Schema};
 use super::rule::{ColumnType, Rule, Severity};
 use super::value::{Bound, Scalar};
 use crate::data::columns::type_name;
-use crate::data::read::problem::Problem;
+use crate::diagnostic::Failure;
 
 /// A single check on a table.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,7 +86,7 @@ pub enum Test {
 ///
 /// # Errors
 /// When a rule names a column that isn't there, or that can't be compared with what it says.
-pub fn checks(rules: &[Rule], schema: &Schema) -> Result<Vec<Check>, Problem> {
+pub fn checks(rules: &[Rule], schema: &Schema) -> Result<Vec<Check>, Failure> {
     let mut checks = Vec::new();
     for (number, rule) in rules.iter().enumerate() {
         let meet = Meet { rule, number, schema };
@@ -106,11 +106,11 @@ struct Meet<'a> {
 }
 
 impl Meet<'_> {
-    fn find(&self, name: &str, key: &str) -> Result<usize, Problem> {
+    fn find(&self, name: &str, key: &str) -> Result<usize, Failure> {
         self.schema.index_of(name).map_err(|_| {
             let message = format!("rule {}: there is no column `{name}`", self.number + 1);
             let known = self.schema.fields().iter().map(|field| field.name().as_str());
-            Problem::unknown(message, name, known).at(format!("rules.{}.{key}", self.number))
+            Failure::unknown(message, name, known).at(format!("rules.{}.{key}", self.number))
         })
     }
 
@@ -119,7 +119,7 @@ impl Meet<'_> {
         Check { rule: self.number, name, column, severity: self.rule.severity, allowed, test }
     }
 
-    fn column(&self, name: &str, at: usize, checks: &mut Vec<Check>) -> Result<(), Problem> {
+    fn column(&self, name: &str, at: usize, checks: &mut Vec<Check>) -> Result<(), Failure> {
         let rule = self.rule;
         let rest = 1.0 - rule.mostly;
         let mut add = |check, allowed, test| checks.push(self.check(check, Some(name), allowed, test));
@@ -157,7 +157,7 @@ impl Meet<'_> {
         Ok(())
     }
 
-    fn whole_table(&self, checks: &mut Vec<Check>) -> Result<(), Problem> {
+    fn whole_table(&self, checks: &mut Vec<Check>) -> Result<(), Failure> {
         if let Some(share) = self.rule.duplicates {
             let names = &self.rule.columns;
             let columns = if names.is_empty() {
@@ -184,18 +184,18 @@ impl Meet<'_> {
         key: &str,
         fits: fn(&DataType) -> bool,
         what: &str,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Failure> {
         if fits(self.ty(at)) {
             return Ok(());
         }
         let (number, is) = (self.number + 1, type_name(self.ty(at)));
         let message = format!("rule {number}: `{key}` is for {what}, but `{name}` is {is}");
-        Err(Problem::new(message)
+        Err(Failure::new(message)
             .hint("take it off, or correct `column`")
             .at(format!("rules.{}.{key}", self.number)))
     }
 
-    fn limit(&self, at: usize, name: &str, bound: Bound, most: bool) -> Result<Test, Problem> {
+    fn limit(&self, at: usize, name: &str, bound: Bound, most: bool) -> Result<Test, Failure> {
         let key = if most { "max" } else { "min" };
         match bound {
             Bound::Number(limit) if is_number(self.ty(at)) => Ok(Test::Number { at, limit, most }),
@@ -208,14 +208,14 @@ impl Meet<'_> {
                 let (number, is) = (self.number + 1, type_name(self.ty(at)));
                 let message = format!("rule {number}: `{key}` is {bounds}, but `{name}` is {is}");
                 let key = format!("rules.{}.{key}", self.number);
-                Err(Problem::new(message)
+                Err(Failure::new(message)
                     .hint("compare numbers with numbers and timestamps with dates")
                     .at(key))
             }
         }
     }
 
-    fn among(&self, at: usize, name: &str, values: &[Scalar]) -> Result<Test, Problem> {
+    fn among(&self, at: usize, name: &str, values: &[Scalar]) -> Result<Test, Failure> {
         let ty = self.ty(at);
         let test = if is_text(ty) {
             let text =
@@ -237,7 +237,7 @@ impl Meet<'_> {
                 self.number + 1,
                 type_name(ty)
             );
-            Problem::new(message)
+            Failure::new(message)
                 .hint("list text in quotes, numbers and true or false without")
                 .at(format!("rules.{}.allowed", self.number))
         })

@@ -12,7 +12,7 @@ use super::coverage;
 use super::rule::{ColumnType, Severity};
 use super::scan::Seen;
 use crate::data::Table;
-use crate::data::read::problem::{count, grouped, list, percent};
+use crate::diagnostic::{count, grouped, listing, percent};
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq)]
@@ -166,10 +166,12 @@ fn short(value: f64) -> String {
 /// The first values of a list for a message.
 fn some<T: ToString>(values: &[T]) -> String {
     const SHOWN: usize = 6;
-    let texts: Vec<String> = values.iter().take(SHOWN).map(ToString::to_string).collect();
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let more = values.len().saturating_sub(SHOWN);
-    if more > 0 { format!("{} and {more} more", list(&texts).replace(" and ", ", ")) } else { list(&texts) }
+    let mut texts: Vec<String> =
+        values.iter().take(SHOWN).map(|value| format!("`{}`", value.to_string())).collect();
+    if values.len() > SHOWN {
+        texts.push(format!("{} more", values.len() - SHOWN));
+    }
+    listing(&texts, "and")
 }
 
 fn type_words(ty: ColumnType) -> &'static str {

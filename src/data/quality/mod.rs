@@ -20,7 +20,7 @@ use crate::data::Table;
 /// Holds a table against rules: one finding a check, in the order of the rules.
 ///
 /// # Errors
-/// A [`crate::data::read::Problem`] when a rule doesn't go with the table's columns; else when the
+/// A [`crate::diagnostic::Failure`] when a rule doesn't go with the table's columns; else when the
 /// table can't be read or `progress` fails.
 pub fn examine(
     table: &Table,

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::value::{Bound, Scalar};
-use crate::data::read::problem::Problem;
+use crate::diagnostic::Failure;
 
 /// Demands on a column or on the whole table; each of them becomes a finding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -145,11 +145,11 @@ pub struct Coverage {
 
 impl Rule {
     /// What is wrong with the rule itself, whatever the table; `at` is its position from 0.
-    pub fn mistakes(&self, at: usize) -> Vec<Problem> {
+    pub fn mistakes(&self, at: usize) -> Vec<Failure> {
         let number = at + 1;
         let problem = |(key, what, hint): Mistake| {
             let key = if key.is_empty() { format!("rules.{at}") } else { format!("rules.{at}.{key}") };
-            Problem::new(format!("rule {number}: {what}")).hint(hint).at(key)
+            Failure::new(format!("rule {number}: {what}")).hint(hint).at(key)
         };
         let found = [self.idle(), self.stray(), self.empty(), self.range(), self.volume()];
         found.into_iter().flatten().map(problem).collect()

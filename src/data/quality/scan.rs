@@ -16,7 +16,7 @@ use super::check::{Check, Test, is_text};
 use super::coverage::Days;
 use super::outliers;
 use crate::data::Table;
-use crate::data::read::problem::shown;
+use crate::diagnostic::shown;
 
 /// Rows that a finding names.
 pub const NAMED: usize = 5;

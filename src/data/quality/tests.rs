@@ -9,8 +9,8 @@ use arrow::array::{
 use arrow::datatypes::Int32Type;
 
 use super::*;
-use crate::data::read::Problem;
 use crate::data::read::date::{Order, timestamp};
+use crate::diagnostic::Failure;
 
 fn times(days: &[&str]) -> ArrayRef {
     Arc::new(
@@ -217,36 +217,36 @@ fn outliers_are_far_from_the_others() {
 #[test]
 fn rules_that_do_not_go_with_the_table() {
     let problem = |text: &str| {
-        examine(&orders(), &rules(text), &mut |_| Ok(())).unwrap_err().downcast::<Problem>().unwrap()
+        examine(&orders(), &rules(text), &mut |_| Ok(())).unwrap_err().downcast::<Failure>().unwrap()
     };
     assert_eq!(
         problem("{ rows = { min = 1 } }, { column = 'amout', min = 1 }"),
-        Problem::new("rule 2: there is no column `amout`")
+        Failure::new("rule 2: there is no column `amout`")
             .hint("did you mean `amount`?")
             .at("rules.1.column")
     );
     assert_eq!(
         problem("{ duplicates = 0, columns = ['ids'] }"),
-        Problem::new("rule 1: there is no column `ids`").hint("did you mean `id`?").at("rules.0.columns")
+        Failure::new("rule 1: there is no column `ids`").hint("did you mean `id`?").at("rules.0.columns")
     );
     let hint = "compare numbers with numbers and timestamps with dates";
     assert_eq!(
         problem("{ column = 't', min = 1 }"),
-        Problem::new("rule 1: `min` is a number, but `t` is a timestamp").hint(hint).at("rules.0.min")
+        Failure::new("rule 1: `min` is a number, but `t` is a timestamp").hint(hint).at("rules.0.min")
     );
     assert_eq!(
         problem("{ column = 'channel', max = 2023-01-01 }"),
-        Problem::new("rule 1: `max` is a date, but `channel` is text").hint(hint).at("rules.0.max")
+        Failure::new("rule 1: `max` is a date, but `channel` is text").hint(hint).at("rules.0.max")
     );
     assert_eq!(
         problem("{ column = 'amount', allowed = ['1'] }"),
-        Problem::new("rule 1: `allowed` lists other values than `amount` can have: it is a number")
+        Failure::new("rule 1: `allowed` lists other values than `amount` can have: it is a number")
             .hint("list text in quotes, numbers and true or false without")
             .at("rules.0.allowed")
     );
     assert_eq!(
         problem("{ column = 'note', outliers = 0 }"),
-        Problem::new("rule 1: `outliers` is for numbers, but `note` is text")
+        Failure::new("rule 1: `outliers` is for numbers, but `note` is text")
             .hint("take it off, or correct `column`")
             .at("rules.0.outliers")
     );

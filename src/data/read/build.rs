@@ -13,8 +13,8 @@ use hashbrown::HashMap;
 use super::column::{Column, Kind, Tally};
 use super::date::{self, Layout};
 use super::number;
-use super::problem::shown;
 use super::votes::Lean;
+use crate::diagnostic::shown;
 
 /// A filled column.
 pub struct Built {

@@ -20,9 +20,9 @@ use super::delimited::{Faults, factor, product};
 use super::infer::{self, Look};
 use super::mapping;
 use super::options::Options;
-use super::problem::{Problem, shown};
 use super::source::File;
 use crate::data::parquet;
+use crate::diagnostic::{Failure, shown};
 
 const PASSES: usize = 8;
 
@@ -66,14 +66,14 @@ pub fn read(
             }
         }
     }
-    Err(Problem::new("the files can't be read as one table").into())
+    Err(Failure::new("the files can't be read as one table").into())
 }
 
 fn open(file: &File) -> Result<Source> {
     let damaged = |error: anyhow::Error| {
         let cause = error.root_cause().to_string();
         let message = format!("`{}` is not a whole Parquet file: {}", file.name, shown(&cause));
-        Problem::new(message).hint("make or copy it again").at("path")
+        Failure::new(message).hint("make or copy it again").at("path")
     };
     let (schema, rows) = parquet::footer(&file.path).map_err(damaged)?;
     let names = schema.fields().iter().map(|field| field.name().clone()).collect();
@@ -84,7 +84,7 @@ fn plan(sources: &mut [Source], options: &Options) -> Result<(Vec<Column>, Vec<S
     let Some(first) = sources.first() else { return Ok(Default::default()) };
     if !options.names.is_empty() {
         let message = "`names` is for text files: a Parquet file names its own columns";
-        return Err(Problem::new(message).hint("use `columns` to rename them").at("names").into());
+        return Err(Failure::new(message).hint("use `columns` to rename them").at("names").into());
     }
     let (names, first_name) = (first.names.clone(), first.file.name.clone());
     let (mut columns, mut notes) = mapping::columns(&names, options, &first_name)?;
@@ -122,7 +122,7 @@ impl Source {
     }
 }
 
-fn refuse_nested(source: &Source, needed: &[usize]) -> Result<(), Problem> {
+fn refuse_nested(source: &Source, needed: &[usize]) -> Result<(), Failure> {
     for field in needed.iter().filter_map(|at| source.schema.fields().get(source.position(*at))) {
         if kind_of(field.data_type()).is_some() {
             continue;
@@ -140,7 +140,7 @@ fn refuse_nested(source: &Source, needed: &[usize]) -> Result<(), Problem> {
         };
         let message = format!("column `{}` of `{}` holds {what}", field.name(), source.file.name);
         let hint = "flatten it before, or name the columns to read with `keep` and `columns`";
-        return Err(Problem::new(message).hint(hint).at("path"));
+        return Err(Failure::new(message).hint(hint).at("path"));
     }
     Ok(())
 }
@@ -215,7 +215,7 @@ fn scan(source: &Source, columns: &[Column], mut take: impl FnMut(Part) -> Resul
     let damaged = |error: &anyhow::Error| {
         let message =
             format!("`{}` is damaged: {}", source.file.name, shown(&error.root_cause().to_string()));
-        Problem::new(message).hint("make or copy it again").at("path")
+        Failure::new(message).hint("make or copy it again").at("path")
     };
     let mut row = 0;
     for batch in parquet::read(&source.file.path, Some(indices)).map_err(|error| damaged(&error))? {

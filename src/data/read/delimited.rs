@@ -16,9 +16,10 @@ use super::charset::Blocks;
 use super::collect::{Bad, Collector, Part};
 use super::column::{Column, Kind, Origin};
 use super::fields::Fields;
-use super::problem::{Problem, count, shown};
 use super::source::Source;
 use super::split;
+use crate::diagnostic::count;
+use crate::diagnostic::{Failure, shown};
 
 /// Bytes that are read before their parts are handed out.
 const BLOCK: usize = 16 * split::PART;
@@ -95,15 +96,15 @@ fn placed((mut part, lines): (Part, u64), line: &mut u64) -> Part {
     part
 }
 
-fn open_quote(source: &Source, line: u64, text: &[u8], open: Option<usize>) -> Problem {
+fn open_quote(source: &Source, line: u64, text: &[u8], open: Option<usize>) -> Failure {
     let name = &source.file.name;
     let Some(open) = open else {
         let message = format!("`{name}` line {}: a line of more than {} MB", line + 1, LONGEST >> 20);
-        return Problem::new(message).hint("is it a table of text?").at("path");
+        return Failure::new(message).hint("is it a table of text?").at("path");
     };
     let above = split::lines(text.get(..open).unwrap_or_default());
     let message = format!("`{name}` line {}: a quote is opened and never closed", line + above + 1);
-    Problem::new(message).hint("close it, or double it where it is part of the text").at("path")
+    Failure::new(message).hint("close it, or double it where it is part of the text").at("path")
 }
 
 /// Reads a part: rows, and how many lines they took. Nothing when it isn't UTF-8.

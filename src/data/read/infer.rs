@@ -9,8 +9,8 @@ use super::column::{Column, Kind, Tally};
 use super::date::{self, Order};
 use super::number::{self, Decimal};
 use super::options::{DateOrder, DecimalSign, Options};
-use super::problem::{grouped, were};
 use super::votes::{Lean, Votes};
+use crate::diagnostic::{grouped, were};
 
 /// Share of values that must fit a kind before the others count as mistakes.
 const MAJORITY: f64 = 0.99;

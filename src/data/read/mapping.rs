@@ -4,7 +4,8 @@
 
 use super::column::{Column, Kind, Origin};
 use super::options::{Keep, Options};
-use super::problem::{Problem, list};
+use crate::diagnostic::Failure;
+use crate::diagnostic::quoted;
 
 /// The columns that other stages look for, in the order in which they stand.
 pub const ROLES: [(&str, Kind); 6] = [
@@ -26,7 +27,7 @@ pub fn columns(
     names: &[String],
     options: &Options,
     file: &str,
-) -> Result<(Vec<Column>, Vec<String>), Problem> {
+) -> Result<(Vec<Column>, Vec<String>), Failure> {
     let mut columns = Vec::new();
     let mut notes = Vec::new();
     for (ours, theirs) in &options.columns {
@@ -46,7 +47,7 @@ pub fn columns(
         }
     }
     if columns.is_empty() {
-        return Err(Problem::new(format!("no column of `{file}` is mapped or kept")).at("keep"));
+        return Err(Failure::new(format!("no column of `{file}` is mapped or kept")).at("keep"));
     }
     columns
         .sort_by_key(|column| (role(&column.name).map_or(ROLES.len(), |(at, _)| at), place(&column.origin)));
@@ -67,11 +68,11 @@ fn place(origin: &Origin) -> usize {
 }
 
 /// A column of the file, or the product of several: `Quantity * UnitPrice`.
-fn origin(ours: &str, theirs: &str, names: &[String], file: &str) -> Result<Origin, Problem> {
+fn origin(ours: &str, theirs: &str, names: &[String], file: &str) -> Result<Origin, Failure> {
     let find = |name: &str| {
         names.iter().position(|other| other == name).ok_or_else(|| {
             let message = format!("`{file}` has no column `{name}`");
-            Problem::unknown(message, name, names.iter().map(String::as_str)).at(format!("columns.{ours}"))
+            Failure::unknown(message, name, names.iter().map(String::as_str)).at(format!("columns.{ours}"))
         })
     };
     if names.iter().any(|name| name == theirs) || !theirs.contains('*') {
@@ -81,28 +82,28 @@ fn origin(ours: &str, theirs: &str, names: &[String], file: &str) -> Result<Orig
 }
 
 /// Whether an unmapped column stays; a name of custem's own is as good as mapped.
-fn kept(name: &str, names: &[String], options: &Options) -> Result<bool, Problem> {
+fn kept(name: &str, names: &[String], options: &Options) -> Result<bool, Failure> {
     match &options.keep {
         Keep::All => Ok(true),
         Keep::None => Ok(role(name).is_some() && !options.columns.contains_key(name)),
         Keep::These(these) => {
             if let Some(unknown) = these.iter().find(|this| !names.contains(this)) {
                 let message = format!("`keep` names `{unknown}`, which isn't in the file");
-                return Err(Problem::unknown(message, unknown, names.iter().map(String::as_str)).at("keep"));
+                return Err(Failure::unknown(message, unknown, names.iter().map(String::as_str)).at("keep"));
             }
             Ok(role(name).is_some() || these.iter().any(|this| this == name))
         }
     }
 }
 
-fn settle_kinds(columns: &mut [Column], options: &Options) -> Result<(), Problem> {
+fn settle_kinds(columns: &mut [Column], options: &Options) -> Result<(), Failure> {
     let known: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
     let check = |name: &String, key: String| {
         if known.contains(name) {
             return Ok(());
         }
         let message = format!("there will be no column `{name}`");
-        Err(Problem::unknown(message, name, known.iter().map(String::as_str)).at(key))
+        Err(Failure::unknown(message, name, known.iter().map(String::as_str)).at(key))
     };
     options.types.keys().try_for_each(|name| check(name, format!("types.{name}")))?;
     options.require.iter().try_for_each(|name| check(name, "require".to_owned()))?;
@@ -112,7 +113,7 @@ fn settle_kinds(columns: &mut [Column], options: &Options) -> Result<(), Problem
         let given = options.types.get(&column.name).map(|ty| Kind::from(*ty));
         if product.is_some() && given.is_some_and(|kind| kind != Kind::Float) {
             let message = format!("`{}` is a product, which can only be a float", column.name);
-            return Err(Problem::new(message).at(format!("types.{}", column.name)));
+            return Err(Failure::new(message).at(format!("types.{}", column.name)));
         }
         if let Some(kind) = given.or(role).or(product) {
             column.kind = kind;
@@ -134,13 +135,13 @@ pub fn positions(
     names: &[String],
     file: &str,
     first_file: &str,
-) -> Result<Vec<usize>, Problem> {
+) -> Result<Vec<usize>, Failure> {
     let mut positions = Vec::with_capacity(first.len());
     for (at, name) in first.iter().enumerate() {
         let found = names.iter().position(|other| other == name);
         if found.is_none() && needed.contains(&at) {
             let message = format!("`{file}` has no column `{name}`, which `{first_file}` has");
-            return Err(Problem::unknown(message, name, names.iter().map(String::as_str)).at("path"));
+            return Err(Failure::unknown(message, name, names.iter().map(String::as_str)).at("path"));
         }
         positions.push(found.unwrap_or(usize::MAX));
     }
@@ -152,7 +153,9 @@ pub fn surplus(first: &[String], names: &[String], file: &str, first_file: &str)
     let extra: Vec<&str> = names.iter().filter(|name| !first.contains(name)).map(String::as_str).collect();
     let (noun, were) = if extra.len() == 1 { ("column", "was") } else { ("columns", "were") };
     let why = format!("`{first_file}` has no such column");
-    (!extra.is_empty()).then(|| format!("{noun} {} of `{file}` {were} left out: {why}", list(&extra)))
+    (!extra.is_empty()).then(|| {
+        format!("{noun} {} of `{file}` {were} left out: {why}", quoted(extra.iter().copied(), "and"))
+    })
 }
 
 /// The columns of the first file that some column is made of.
@@ -208,13 +211,13 @@ mod tests {
         let problem = |options: &Options| columns(&names(), options, "f.csv").unwrap_err();
         assert_eq!(
             problem(&options(&[("customer_id", "CustomerId")])),
-            Problem::new("`f.csv` has no column `CustomerId`")
+            Failure::new("`f.csv` has no column `CustomerId`")
                 .hint("did you mean `CustomerID`?")
                 .at("columns.customer_id")
         );
         assert_eq!(
             problem(&options(&[("amount", "Quantity*Price")])),
-            Problem::new("`f.csv` has no column `Price`")
+            Failure::new("`f.csv` has no column `Price`")
                 .hint("there are `InvoiceNo`, `Quantity`, `UnitPrice`, `CustomerID` and `channel`")
                 .at("columns.amount")
         );
@@ -222,14 +225,14 @@ mod tests {
         wrong.types.insert("chanel".into(), Type::Text);
         assert_eq!(
             problem(&wrong),
-            Problem::new("there will be no column `chanel`")
+            Failure::new("there will be no column `chanel`")
                 .hint("did you mean `channel`?")
                 .at("types.chanel")
         );
         let keep = Options { keep: Keep::These(vec!["unit_price".into()]), ..Options::default() };
         assert_eq!(
             problem(&keep),
-            Problem::new("`keep` names `unit_price`, which isn't in the file")
+            Failure::new("`keep` names `unit_price`, which isn't in the file")
                 .hint("did you mean `UnitPrice`?")
                 .at("keep")
         );

@@ -16,7 +16,6 @@ pub mod inspect;
 pub mod mapping;
 pub mod number;
 pub mod options;
-pub mod problem;
 pub mod propose;
 pub mod rejects;
 pub mod source;
@@ -31,10 +30,11 @@ use anyhow::Result;
 
 pub use inspect::{Inspection, inspect};
 pub use options::Options;
-pub use problem::Problem;
+
 pub use source::File;
 
 use crate::data::Table;
+use crate::diagnostic::{Failure, quoted};
 use collect::{Collected, Collector};
 
 /// Files with more bytes than this together don't become a table in memory.
@@ -77,18 +77,18 @@ pub enum Format {
 /// Large files go through `scratch` instead of memory; the bytes of the table are the same.
 ///
 /// # Errors
-/// A [`Problem`] where there is advice to give: a file that can't be read, columns that don't go
+/// A [`Failure`] where there is advice to give: a file that can't be read, columns that don't go
 /// with the options, too many bad rows.
 pub fn read(files: &[File], options: &Options, scratch: &Path, progress: Progress) -> Result<Ingested> {
     let mut files = files.to_vec();
     files.sort_by(|a, b| a.name.cmp(&b.name));
     let formats = files.iter().map(format).collect::<Result<Vec<_>>>()?;
     let Some((first, format)) = files.first().zip(formats.first()) else {
-        return Err(Problem::new("there is no file to read").at("path").into());
+        return Err(Failure::new("there is no file to read").at("path").into());
     };
     if let Some((other, _)) = files.iter().zip(&formats).find(|(_, other)| *other != format) {
         let message = format!("`{}` and `{}` are of different formats", first.name, other.name);
-        return Err(Problem::new(message).hint("read them in two stages").at("path").into());
+        return Err(Failure::new(message).hint("read them in two stages").at("path").into());
     }
     let bytes = files.iter().map(|file| Ok(fs_err::metadata(&file.path)?.len())).sum::<Result<u64>>()?;
     let large = scratch.join("rows.parquet");
@@ -122,14 +122,14 @@ fn finish(
     Ok(Ingested { rows, count, rejected, notes })
 }
 
-fn no_rows(files: &[File], format: Format, options: &Options) -> Problem {
+fn no_rows(files: &[File], format: Format, options: &Options) -> Failure {
     let what = if format == Format::Text && options.header { "a header but no rows" } else { "no rows" };
     match files {
-        [one] => Problem::new(format!("`{}` has {what}", one.name)).at("path"),
+        [one] => Failure::new(format!("`{}` has {what}", one.name)).at("path"),
         many => {
             let names: Vec<&str> = many.iter().map(|file| file.name.as_str()).collect();
             let have = if what.starts_with("no") { "no rows" } else { "headers but no rows" };
-            Problem::new(format!("{} have {have}", problem::list(&names))).at("path")
+            Failure::new(format!("{} have {have}", quoted(names, "and"))).at("path")
         }
     }
 }
@@ -143,16 +143,16 @@ pub fn format(file: &File) -> Result<Format> {
     let metadata = fs_err::metadata(&file.path).map_err(|_| missing(file))?;
     if metadata.is_dir() {
         let hint = format!("name the files in it: `{}/*.csv`", name.trim_end_matches('/'));
-        return Err(Problem::new(format!("`{name}` is a folder, not a file")).hint(hint).at("path").into());
+        return Err(Failure::new(format!("`{name}` is a folder, not a file")).hint(hint).at("path").into());
     }
     if metadata.len() == 0 {
-        return Err(Problem::new(format!("`{name}` is empty")).at("path").into());
+        return Err(Failure::new(format!("`{name}` is empty")).at("path").into());
     }
     let mut handle = fs_err::File::open(&file.path)?;
     let mut magic = Vec::new();
     handle.by_ref().take(4).read_to_end(&mut magic)?;
     let refuse =
-        |what: &str, hint: &str| Err(Problem::new(format!("`{name}` {what}")).hint(hint).at("path").into());
+        |what: &str, hint: &str| Err(Failure::new(format!("`{name}` {what}")).hint(hint).at("path").into());
     match magic.as_slice() {
         b"PAR1" if ends_with_magic(&mut handle)? => Ok(Format::Parquet),
         b"PAR1" => {
@@ -174,8 +174,8 @@ pub fn format(file: &File) -> Result<Format> {
     }
 }
 
-fn missing(file: &File) -> Problem {
-    Problem::new(format!("there is no file `{}`", file.name)).at("path")
+fn missing(file: &File) -> Failure {
+    Failure::new(format!("there is no file `{}`", file.name)).at("path")
 }
 
 fn ends_with_magic(file: &mut fs_err::File) -> Result<bool> {

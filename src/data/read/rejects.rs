@@ -10,9 +10,10 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use super::Format;
 use super::collect::Bad;
 use super::options::{BadRows, Options};
-use super::problem::{Problem, count, grouped, percent, were};
 use super::source::File;
 use crate::data::Table;
+use crate::diagnostic::Failure;
+use crate::diagnostic::{count, grouped, percent, were};
 
 /// Lines that a message names.
 const NAMED: usize = 5;
@@ -34,14 +35,14 @@ impl Report<'_> {
     ///
     /// # Errors
     /// When they are more than the options allow.
-    pub fn judge(&self, options: &Options) -> Result<Option<String>, Problem> {
+    pub fn judge(&self, options: &Options) -> Result<Option<String>, Failure> {
         let Some((_, first)) = self.bad.first() else { return Ok(None) };
         let bad = self.bad.len() as u64;
         let all = bad + self.kept;
         let why = format!("{}: {}", self.lines(), describe(first));
         if options.bad_rows == BadRows::Fail {
             let message = format!("{} can't be read: {why}", count(bad, "row"));
-            return Err(Problem::new(message)
+            return Err(Failure::new(message)
                 .hint("`bad_rows = \"reject\"` leaves such rows out")
                 .at("bad_rows"));
         }
@@ -57,7 +58,7 @@ impl Report<'_> {
                 percent(options.max_bad)
             );
             let hint = "correct the file, `columns` or `types`, or raise `max_bad` to leave such rows out";
-            return Err(Problem::new(message).hint(hint).at("max_bad"));
+            return Err(Failure::new(message).hint(hint).at("max_bad"));
         }
         let (of, were) = (count(all, "row"), were(bad));
         Ok(Some(format!("{} of {of} ({}) {were} left out: {why}", grouped(bad), percent(share))))

@@ -9,8 +9,9 @@ use anyhow::{Context, Result};
 
 use super::charset::{Blocks, Charset, LABELS};
 use super::options::{Delimiter, Options};
-use super::problem::{Problem, count, list};
 use super::{date, fields, number, split};
+use crate::diagnostic::Failure;
+use crate::diagnostic::{count, quoted};
 
 /// A file to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,7 +131,7 @@ impl Source {
 /// The first cells, for messages.
 pub fn some(cells: &[String]) -> String {
     let cells: Vec<&str> = cells.iter().take(3).map(String::as_str).collect();
-    list(&cells)
+    quoted(cells, "and")
 }
 
 /// Whether cells rather are values than names: half of them are numbers or dates.
@@ -153,7 +154,7 @@ fn head(file: &File, options: &Options) -> Result<Head> {
     };
     if charset.is_ascii_compatible() && raw.contains(&0) {
         let message = format!("`{}` is not a text file: it has zero bytes", file.name);
-        return Err(Problem::new(message).hint("`read` takes delimited text and Parquet").at("path").into());
+        return Err(Failure::new(message).hint("`read` takes delimited text and Parquet").at("path").into());
     }
     let old_mac = charset.is_ascii_compatible() && !raw.contains(&b'\n') && raw.contains(&b'\r');
     let mut blocks = Blocks::open(&file.path, charset, old_mac)?;
@@ -161,7 +162,7 @@ fn head(file: &File, options: &Options) -> Result<Head> {
     let whole = bytes <= HEAD as u64;
     let text = String::from_utf8_lossy(blocks.pending()).into_owned();
     if text.trim().is_empty() {
-        return Err(Problem::new(format!("`{}` is empty", file.name)).at("path").into());
+        return Err(Failure::new(format!("`{}` is empty", file.name)).at("path").into());
     }
     Ok(Head { text, charset, old_mac, bytes, whole })
 }
@@ -175,8 +176,8 @@ fn declaration(text: &str) -> (Option<Delimiter>, usize) {
     }
 }
 
-fn unknown_encoding(label: &str) -> Problem {
-    Problem::new(format!("there is no encoding `{label}`")).hint(LABELS).at("encoding")
+fn unknown_encoding(label: &str) -> Failure {
+    Failure::new(format!("there is no encoding `{label}`")).hint(LABELS).at("encoding")
 }
 
 /// The header, and where it ends.
@@ -195,7 +196,7 @@ fn names(
     sample: &[Vec<String>],
     options: &Options,
     file: &File,
-) -> Result<Vec<String>, Problem> {
+) -> Result<Vec<String>, Failure> {
     let width = header.map_or_else(|| usual_width(sample), <[String]>::len);
     if !options.names.is_empty() {
         if options.names.len() != width {
@@ -205,7 +206,7 @@ fn names(
                 file.name,
                 count(width as u64, "column")
             );
-            return Err(Problem::new(message).at("names"));
+            return Err(Failure::new(message).at("names"));
         }
         return unique(options.names.clone(), file);
     }
@@ -222,7 +223,7 @@ fn names(
 }
 
 /// Refuses columns of the same name.
-fn unique(names: Vec<String>, file: &File) -> Result<Vec<String>, Problem> {
+fn unique(names: Vec<String>, file: &File) -> Result<Vec<String>, Failure> {
     for (at, name) in names.iter().enumerate() {
         if names.iter().take(at).any(|other| other == name) && looks_like_data(&names) {
             let message = format!(
@@ -230,7 +231,7 @@ fn unique(names: Vec<String>, file: &File) -> Result<Vec<String>, Problem> {
                 file.name,
                 some(&names)
             );
-            return Err(Problem::new(message).hint("`header = false` reads it as one").at("header"));
+            return Err(Failure::new(message).hint("`header = false` reads it as one").at("header"));
         }
         if let Some(first) = names.iter().take(at).position(|other| other == name) {
             let message = format!(
@@ -239,7 +240,7 @@ fn unique(names: Vec<String>, file: &File) -> Result<Vec<String>, Problem> {
                 nth(first),
                 nth(at)
             );
-            return Err(Problem::new(message)
+            return Err(Failure::new(message)
                 .hint("rename one in the file, or name all columns with `names`")
                 .at("path"));
         }

@@ -45,8 +45,8 @@ fn good(text: impl AsRef<[u8]>, options: &Options) -> Ingested {
     read_text(text, options).unwrap()
 }
 
-fn problem(result: Result<Ingested>) -> Problem {
-    result.map(|_| ()).unwrap_err().downcast::<Problem>().unwrap()
+fn problem(result: Result<Ingested>) -> Failure {
+    result.map(|_| ()).unwrap_err().downcast::<Failure>().unwrap()
 }
 
 fn table(ingested: &Ingested) -> &Table {

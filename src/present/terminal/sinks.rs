@@ -33,6 +33,13 @@ impl Plain {
     pub fn new(pipeline: &Pipeline, look: Look) -> Self {
         Self { lines: Lines::new(pipeline, look) }
     }
+
+    /// Lines for a run in which no stage has anything to say; `pages` are the reports that it keeps.
+    pub fn still(file: &str, pages: Vec<String>, look: Look) -> Self {
+        let kept = Mutex::new(Kept { pages, ..Kept::default() });
+        let file = file.to_owned();
+        Self { lines: Lines { look, stage: 0, kind: 0, file, pages: HashMap::new(), kept } }
+    }
 }
 
 impl Sink for Plain {
@@ -101,6 +108,14 @@ impl Sink for Live {
     }
 }
 
+/// The reports that a pipeline saves, with the stages that write them.
+pub fn pages(pipeline: &Pipeline) -> impl Iterator<Item = (String, String)> {
+    pipeline.tasks.iter().filter_map(|task| {
+        let mut paths = task.saves.iter().map(|(_, path)| path.display().to_string());
+        Some((task.label.clone(), paths.find(|path| path.ends_with(".html"))?))
+    })
+}
+
 /// Turns events into lines.
 struct Lines {
     look: Look,
@@ -122,20 +137,12 @@ struct Kept {
 impl Lines {
     fn new(pipeline: &Pipeline, look: Look) -> Self {
         let width = |text: &str| text.chars().count();
-        let page = |task: &crate::pipeline::Task| {
-            let path = task
-                .saves
-                .iter()
-                .map(|(_, path)| path.display().to_string())
-                .find(|path| path.ends_with(".html"));
-            Some((task.label.clone(), path?))
-        };
         Self {
             look,
             stage: pipeline.tasks.iter().map(|task| width(&task.label)).max().unwrap_or(0),
             kind: pipeline.tasks.iter().map(|task| width(task.draft.kind.name)).max().unwrap_or(0),
             file: pipeline.file.clone(),
-            pages: pipeline.tasks.iter().filter_map(page).collect(),
+            pages: pages(pipeline).collect(),
             kept: Mutex::default(),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, ListArray, RecordBatch, StringArray};
 use arrow::datatypes::Int32Type;
 
-use super::super::Problem;
+use super::super::Failure;
 use super::super::options::{Keep, Options};
 use super::{Folder, lines, mapped, problem, table};
 use crate::data::parquet::Writer;
@@ -52,7 +52,7 @@ fn parquet_is_mapped_and_typed() {
     );
     assert_eq!(
         problem(folder.read(&["o.parquet"], &mapped(&[("amount", "Prize")]))),
-        Problem::new("`o.parquet` has no column `Prize`").hint("did you mean `Price`?").at("columns.amount")
+        Failure::new("`o.parquet` has no column `Prize`").hint("did you mean `Price`?").at("columns.amount")
     );
 }
 
@@ -74,21 +74,21 @@ fn parquet_that_can_not_be_read() {
     let of = |name: &str| problem(folder.read(&[name], &Options::default()));
     assert_eq!(
         of("half.parquet"),
-        Problem::new("`half.parquet` is a Parquet file that has been cut off: its end is missing")
+        Failure::new("`half.parquet` is a Parquet file that has been cut off: its end is missing")
             .hint("make or copy it again")
             .at("path")
     );
     assert!(of("swapped.parquet").message.starts_with("`swapped.parquet` is not a whole Parquet file: "));
     assert_eq!(
         of("nested.parquet"),
-        Problem::new("column `items` of `nested.parquet` holds lists")
+        Failure::new("column `items` of `nested.parquet` holds lists")
             .hint("flatten it before, or name the columns to read with `keep` and `columns`")
             .at("path")
     );
-    assert_eq!(of("none.parquet"), Problem::new("`none.parquet` has no rows").at("path"));
+    assert_eq!(of("none.parquet"), Failure::new("`none.parquet` has no rows").at("path"));
     assert_eq!(
         problem(folder.read(&["a.csv", "none.parquet"], &Options::default())),
-        Problem::new("`a.csv` and `none.parquet` are of different formats")
+        Failure::new("`a.csv` and `none.parquet` are of different formats")
             .hint("read them in two stages")
             .at("path")
     );

@@ -2,7 +2,7 @@
 
 use super::super::collect::Collected;
 use super::super::options::{BadRows, Delimiter, Options};
-use super::super::{File, Problem, text};
+use super::super::{Failure, File, text};
 use super::{Folder, good, lines, problem, read_text, table};
 
 #[test]
@@ -15,7 +15,7 @@ fn latin_1_is_found_out_and_reported() {
     let options = Options { encoding: Some("klingon".into()), ..Options::default() };
     assert_eq!(
         problem(read_text("a,b\n1,2\n", &options)),
-        Problem::new("there is no encoding `klingon`")
+        Failure::new("there is no encoding `klingon`")
             .hint("use `utf-8`, `windows-1252` or `utf-16le`")
             .at("encoding")
     );
@@ -60,7 +60,7 @@ fn bad_rows_are_rejected_with_their_lines() {
     let options = Options { max_bad: 0.01, ..Options::default() };
     assert_eq!(
         problem(read_text(&text, &options)),
-        Problem::new(
+        Failure::new(
             "3 of 104 rows (2.9 %) can't be read, more than `max_bad` allows (1 %): lines 102, 103, 105 of `f.csv`: `amount` is `abc`, not a number"
         )
         .hint("correct the file, `columns` or `types`, or raise `max_bad` to leave such rows out")
@@ -69,7 +69,7 @@ fn bad_rows_are_rejected_with_their_lines() {
     let options = Options { bad_rows: BadRows::Fail, ..Options::default() };
     assert_eq!(
         problem(read_text(&text, &options)),
-        Problem::new("3 rows can't be read: lines 102, 103, 105 of `f.csv`: `amount` is `abc`, not a number")
+        Failure::new("3 rows can't be read: lines 102, 103, 105 of `f.csv`: `amount` is `abc`, not a number")
             .hint("`bad_rows = \"reject\"` leaves such rows out")
             .at("bad_rows")
     );
@@ -96,11 +96,11 @@ fn runs_of_blanks_and_no_header() {
     let options = Options { names: vec!["a".into()], ..options };
     assert_eq!(
         problem(read_text(text, &options)),
-        Problem::new("`names` has 1 name, but `f.csv` has 5 columns").at("names")
+        Failure::new("`names` has 1 name, but `f.csv` has 5 columns").at("names")
     );
     assert_eq!(
         problem(read_text(text, &Options::default())),
-        Problem::new(
+        Failure::new(
             "the first line of `f.csv` looks like a row (`00001`, `1` and `19970101`), not a header"
         )
         .hint("`header = false` reads it as one")
@@ -126,7 +126,7 @@ fn files_are_put_together_by_name() {
     assert_eq!(ingested.notes, ["column `extra` of `b.csv` was left out: `a.csv` has no such column"]);
     assert_eq!(
         problem(folder.read(&["a.csv", "c.csv"], &Options::default())),
-        Problem::new("`c.csv` has no column `amount`, which `a.csv` has")
+        Failure::new("`c.csv` has no column `amount`, which `a.csv` has")
             .hint("did you mean `amont`?")
             .at("path")
     );
@@ -148,54 +148,54 @@ fn files_that_are_no_tables() {
     ]);
     fs_err::create_dir(folder.path().join("sub")).unwrap();
     let of = |name: &str| problem(folder.read(&[name], &Options::default()));
-    assert_eq!(of("empty.csv"), Problem::new("`empty.csv` is empty").at("path"));
-    assert_eq!(of("blank.csv"), Problem::new("`blank.csv` is empty").at("path"));
-    assert_eq!(of("header.csv"), Problem::new("`header.csv` has a header but no rows").at("path"));
+    assert_eq!(of("empty.csv"), Failure::new("`empty.csv` is empty").at("path"));
+    assert_eq!(of("blank.csv"), Failure::new("`blank.csv` is empty").at("path"));
+    assert_eq!(of("header.csv"), Failure::new("`header.csv` has a header but no rows").at("path"));
     assert_eq!(
         of("twice.csv"),
-        Problem::new("`twice.csv` has two columns named `id`: the 1st and the 3rd")
+        Failure::new("`twice.csv` has two columns named `id`: the 1st and the 3rd")
             .hint("rename one in the file, or name all columns with `names`")
             .at("path")
     );
     assert_eq!(
         of("open.csv"),
-        Problem::new("`open.csv` line 3: a quote is opened and never closed")
+        Failure::new("`open.csv` line 3: a quote is opened and never closed")
             .hint("close it, or double it where it is part of the text")
             .at("path")
     );
     assert_eq!(
         of("image.csv"),
-        Problem::new("`image.csv` is not a text file: it has zero bytes")
+        Failure::new("`image.csv` is not a text file: it has zero bytes")
             .hint("`read` takes delimited text and Parquet")
             .at("path")
     );
     assert_eq!(
         of("book.csv"),
-        Problem::new("`book.csv` is a zip archive or an Excel workbook")
+        Failure::new("`book.csv` is a zip archive or an Excel workbook")
             .hint("save it as CSV, or unpack it first")
             .at("path")
     );
     assert_eq!(
         of("zip.csv"),
-        Problem::new("`zip.csv` is compressed with gzip").hint("unpack it first: `gunzip`").at("path")
+        Failure::new("`zip.csv` is compressed with gzip").hint("unpack it first: `gunzip`").at("path")
     );
     assert_eq!(
         of("text.parquet"),
-        Problem::new("`text.parquet` is no Parquet file")
+        Failure::new("`text.parquet` is no Parquet file")
             .hint("give a text file another ending, such as `.csv`")
             .at("path")
     );
     assert_eq!(
         of("magic.parquet"),
-        Problem::new("`magic.parquet` is a Parquet file that has been cut off: its end is missing")
+        Failure::new("`magic.parquet` is a Parquet file that has been cut off: its end is missing")
             .hint("make or copy it again")
             .at("path")
     );
     assert_eq!(
         of("sub"),
-        Problem::new("`sub` is a folder, not a file").hint("name the files in it: `sub/*.csv`").at("path")
+        Failure::new("`sub` is a folder, not a file").hint("name the files in it: `sub/*.csv`").at("path")
     );
-    assert_eq!(of("none.csv"), Problem::new("there is no file `none.csv`").at("path"));
+    assert_eq!(of("none.csv"), Failure::new("there is no file `none.csv`").at("path"));
 }
 
 #[test]

@@ -1,0 +1,111 @@
+//! A run that has nothing to do: answered at once, recorded and shown like any other.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use super::run::{done, started};
+use crate::cli;
+use crate::engine::Project;
+use crate::engine::digest::Digest;
+use crate::engine::events::{Event, Outcome, Sink, StageDone};
+use crate::engine::executor::Tally;
+use crate::engine::still::{self, Facts};
+use crate::observe::journal::Journal;
+use crate::pipeline::{self, Pipeline};
+use crate::present::terminal::{self, Json, Plain};
+
+/// What a run says when every stage comes from the cache.
+#[derive(Serialize, Deserialize)]
+struct Said<'n> {
+    /// The resolved pipeline.
+    config: &'n str,
+    /// The pipeline's name.
+    name: &'n str,
+    /// Its file as the user spelled it.
+    file: &'n str,
+    /// How many stages it has.
+    stages: usize,
+    /// The reports that it saves.
+    pages: Vec<String>,
+    /// The end of each stage, an event a line.
+    lines: &'n str,
+}
+
+/// What identifies the command, where a run of it may be answered at once: not with `--force`, nor where
+/// the stages that came from the cache are to be listed.
+pub fn asked(flags: &cli::Run, project: &Project) -> Option<Digest> {
+    if !flags.force.is_empty() || flags.dry_run || flags.verbose {
+        return None;
+    }
+    let file = flags.target.pipeline.as_ref()?;
+    let path = pipeline::locate(&project.root, file);
+    let mut words = vec![path.to_str()?, file.to_str()?, "set"];
+    words.extend(flags.target.set.iter().map(String::as_str));
+    words.push("until");
+    words.extend(flags.until.iter().map(String::as_str));
+    still::asked(project, &words)
+}
+
+/// Answers a command that has nothing to do; whether it could.
+///
+/// # Errors
+/// When the run can't be recorded.
+pub fn answer(asked: &Digest, flags: &cli::Run, project: &Project) -> Result<bool> {
+    let start = Instant::now();
+    let Some(note) = still::note(project, asked) else { return Ok(false) };
+    let Some(said) = still::said::<Said<'_>>(&note, project) else { return Ok(false) };
+    let journal = Journal::start(&project.experiments())?;
+    journal.config(said.config)?;
+    let first = started(&journal.run, said.name, said.file, said.stages);
+    let tally = Tally { hit: said.stages, ..Tally::default() };
+    let last = done(&journal.run, tally, false, start);
+    journal.append(&first)?;
+    journal.append_lines(said.lines.as_bytes())?;
+    journal.append(&last)?;
+    let look = terminal::Look { verbose: false, quiet: flags.quiet };
+    let shown: &dyn Sink = if flags.json { &Json } else { &Plain::still(said.file, said.pages, look) };
+    shown.event(&first);
+    if flags.json {
+        anstream::print!("{}", said.lines);
+    }
+    shown.event(&last);
+    Ok(true)
+}
+
+/// Writes down that a run left nothing to do, for the next one.
+///
+/// # Errors
+/// When the disk is full.
+pub fn keep(
+    asked: &Digest,
+    project: &Project,
+    pipeline: &Pipeline,
+    config: &str,
+    facts: Facts,
+    ends: &[StageDone],
+) -> Result<()> {
+    // A stage whose bytes were lost on the way ended twice; the last time counts.
+    let last: HashMap<&str, usize> =
+        ends.iter().enumerate().map(|(at, end)| (end.stage.as_str(), at)).collect();
+    let mut lines = Vec::new();
+    for (_, end) in ends.iter().enumerate().filter(|(at, end)| last.get(end.stage.as_str()) == Some(at)) {
+        let hit = StageDone { outcome: Outcome::Hit, because: Vec::new(), ..end.clone() };
+        serde_json::to_writer(&mut lines, &Event::StageDone(Box::new(hit)))?;
+        lines.push(b'\n');
+    }
+    let saved = |stage: &String| ends.iter().any(|end| end.stage == *stage);
+    let said = Said {
+        config,
+        name: &pipeline.name,
+        file: &pipeline.file,
+        stages: last.len(),
+        pages: terminal::pages(pipeline).filter(|(stage, _)| saved(stage)).map(|(_, page)| page).collect(),
+        lines: str::from_utf8(&lines)?,
+    };
+    let layers: Vec<_> =
+        pipeline.layers.iter().map(|layer| (layer.path.clone(), Digest::of(&layer.bytes))).collect();
+    still::keep(project, asked, &layers, facts, said)
+}

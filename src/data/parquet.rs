@@ -14,6 +14,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::basic::Compression;
+use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use crate::data::table::{Batches, CHUNK};
@@ -42,7 +43,7 @@ impl Writer {
     /// # Errors
     /// When the batch has another schema or the disk is full.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        Ok(self.inner.write(batch)?)
+        self.inner.write(batch).map_err(cause)
     }
 
     /// Writes the footer; without it the file is no Parquet file.
@@ -50,8 +51,19 @@ impl Writer {
     /// # Errors
     /// When the disk is full.
     pub fn finish(self) -> Result<()> {
-        self.inner.close()?;
+        self.inner.close().map_err(cause)?;
         Ok(())
+    }
+}
+
+/// A failed write as the system reports it, without the wrapping that says it a second time.
+fn cause(error: ParquetError) -> anyhow::Error {
+    match error {
+        ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
+            Ok(io) => (*io).into(),
+            Err(inner) => ParquetError::External(inner).into(),
+        },
+        other => other.into(),
     }
 }
 

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::relational;
+use crate::diagnostic::plural;
 use crate::stage::{Context, Failure, Layer, Need, Outcome, Port, PortType, Ref, Stage};
 
 /// Runs a SQL query over named tables (needs a custem built with `--features sql`).
@@ -49,7 +50,7 @@ impl Stage for Sql {
                 Failure::new(format!("the query fails: {message}")).at("query")
             }
         })?;
-        let summary = format!("{} rows x {}", rows.rows(), rows.schema().fields().len());
+        let summary = format!("{} x {}", plural(rows.rows(), "row"), rows.schema().fields().len());
         let count = rows.rows();
         #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
         let metric = count as f64;

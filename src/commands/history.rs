@@ -11,44 +11,58 @@ use crate::observe::runs::{self, Run};
 /// How many runs back a task is looked for.
 const DEPTH: usize = 50;
 
-/// The past runs of a pipeline, newest first.
+/// The past runs of a pipeline, newest first, read as far back as they are asked about.
 pub struct History {
     experiments: PathBuf,
     pipeline: String,
-    loaded: RefCell<Option<HashMap<String, Digest>>>,
+    past: RefCell<Option<Past>>,
+}
+
+/// What has been read, and the runs that have not.
+struct Past {
+    keys: HashMap<String, Digest>,
+    /// Newest last.
+    unread: Vec<String>,
 }
 
 impl History {
     /// The past of a pipeline by its name.
     pub fn new(project: &Project, pipeline: &str) -> Self {
         let (experiments, pipeline) = (project.experiments(), pipeline.to_owned());
-        Self { experiments, pipeline, loaded: RefCell::new(None) }
+        Self { experiments, pipeline, past: RefCell::new(None) }
     }
 
     /// The key that a task had when it last came out well.
     pub fn key(&self, label: &str) -> Option<Digest> {
-        let mut loaded = self.loaded.borrow_mut();
-        loaded.get_or_insert_with(|| self.load()).get(label).copied()
+        let mut past = self.past.borrow_mut();
+        let past = past.get_or_insert_with(|| Past { keys: HashMap::new(), unread: self.runs() });
+        while !past.keys.contains_key(label) {
+            let run = past.unread.pop()?;
+            self.read(&run, &mut past.keys);
+        }
+        past.keys.get(label).copied()
     }
 
-    fn load(&self) -> HashMap<String, Digest> {
-        let mut keys = HashMap::new();
-        let names = runs::names(&self.experiments);
-        let whole = names.iter().rev().filter(|name| !name.contains('.'));
-        for run in whole.filter_map(|name| Run::read(&self.experiments, name).ok()).take(DEPTH) {
-            if run.overview().pipeline != self.pipeline {
-                continue;
-            }
-            for line in
-                run.of("stage_done").filter(|line| matches!(line["outcome"].as_str(), Some("ran" | "hit")))
+    /// The names of the runs that count, newest last.
+    fn runs(&self) -> Vec<String> {
+        let mut names = runs::names(&self.experiments);
+        names.retain(|name| !name.contains('.'));
+        names.split_off(names.len().saturating_sub(DEPTH))
+    }
+
+    fn read(&self, run: &str, keys: &mut HashMap<String, Digest>) {
+        let Ok(run) = Run::read(&self.experiments, run) else { return };
+        if run.overview().pipeline != self.pipeline {
+            return;
+        }
+        for line in
+            run.of("stage_done").filter(|line| matches!(line["outcome"].as_str(), Some("ran" | "hit")))
+        {
+            if let (Some(stage), Some(key)) = (line["stage"].as_str(), line["key"].as_str())
+                && let Ok(key) = key.parse()
             {
-                if let (Some(stage), Some(key)) = (line["stage"].as_str(), line["key"].as_str())
-                    && let Ok(key) = key.parse()
-                {
-                    keys.entry(stage.to_owned()).or_insert(key);
-                }
+                keys.entry(stage.to_owned()).or_insert(key);
             }
         }
-        keys
     }
 }

@@ -64,7 +64,7 @@ pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
         && !interrupted
     {
         // A shortcut that can't be kept costs the next run some milliseconds and nothing else.
-        let _ = still::keep(&asked, project, &pipeline, config, facts, &sink.ends());
+        let _ = still::keep(&asked, project, &pipeline, &config, facts, &sink.ends());
     }
     sink.event(&done(&journal.run, tally, interrupted, start));
     Ok(code(tally, interrupted))

@@ -19,19 +19,19 @@ use crate::present::terminal::{self, Json, Plain};
 
 /// What a run says when every stage comes from the cache.
 #[derive(Serialize, Deserialize)]
-struct Said {
+struct Said<'n> {
     /// The resolved pipeline.
-    config: String,
+    config: &'n str,
     /// The pipeline's name.
-    name: String,
+    name: &'n str,
     /// Its file as the user spelled it.
-    file: String,
+    file: &'n str,
     /// How many stages it has.
     stages: usize,
     /// The reports that it saves.
     pages: Vec<String>,
     /// The end of each stage, an event a line.
-    lines: String,
+    lines: &'n str,
 }
 
 /// What identifies the command, where a run of it may be answered at once: not with `--force`, nor where
@@ -55,20 +55,18 @@ pub fn asked(flags: &cli::Run, project: &Project) -> Option<Digest> {
 /// When the run can't be recorded.
 pub fn answer(asked: &Digest, flags: &cli::Run, project: &Project) -> Result<bool> {
     let start = Instant::now();
-    let Some(said) = still::find::<Said>(project, asked) else { return Ok(false) };
+    let Some(note) = still::note(project, asked) else { return Ok(false) };
+    let Some(said) = still::said::<Said<'_>>(&note, project) else { return Ok(false) };
     let journal = Journal::start(&project.experiments())?;
-    journal.config(&said.config)?;
-    let first = started(&journal.run, &said.name, &said.file, said.stages);
+    journal.config(said.config)?;
+    let first = started(&journal.run, said.name, said.file, said.stages);
     let tally = Tally { hit: said.stages, ..Tally::default() };
     let last = done(&journal.run, tally, false, start);
-    let mut lines = serde_json::to_vec(&first)?;
-    lines.push(b'\n');
-    lines.extend_from_slice(said.lines.as_bytes());
-    serde_json::to_writer(&mut lines, &last)?;
-    lines.push(b'\n');
-    journal.append_lines(&lines)?;
+    journal.append(&first)?;
+    journal.append_lines(said.lines.as_bytes())?;
+    journal.append(&last)?;
     let look = terminal::Look { verbose: false, quiet: flags.quiet };
-    let shown: &dyn Sink = if flags.json { &Json } else { &Plain::still(&said.file, said.pages, look) };
+    let shown: &dyn Sink = if flags.json { &Json } else { &Plain::still(said.file, said.pages, look) };
     shown.event(&first);
     if flags.json {
         anstream::print!("{}", said.lines);
@@ -85,7 +83,7 @@ pub fn keep(
     asked: &Digest,
     project: &Project,
     pipeline: &Pipeline,
-    config: String,
+    config: &str,
     facts: Facts,
     ends: &[StageDone],
 ) -> Result<()> {
@@ -101,11 +99,11 @@ pub fn keep(
     let saved = |stage: &String| ends.iter().any(|end| end.stage == *stage);
     let said = Said {
         config,
-        name: pipeline.name.clone(),
-        file: pipeline.file.clone(),
+        name: &pipeline.name,
+        file: &pipeline.file,
         stages: last.len(),
         pages: terminal::pages(pipeline).filter(|(stage, _)| saved(stage)).map(|(_, page)| page).collect(),
-        lines: String::from_utf8(lines)?,
+        lines: str::from_utf8(&lines)?,
     };
     let layers: Vec<_> =
         pipeline.layers.iter().map(|layer| (layer.path.clone(), Digest::of(&layer.bytes))).collect();

@@ -8,6 +8,7 @@ pub mod features;
 pub mod parquet;
 pub mod quality;
 pub mod read;
+#[cfg(feature = "sql")]
 pub mod relational;
 pub mod scan;
 pub mod series;

@@ -22,6 +22,9 @@ use super::store::{self, Output};
 /// So many notes are kept; the oldest go first.
 const MOST: usize = 64;
 
+/// From so many objects on, a second thread pays.
+const WORTH_A_THREAD: usize = 200;
+
 /// What a run rests on, gathered while it goes.
 #[derive(Debug, Default)]
 pub struct Ground {
@@ -76,25 +79,37 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Whether all of it still holds; half of the questions to the file system go to a second thread.
     fn hold(&self, project: &Project) -> bool {
         let cache = project.cache();
-        let stamped = |path: &Path, stamp: &Stamp| Stamp::of(path).is_ok_and(|now| now == *stamp);
         let there = |(digest, bytes): &(Digest, u64)| {
             let object = std::fs::metadata(store::object_path(&cache, digest));
             object.is_ok_and(|meta| meta.len() == *bytes)
         };
+        let objects = || self.objects.iter().all(there);
+        if self.objects.len() < WORTH_A_THREAD {
+            return self.outside_holds(project, &cache) && objects();
+        }
+        std::thread::scope(|scope| {
+            let objects = scope.spawn(objects);
+            self.outside_holds(project, &cache) && objects.join().unwrap_or(false)
+        })
+    }
+
+    /// Whether pipelines, sources, saved files and the index are as they were.
+    fn outside_holds(&self, project: &Project, cache: &Path) -> bool {
+        let stamped = |path: &Path, stamp: &Stamp| Stamp::of(path).is_ok_and(|now| now == *stamp);
         let as_before = |(pattern, found): &(String, Vec<PathBuf>)| {
             identify::glob(pattern, &project.root).is_ok_and(|now| now == *found)
         };
         let same_text = |(path, digest): &(PathBuf, Digest)| {
             fs_err::read(path).is_ok_and(|bytes| Digest::of(&bytes) == *digest)
         };
-        store::is_known_format(&cache)
+        store::is_known_format(cache)
             && self.layers.iter().all(same_text)
-            && stamped(&store::records_path(&cache), &self.records)
+            && stamped(&store::records_path(cache), &self.records)
             && self.patterns.iter().all(as_before)
             && self.files.iter().all(|(path, stamp)| stamped(path, stamp))
-            && self.objects.iter().all(there)
     }
 }
 
@@ -117,10 +132,14 @@ pub fn asked(project: &Project, words: &[&str]) -> Option<Digest> {
     Some(Digest::of(&postcard::to_stdvec(&all).ok()?))
 }
 
-/// What was said when there was nothing to do, if that still holds.
-pub fn find<Said: for<'de> Deserialize<'de>>(project: &Project, asked: &Digest) -> Option<Said> {
-    let bytes = std::fs::read(path(project, asked)).ok()?;
-    let (sum, body) = bytes.split_at_checked(32)?;
+/// The note for a command, if there is one; `said` takes it apart.
+pub fn note(project: &Project, asked: &Digest) -> Option<Vec<u8>> {
+    fs_err::read(path(project, asked)).ok()
+}
+
+/// What a note says, if it is whole and everything that it rests on still holds.
+pub fn said<'n, Said: Deserialize<'n>>(note: &'n [u8], project: &Project) -> Option<Said> {
+    let (sum, body) = note.split_at_checked(32)?;
     if Digest::of(body).as_bytes() != sum {
         return None;
     }

@@ -155,14 +155,32 @@ pub fn counted(number: usize, one: &str, many: &str) -> String {
     format!("{} {}", count(number as u64), if number == 1 { one } else { many })
 }
 
-/// A column's name as words: `mean_amount` is `mean amount`, `tenure_days` is `tenure in days`.
+/// A column's name as words: `mean_amount` is `amount per purchase`, `channel_web` is `channel: web`,
+/// `age_days` is `age in days`.
 pub fn words(column: &str) -> String {
-    match (column, column.strip_suffix("_days")) {
-        ("recency_days", _) => "days since last purchase".to_owned(),
-        ("frequency", _) => "purchases".to_owned(),
-        ("monetary", _) => "total spend".to_owned(),
-        (_, Some(start)) => format!("{} in days", start.replace('_', " ")),
-        _ => column.replace('_', " "),
+    let known = match column {
+        "recency_days" => "days since last purchase",
+        "frequency" => "purchases",
+        "monetary" => "total spend",
+        "mean_amount" => "amount per purchase",
+        "std_amount" => "spread of amounts",
+        "tenure_days" => "days as a customer",
+        "mean_gap_days" => "days between purchases",
+        "std_gap_days" => "spread of days between",
+        "local_share" => "local purchases",
+        _ => return unknown(column),
+    };
+    known.to_owned()
+}
+
+fn unknown(column: &str) -> String {
+    let spaced = |text: &str| text.replace('_', " ");
+    let value = |start: &str| column.strip_prefix(start).filter(|value| !value.is_empty());
+    match (value("channel_"), value("category_"), column.strip_suffix("_days")) {
+        (Some(channel), ..) => format!("channel: {}", spaced(channel)),
+        (_, Some(category), _) => format!("category: {}", spaced(category)),
+        (.., Some(start)) => format!("{} in days", spaced(start)),
+        _ => spaced(column),
     }
 }
 
@@ -305,8 +323,10 @@ mod tests {
 
     #[test]
     fn columns_become_words() {
-        assert_eq!(words("mean_gap_days"), "mean gap in days");
-        assert_eq!(words("channel_web"), "channel web");
+        assert_eq!(words("mean_gap_days"), "days between purchases");
+        assert_eq!(words("channel_in_store"), "channel: in store");
+        assert_eq!(words("channel_"), "channel ");
+        assert_eq!(words("shelf_days"), "shelf in days");
         assert_eq!(words("recency_days"), "days since last purchase");
         assert_eq!(sentence("élan"), "Élan");
     }

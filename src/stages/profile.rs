@@ -43,7 +43,7 @@ impl Default for Profile {
 
 impl Stage for Profile {
     const KIND: &'static str = "profile";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const LAYER: Layer = Layer::Model;
 
     fn needs(&self) -> Vec<Need> {

@@ -6,9 +6,13 @@ use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::data::relational;
+#[cfg(feature = "sql")]
+use crate::data::relational::query;
 use crate::diagnostic::plural;
-use crate::stage::{Context, Failure, Layer, Need, Outcome, Port, PortType, Ref, Stage};
+use crate::stage::{Context, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
+
+const NOT_BUILT: &str = "this custem was built without SQL";
+const HOW_TO_BUILD: &str = "build it with `cargo build --release --features sql`";
 
 /// Runs a SQL query over named tables (needs a custem built with `--features sql`).
 ///
@@ -37,23 +41,34 @@ impl Stage for Sql {
         vec![Port::new("rows", PortType::Table)]
     }
 
+    fn check(&self) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        if !cfg!(feature = "sql") {
+            mistakes.push(Mistake::new("kind", NOT_BUILT).hint(HOW_TO_BUILD));
+        }
+        if self.query.trim().is_empty() {
+            mistakes.push(Mistake::new("query", "the query is empty"));
+        }
+        mistakes
+    }
+
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {
         let mut tables = Vec::with_capacity(self.inputs.len());
         for name in self.inputs.keys() {
             tables.push((name.as_str(), ctx.path(&format!("inputs.{name}"))?));
         }
-        let rows = relational::query(&self.query, &tables).map_err(|error| match error {
-            relational::Error::NotBuilt => Failure::new("this custem was built without SQL")
-                .hint("build it with `cargo build --release --features sql`")
-                .at("kind"),
-            relational::Error::Query(message) => {
-                Failure::new(format!("the query fails: {message}")).at("query")
-            }
-        })?;
-        let summary = format!("{} x {}", plural(rows.rows(), "row"), rows.schema().fields().len());
+        let rows = query(&self.query, &tables)?;
+        let summary =
+            format!("{} x {}", plural(rows.rows(), "row"), plural(rows.schema().fields().len(), "column"));
         let count = rows.rows();
         #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
         let metric = count as f64;
         Ok(Outcome::new(summary).table("rows", rows).metric("rows", metric))
     }
+}
+
+/// Where SQL isn't built in, `check` has refused the stage already.
+#[cfg(not(feature = "sql"))]
+fn query(_query: &str, _tables: &[(&str, std::path::PathBuf)]) -> Result<crate::data::Table> {
+    Err(crate::stage::Failure::new(NOT_BUILT).hint(HOW_TO_BUILD).at("kind").into())
 }

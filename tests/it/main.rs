@@ -11,6 +11,7 @@ mod language;
 mod output;
 mod pipelines;
 mod project;
+mod sql;
 mod still;
 mod sweep;
 mod tidy;

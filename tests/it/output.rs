@@ -77,24 +77,6 @@ fn kinds_are_listed_with_their_parameters() {
 }
 
 #[test]
-fn sql_without_sql_says_how_to_get_it() {
-    let project = Project::with(
-        "[stages.a]\nkind = \"simulate\"\ncustomers = 5\nstart = 2024-01-01\nend = 2024-03-31\n[stages.q]\nkind = \"sql\"\nquery = \"select count(*) as n from t\"\ninputs = { t = \"a\" }\n",
-    );
-    let ran = project.custem(&["run", "p.toml"]);
-    if cfg!(feature = "sql") {
-        assert_eq!(ran.code, 0, "{}", ran.err);
-    } else {
-        assert_eq!(ran.code, 1);
-        assert!(
-            ran.err.contains("this custem was built without SQL") && ran.err.contains("--features sql"),
-            "{}",
-            ran.err
-        );
-    }
-}
-
-#[test]
 fn interrupted_it_ends_with_130_and_keeps_what_is_done() {
     let project =
         Project::with(&format!("{ONE}[stages.slow]\nkind = \"command\"\ncommand = [\"sleep\", \"30\"]\n"));

@@ -13,6 +13,9 @@ use crate::present::theme::{self, AXIS, INK, REST, Rgb, size};
 /// Names beyond this number are left out, and the subtitle says so.
 const MOST: usize = 40;
 
+/// Height of a line of a name.
+const LINE: f64 = 1.2 * size::LABEL;
+
 /// One value a name.
 #[derive(Clone, Debug)]
 pub struct Measure {
@@ -103,21 +106,26 @@ impl Bars {
 
     fn rows(&self, drawing: &mut Drawing, (low, high): (f64, f64)) {
         let names = self.names.iter().take(MOST).map(|name| text::clean(name));
-        let room = drawing.width * 0.36;
-        let names: Vec<_> = names.map(|name| text::fit(&name, size::LABEL, false, room)).collect();
+        // Two bars leave the height for a name of two lines.
+        let (lines, room) = if self.measures.len() > 1 { (2, 0.36) } else { (1, 0.42) };
+        let room = drawing.width * room;
+        let names: Vec<_> = names.map(|name| text::wrap(&name, size::LABEL, false, room, lines)).collect();
         let texts: Vec<_> = self.measures.iter().map(|measure| self.unit.alike(&measure.values)).collect();
         let margin = texts.iter().map(|texts| widest(texts)).fold(0.0, f64::max) + 8.0;
-        let left = PADDING + widest(&names) + 8.0;
+        let left = PADDING + widest(&names.concat()) + 8.0;
         let from = left + if low < 0.0 { margin } else { 0.0 };
         let scale = Scale::linear(low, high, from, (drawing.width - PADDING - margin).max(from + 1.0));
         let top = drawing.height + 4.0;
         drawing.height = top;
-        for (at, name) in names.into_iter().enumerate() {
+        for (at, lines) in names.into_iter().enumerate() {
             let (thick, gap) = if self.measures.len() > 1 { (12.0, 8.0) } else { (18.0, 7.0) };
             let high = thick * self.measures.len() as f64;
             let middle = drawing.height + (gap + high) / 2.0;
-            let label = Label::new(left - 8.0, middle + 0.36 * size::LABEL, name);
-            drawing.put(label.anchored(Anchor::End).colored(INK));
+            let first = middle - LINE * (lines.len() as f64 - 1.0) / 2.0;
+            for (line, text) in lines.into_iter().enumerate() {
+                let label = Label::new(left - 8.0, first + LINE * line as f64 + 0.36 * size::LABEL, text);
+                drawing.put(label.anchored(Anchor::End).colored(INK));
+            }
             let texts = texts.iter().map(|texts| texts.get(at).map_or("", String::as_str));
             self.bars(drawing, at, (drawing.height + gap / 2.0, thick), &scale, texts);
             drawing.height += gap + high;

@@ -71,6 +71,11 @@ pub struct Outlook {
 }
 
 impl Outlook {
+    /// The expected change on the same weeks a year earlier.
+    pub fn yearly(&self) -> Option<f64> {
+        self.year_ago.filter(|base| *base > 0.0).map(|base| self.mean / base - 1.0)
+    }
+
     /// The expected change, and the change at both ends of the interval.
     pub fn changes(&self) -> Option<(f64, f64, f64)> {
         let base = self.before.filter(|base| *base > 0.0)?;

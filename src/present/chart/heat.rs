@@ -8,8 +8,8 @@ use super::{Chart, text};
 use crate::present::format::{counted, fixed};
 use crate::present::theme::{self, INK, MUTED, PAPER, size};
 
-/// Rows beyond this number are left out, those that differ least first.
-const MOST: usize = 30;
+/// Rows that a picture has room for.
+pub const MOST: usize = 30;
 
 /// Differences at which the colour is full, in standard deviations.
 const FULL: f64 = 2.0;
@@ -31,6 +31,8 @@ pub struct Heat {
     pub columns: Vec<String>,
     /// Values by row, then column.
     pub values: Vec<Vec<f64>>,
+    /// Rows beyond this number are left out, those that differ least first.
+    pub most: usize,
 }
 
 impl Chart for Heat {
@@ -89,7 +91,7 @@ impl Heat {
             |values: &[f64]| values.iter().filter(|v| v.is_finite()).fold(0.0_f64, |top, v| top.max(v.abs()));
         let mut order: Vec<_> = self.rows.iter().zip(&self.values).enumerate().collect();
         order.sort_by(|a, b| strength(b.1.1).total_cmp(&strength(a.1.1)));
-        order.truncate(MOST);
+        order.truncate(self.most);
         order.sort_by_key(|(place, _)| *place);
         order.into_iter().map(|(_, (name, values))| (text::clean(name), values.as_slice())).collect()
     }
@@ -178,6 +180,7 @@ mod tests {
             rows: (0..rows).map(|at| format!("share of category number {at}")).collect(),
             columns: (0..columns).map(|at| format!("segment {at} with a long name")).collect(),
             values: (0..rows).map(|row| (0..columns).map(|column| value(row, column)).collect()).collect(),
+            most: MOST,
         }
     }
 

@@ -25,8 +25,10 @@ pub struct Histogram {
     pub counts: Vec<Vec<u64>>,
     /// Half of the values lie below it.
     pub median: Option<f64>,
-    /// Values above the upper end, which are not drawn.
+    /// Values beyond the ends, which are not drawn.
     pub beyond: u64,
+    /// Whether stretches have equal factors instead of equal widths; both ends are above zero then.
+    pub log: bool,
 }
 
 impl Histogram {
@@ -42,20 +44,23 @@ impl Histogram {
             counts: vec![vec![0; groups.len().max(1)]; stretches.max(1)],
             median: None,
             beyond: 0,
+            log: false,
         }
     }
 
-    /// Counts a value into its stretch; the ends belong to the outer ones. Values below the lower
-    /// end and such as aren't finite are not counted.
+    /// Counts a value into its stretch; the ends belong to the outer ones. Values beyond the ends
+    /// are only counted as such, those that aren't finite not at all.
     pub fn add(&mut self, value: f64, group: usize) {
         let (low, high) = self.ends;
-        if value.is_finite() && value > high {
-            self.beyond += 1;
-        }
         if !(low..=high).contains(&value) {
+            self.beyond += u64::from(value.is_finite());
             return;
         }
-        let part = if high > low { (value - low) / (high - low) } else { 0.5 };
+        let part = match high > low {
+            true if self.log => (value / low).ln() / (high / low).ln(),
+            true => (value - low) / (high - low),
+            false => 0.5,
+        };
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -81,8 +86,11 @@ impl Histogram {
 
     fn stretch(&self, place: usize) -> (f64, f64) {
         let (low, high) = self.ends;
-        let wide = (high - low) / self.counts.len() as f64;
-        (low + wide * place as f64, low + wide * (place as f64 + 1.0))
+        let edge = |place: usize| {
+            let part = place as f64 / self.counts.len() as f64;
+            if self.log { low * (high / low).powf(part) } else { low + (high - low) * part }
+        };
+        (edge(place), edge(place + 1))
     }
 }
 
@@ -113,7 +121,7 @@ impl Chart for Histogram {
         }
         let most = self.counts.iter().map(|groups| groups.iter().sum::<u64>()).max().unwrap_or(0);
         let all = format!("{} {}", count(self.total() + self.beyond), self.counted);
-        let cut = format!("{all}; {} lie beyond the right end", count(self.beyond));
+        let cut = format!("{all}; {} not shown, beyond the ends", count(self.beyond));
         let subtitle = if self.beyond > 0 { cut } else { all };
         let mut drawing = Drawing::titled(width, &title, &subtitle);
         if self.groups.len() > 1 {
@@ -126,7 +134,11 @@ impl Chart for Histogram {
         let left = PADDING + upright_axis.widest() + 6.0;
         let frame = Area { left, top, right: width - PADDING - 6.0, bottom: top + 200.0 };
         let y = upright(&mut drawing, &upright_axis, frame);
-        let x = level(&mut drawing, &Axis::linear(&self.measure, &self.unit, self.ends, 5.0), frame, false);
+        let axis = match self.log {
+            true => Axis::log(&self.measure, &self.unit, self.ends),
+            false => Axis::linear(&self.measure, &self.unit, self.ends, 5.0),
+        };
+        let x = level(&mut drawing, &axis, frame, false);
         for (place, groups) in self.counts.iter().enumerate() {
             let (from, to) = self.stretch(place);
             let mut below = 0;
@@ -168,6 +180,20 @@ mod tests {
         }
         assert_eq!((chart.counts[0][0], chart.counts[1][0], chart.counts[19][0]), (2, 1, 2));
         assert_eq!(chart.total(), 5);
+    }
+
+    #[test]
+    fn stretches_of_equal_factors() {
+        let mut spend = Histogram::new("total spend", Unit::Number, (1.0, 1_000.0), &[], 3);
+        spend.log = true;
+        for value in [0.5, 1.0, 9.0, 11.0, 99.0, 101.0, 1_000.0, 1_001.0] {
+            spend.add(value, 0);
+        }
+        assert_eq!(spend.counts, [[2], [2], [2]]);
+        assert_eq!(spend.beyond, 2);
+        let (from, to) = spend.stretch(1);
+        assert!((from - 10.0).abs() < 1e-9 && (to - 100.0).abs() < 1e-9);
+        legible::check(&spend.draw(NARROW));
     }
 
     #[test]

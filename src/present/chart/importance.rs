@@ -4,7 +4,7 @@ use super::{Bars, Chart, Drawing, Measure};
 use crate::present::format::{Unit, percent, sentence, words};
 
 /// Features beyond this number are left out, the least important first.
-const MOST: usize = 15;
+const MOST: usize = 10;
 
 /// Features with their importance.
 #[derive(Clone, Debug)]
@@ -34,14 +34,16 @@ impl Importance {
     fn bars(&self) -> Bars {
         let ranked = self.ranked();
         let top: Vec<_> = ranked.iter().take(MOST).collect();
+        let total: f64 = ranked.iter().map(|(_, value)| value.max(0.0)).sum();
+        let part = |value: f64| if total > 0.0 { value / total } else { 0.0 };
         Bars {
             title: Some(self.title.clone().unwrap_or_else(|| self.finding())),
             names: top.iter().map(|(name, _)| words(name)).collect(),
             measures: vec![Measure {
                 name: "importance".to_owned(),
-                values: top.iter().map(|(_, value)| *value).collect(),
+                values: top.iter().map(|(_, value)| part(*value)).collect(),
             }],
-            unit: Unit::Number,
+            unit: Unit::Percent,
             additive: false,
             focus: None,
         }

@@ -8,7 +8,7 @@ use super::scale::{Scale, extent};
 use super::trend::{is_weekly, trend};
 use super::{Chart, text};
 use crate::present::format::{Unit, change, counted};
-use crate::present::theme::{self, REST, Rgb, SERIES, size};
+use crate::present::theme::{self, INK, REST, Rgb, SERIES, size};
 
 /// Below this width names stand above the lines.
 const ROOM_FOR_NAMES: f64 = 560.0;
@@ -47,6 +47,9 @@ pub struct Lines {
     pub across: Across,
     /// The lines.
     pub series: Vec<Series>,
+    /// Names in the order of the colours, so that charts of the same groups agree; where there are
+    /// none, the largest line comes first.
+    pub order: Vec<String>,
 }
 
 impl Chart for Lines {
@@ -123,8 +126,21 @@ impl Lines {
         let size = |series: &Series| series.points.iter().map(|p| p.1).filter(|v| v.is_finite()).sum::<f64>();
         let mut ranked: Vec<_> = self.series.iter().collect();
         ranked.sort_by(|a, b| size(b).total_cmp(&size(a)));
-        let colored = ranked.into_iter().enumerate().map(|(place, series)| (series, theme::series(place)));
-        colored.collect::<Vec<_>>().into_iter().rev().collect()
+        let parts = ranked.iter().filter(|series| !self.is_whole(series)).map(|series| series.name.as_str());
+        let order: Vec<_> =
+            self.order.iter().map(String::as_str).filter(|name| parts.clone().any(|p| p == *name)).collect();
+        let rest: Vec<_> = parts.filter(|name| !order.contains(name)).collect();
+        let order = [order, rest].concat();
+        let color = |series: &Series| match order.iter().position(|name| *name == series.name) {
+            Some(place) => theme::series(place),
+            None => INK,
+        };
+        ranked.into_iter().rev().map(|series| (series, color(series))).collect()
+    }
+
+    /// Whether a line is the whole that the other lines are parts of.
+    fn is_whole(&self, series: &Series) -> bool {
+        series.name == "all" && self.series.len() > 1
     }
 
     fn frame(&self, drawing: &mut Drawing, axis: &Axis, x: (f64, f64), margin: f64) -> (Scale, Scale) {
@@ -241,7 +257,18 @@ mod tests {
             unit: Unit::Money("€".to_owned()),
             across,
             series,
+            order: Vec::new(),
         }
+    }
+
+    #[test]
+    fn colours_follow_the_order_and_the_whole_has_none() {
+        let named = |name: &str, size| weekly(name, 3, move |_| size);
+        let mut chart = lines(vec![named("all", 9.0), named("a", 1.0), named("b", 5.0), named("c", 3.0)]);
+        chart.order = ["c", "gone", "a"].map(str::to_owned).to_vec();
+        let colors: Vec<_> = chart.ranked().into_iter().map(|(s, color)| (s.name.as_str(), color)).collect();
+        let expected = [("a", SERIES[1]), ("c", SERIES[0]), ("b", SERIES[2]), ("all", INK)];
+        assert_eq!(colors, expected);
     }
 
     #[test]

@@ -6,10 +6,11 @@
 use std::collections::HashMap;
 
 use anyhow::{Context as _, Result, bail};
-use arrow::array::{Array, RecordBatch};
-use arrow::compute::concat_batches;
+use arrow::array::{Array, BooleanArray, RecordBatch};
+use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, Schema};
 
+use super::heat::MOST;
 use super::scatter::Side;
 use super::{
     Across, Bars, Bin, Curve, Fan, Group, Heat, Histogram, Importance, Leaderboard, Lines, Measure, Panel,
@@ -30,6 +31,9 @@ const DIFFERENT: usize = 1_000;
 
 /// Bands of a probability, lowest first.
 const BANDS: [&str; 3] = ["low", "medium", "high"];
+
+/// The greatest value over the median, beyond which an axis is logarithmic.
+const SKEWED: f64 = 20.0;
 
 /// Points of a scatter.
 pub const SAMPLE: usize = 1_000;
@@ -125,10 +129,25 @@ pub fn lines(table: &Table, x: &str, y: &str, series: Option<&str>, unit: Unit) 
         (false, _) => Across::Numbers(words(x)),
     };
     let measure = if x == "period" { format!("{} a week", words(y)) } else { words(y) };
-    Ok(Lines { title: None, measure, unit, across, series: lines })
+    Ok(Lines { title: None, measure, unit, across, series: lines, order: Vec::new() })
 }
 
-/// One panel a series: its history, and the first model's forecast of it.
+/// The named columns of a forecast's rows that come from the best model of each series; of all rows
+/// where the table doesn't say which model is best.
+///
+/// # Errors
+/// When a column doesn't exist or the table can't be read.
+pub fn best(forecast: &Table, columns: &[&str]) -> Result<RecordBatch> {
+    let batch = gather(forecast, columns)?;
+    if !forecast.has("best") {
+        return Ok(batch);
+    }
+    let best = float_vec(&gather(forecast, &["best"])?, "best")?;
+    let kept: BooleanArray = best.into_iter().map(|best| Some(best > 0.0)).collect();
+    Ok(filter_record_batch(&batch, &kept)?)
+}
+
+/// One panel a series: its history, and the best model's forecast of it.
 ///
 /// # Errors
 /// When a column doesn't exist or has the wrong type.
@@ -198,7 +217,7 @@ pub fn heat(table: &Table, x: &str, y: &str, value: &str) -> Result<Heat> {
         }
     }
     let (columns, rows) = (columns.list, rows.list);
-    Ok(Heat { title: None, rows: rows.iter().map(|row| words(row)).collect(), columns, values })
+    Ok(Heat { title: None, rows: rows.iter().map(|row| words(row)).collect(), columns, values, most: MOST })
 }
 
 /// Measures over numbers of segments; those that the table lacks are left out.
@@ -222,7 +241,8 @@ pub fn selection(table: &Table, chosen: Option<f64>) -> Result<Selection> {
 }
 
 /// Counts of a column by the bands low, medium and high; shares lie between 0 and 1, other numbers
-/// between round ends that leave out the topmost hundredth.
+/// between round ends that leave out the topmost hundredth, or powers of ten that leave out the
+/// outermost of a thousand where few values are far above the others.
 ///
 /// # Errors
 /// When a column doesn't exist or isn't a number.
@@ -247,11 +267,17 @@ pub fn histogram(
     let mut sorted: Vec<_> = values.iter().copied().filter(|value| value.is_finite()).collect();
     sorted.sort_unstable_by(f64::total_cmp);
     let share = unit == Unit::Percent;
-    let edges = if share { vec![0.0, 1.0] } else { round_edges(&sorted, stretches) };
+    let log = !share && band.is_none() && is_skewed(&sorted);
+    let edges = match sorted.as_slice() {
+        _ if share => vec![0.0, 1.0],
+        sorted if log => powers(sorted),
+        sorted => round_edges(sorted, stretches),
+    };
     let ends = super::scale::extent(edges.iter().copied()).unwrap_or((0.0, 1.0));
-    let stretches = if share { stretches } else { edges.len().saturating_sub(1) };
+    let stretches = if share || log { stretches } else { edges.len().saturating_sub(1) };
     let names: &[&str] = if band.is_some() { &["low risk", "medium risk", "high risk"] } else { &[] };
     let mut histogram = Histogram::new(&words(x), unit, ends, names, stretches);
+    histogram.log = log;
     for (row, value) in values.into_iter().enumerate() {
         histogram.add(value, groups.get(row).copied().unwrap_or(0));
     }
@@ -329,7 +355,7 @@ fn share_of(column: &str, unit: &Unit) -> String {
 }
 
 fn steps(forecast: &Table) -> Result<Vec<Panel>> {
-    let batch = gather(forecast, &["series", "period", "model", "mean", "lower", "upper"])?;
+    let batch = best(forecast, &["series", "period", "model", "mean", "lower", "upper"])?;
     let (names, models, periods) =
         (labels(&batch, "series")?, labels(&batch, "model")?, days(&batch, "period")?);
     let (mean, lower) = (float_vec(&batch, "mean")?, float_vec(&batch, "lower")?);
@@ -395,6 +421,22 @@ fn assigned(
         }
     }
     Ok(out)
+}
+
+/// Whether few ascending values are far above the rest, all being above zero: a logarithmic axis
+/// shows them better.
+pub fn is_skewed(sorted: &[f64]) -> bool {
+    let middle = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
+    let ends = sorted.first().zip(sorted.last());
+    ends.is_some_and(|(low, high)| *low > 0.0 && *high > SKEWED * middle)
+}
+
+/// The powers of ten around all but the outermost of a thousand values at each end.
+fn powers(sorted: &[f64]) -> Vec<f64> {
+    let outer = sorted.len() / 1_000;
+    let low = sorted.get(outer).copied().unwrap_or(1.0);
+    let high = sorted.get(sorted.len().saturating_sub(1 + outer)).copied().unwrap_or(10.0);
+    vec![10_f64.powf(low.log10().floor()), 10_f64.powf(high.log10().ceil())]
 }
 
 /// Round values around all but the topmost hundredth.

@@ -1,4 +1,4 @@
-//! Reliability curve: predicted probabilities against what happened, with 95 % intervals.
+//! Reliability curve: predicted probabilities against what happened, with 95% intervals.
 
 use super::Chart;
 use super::axes::{Axis, begin, level, upright};
@@ -6,7 +6,7 @@ use super::drawing::{Area, Drawing, PADDING};
 use crate::present::format::{Unit, fixed};
 use crate::present::theme::{ACCENT, MAIN, MUTED};
 
-/// The two-sided 95 % quantile of the normal distribution.
+/// The two-sided 95% quantile of the normal distribution.
 const Z: f64 = 1.959_964;
 
 /// Customers with about the same prediction.
@@ -34,7 +34,7 @@ impl Bin {
         self.predicted.is_finite() && self.observed.is_finite() && self.customers > 0.0
     }
 
-    /// The 95 % interval of the observed share.
+    /// The 95% interval of the observed share.
     ///
     /// Reference: Wilson (1927), "Probable inference, the law of succession, and statistical
     /// inference", JASA 22.
@@ -84,8 +84,7 @@ impl Chart for Reliability {
         if bins.is_empty() {
             return Drawing::nothing(width, &title, "There are no predictions to show.");
         }
-        let subtitle =
-            "Dots are customers with like predictions, bars their 95 % intervals; the dashes are perfect";
+        let subtitle = "Dots are customers with like predictions, bars their 95% intervals; red ones miss the dashes, which are perfect";
         let mut drawing = Drawing::titled(width, &title, subtitle);
         let upright_axis = Axis::linear("observed share that churned", &Unit::Percent, (0.0, 1.0), 5.0);
         let top = begin(&mut drawing, (PADDING, width - PADDING), &upright_axis.name);

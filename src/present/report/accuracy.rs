@@ -1,13 +1,15 @@
 //! How good forecasts have been: scores by model, against repeating last year, by weeks ahead.
 
 use anyhow::Result;
-use maud::{Markup, html};
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use maud::{Markup, PreEscaped, html};
 
 use super::parts::{Column, Grid, care, name, plain};
 use crate::data::Table;
 use crate::data::columns::float_vec;
 use crate::present::chart::{Across, Lines, Series, read};
-use crate::present::format::{Unit, counted, fixed, percent};
+use crate::present::format::{Unit, counted, fixed, percent, sentence};
 
 /// An error of the sum beyond this share of it is spoken of.
 const BIASED: f64 = 0.03;
@@ -97,6 +99,22 @@ fn is_seasonal_naive(model: &str) -> bool {
     plain == "snaive" || (plain.contains("seasonal") && plain.contains("naive"))
 }
 
+/// Whether the forecast is the year before once more.
+pub fn repeats(used: &[String]) -> bool {
+    !used.is_empty() && used.iter().all(|model| is_seasonal_naive(model))
+}
+
+/// A model's name as people say it.
+pub fn said(model: &str) -> String {
+    match model {
+        model if is_seasonal_naive(model) => "last year repeated".to_owned(),
+        "ridge" => "ridge regression".to_owned(),
+        "logistic" => "logistic regression".to_owned(),
+        "boosted" => "boosted trees".to_owned(),
+        other => other.replace('_', " "),
+    }
+}
+
 /// The best of the models in use, and the one that repeats the year before.
 fn compared<'a>(scores: &'a [Score], used: &[String]) -> (Option<&'a Score>, Option<&'a Score>) {
     let own = scores.iter().find(|score| used.is_empty() || used.contains(&score.model));
@@ -106,35 +124,39 @@ fn compared<'a>(scores: &'a [Score], used: &[String]) -> (Option<&'a Score>, Opt
 /// Whether the forecast beats repeating the year before, in a paragraph.
 pub fn verdict(scores: &[Score], used: &[String]) -> Markup {
     let (Some(own), naive) = compared(scores, used) else { return html! {} };
-    let erred = html! { "On weeks that it had not seen, " (name(&own.model)) " erred by " (percent(own.wape)) " of revenue" };
+    let erred = html! { "on weeks that it had not seen, " (name(&said(&own.model))) " erred by " (percent(own.wape)) " of revenue" };
     match naive {
         Some(naive) if naive.model == own.model => care(&html! {
-            "nothing did better than repeating the same weeks of the year before (" (percent(own.wape)) " error); the forecast is that"
+            "on unseen weeks no model did better than repeating the year before (" (percent(own.wape)) " error), so the forecast does just that"
         }),
         Some(naive) if own.wape < naive.wape => html! {
-            p { (erred) ", " (percent(1.0 - own.wape / naive.wape)) " less than repeating the same weeks of the year before (" (percent(naive.wape)) ")." }
+            p { (capital(&erred)) ", " (percent(1.0 - own.wape / naive.wape)) " less than repeating the year before (" (percent(naive.wape)) ")." }
         },
         Some(naive) => care(&html! {
-            (erred) ", no better than repeating the same weeks of the year before (" (percent(naive.wape)) "): use that as the plan instead"
+            (erred) ", no better than repeating the year before (" (percent(naive.wape)) "): use that as the plan instead"
         }),
         None => {
-            html! { p { (erred) ". There is no score of repeating the year before to compare it with." } }
+            html! { p { (capital(&erred)) ". There is no score of repeating the year before to compare it with." } }
         }
     }
+}
+
+fn capital(text: &Markup) -> Markup {
+    PreEscaped(sentence(&text.0))
 }
 
 /// The verdict for the summary, where it is a bad one.
 pub fn warning(scores: &[Score], used: &[String]) -> Option<Markup> {
     let (own, naive) = compared(scores, used);
     let beaten = own.zip(naive).is_some_and(|(own, naive)| own.wape >= naive.wape);
-    beaten.then(|| html! { "The forecast does not beat repeating the same weeks of the year before." })
+    beaten.then(|| html! { "No forecast model beats repeating the year before." })
 }
 
 /// The scores as a table, models in use marked.
 pub fn grid(scores: &[Score], used: &[String], money: &Unit) -> Grid {
     let row = |score: &Score| {
         vec![
-            name(&score.model),
+            name(&said(&score.model)),
             plain(percent(score.wape)),
             plain(fixed(score.mase, 2)),
             plain(money.short(score.mae)),
@@ -143,14 +165,14 @@ pub fn grid(scores: &[Score], used: &[String], money: &Unit) -> Grid {
         ]
     };
     Grid {
-        caption: "Errors on unseen weeks, best model first; the one in use is marked",
+        caption: "Errors on unseen weeks, best model first; the one in use is marked".to_owned(),
         columns: vec![
             Column::Text("Model"),
-            Column::Number("Share of revenue (WAPE)"),
+            Column::Number("Of revenue (WAPE)"),
             Column::Number("Scaled (MASE)"),
-            Column::Number("Mean (MAE)"),
+            Column::Number("A week (MAE)"),
             Column::Number("RMSE"),
-            Column::Number("Folds"),
+            Column::Number("Tests"),
         ],
         rows: scores.iter().map(row).collect(),
         marked: scores
@@ -162,14 +184,18 @@ pub fn grid(scores: &[Score], used: &[String], money: &Unit) -> Grid {
     }
 }
 
-/// Sums of a backtest by model and weeks ahead.
+/// Sums of a backtest by model and weeks ahead: of the series `all` where there is one, as in the
+/// pooled scores, else of all series.
 ///
 /// # Errors
 /// When a column doesn't exist or isn't a number.
 pub fn backtest(table: &Table) -> Result<Vec<Tested>> {
     let mut sums: Vec<Tested> = Vec::new();
-    for batch in table.select(&["model", "horizon", "actual", "predicted"])? {
+    let series = read::labels(&read::gather(table, &["series"])?, "series")?;
+    let whole = series.iter().any(|series| series == "all");
+    for batch in table.select(&["series", "model", "horizon", "actual", "predicted"])? {
         let batch = batch?;
+        let batch = if whole { only_all(&batch)? } else { batch };
         let (models, horizons) = (read::labels(&batch, "model")?, float_vec(&batch, "horizon")?);
         let values = float_vec(&batch, "actual")?.into_iter().zip(float_vec(&batch, "predicted")?);
         for ((model, horizon), (actual, predicted)) in models.into_iter().zip(horizons).zip(values) {
@@ -191,14 +217,21 @@ pub fn backtest(table: &Table) -> Result<Vec<Tested>> {
     Ok(sums)
 }
 
+/// The rows of the series `all`.
+fn only_all(batch: &RecordBatch) -> Result<RecordBatch> {
+    let series = read::labels(batch, "series")?;
+    let kept: BooleanArray = series.iter().map(|series| Some(series == "all")).collect();
+    Ok(filter_record_batch(batch, &kept)?)
+}
+
 /// The error as a share of revenue over weeks ahead, a line a model.
 pub fn by_horizon(backtest: &[Tested], used: &[String]) -> Lines {
     let mut series: Vec<Series> = Vec::new();
     for tested in backtest.iter().filter(|tested| tested.actual > 0.0) {
         let point = (tested.horizon, tested.missed / tested.actual);
-        match series.iter_mut().find(|line| line.name == tested.model) {
+        match series.iter_mut().find(|line| line.name == said(&tested.model)) {
             Some(line) => line.points.push(point),
-            None => series.push(Series { name: tested.model.clone(), points: vec![point] }),
+            None => series.push(Series { name: said(&tested.model), points: vec![point] }),
         }
     }
     series.retain(|line| line.points.len() > 1);
@@ -208,18 +241,20 @@ pub fn by_horizon(backtest: &[Tested], used: &[String]) -> Lines {
         unit: Unit::Percent,
         across: Across::Numbers("weeks ahead".to_owned()),
         series,
+        order: Vec::new(),
     }
 }
 
 /// The error of the model in use at both ends.
 fn title(series: &[Series], used: &[String]) -> String {
+    let used: Vec<_> = used.iter().map(|model| said(model)).collect();
     let own = series.iter().find(|line| used.contains(&line.name)).or_else(|| series.first());
     let ends = own.and_then(|own| Some((&own.name, own.points.first()?, own.points.last()?)));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "weeks ahead are few")]
     let ahead = |weeks: f64| counted(weeks as usize, "week", "weeks");
     ends.map_or_else(String::new, |(model, near, far)| {
         let (near, far) = ((percent(near.1), ahead(near.0)), (percent(far.1), ahead(far.0)));
-        format!("{model} errs by {} {} ahead and by {} {} ahead", near.0, near.1, far.0, far.1)
+        sentence(&format!("{model}: off by {} {} ahead, by {} {} ahead", near.0, near.1, far.0, far.1))
     })
 }
 
@@ -231,10 +266,10 @@ pub fn bias(backtest: &[Tested], used: &[String]) -> Markup {
         return html! {};
     }
     let bias = predicted / actual - 1.0;
-    let side = if bias > 0.0 { "too much" } else { "too little" };
+    let (side, other) = if bias > 0.0 { ("too much", "less") } else { ("too little", "more") };
     html! {
-        @if bias.abs() > BIASED { (care(&html! { "on the whole it predicted " (percent(bias.abs())) " " (side) })) }
-        @else { p { "On the whole it predicted " (percent(bias.abs())) " " (side) "." } }
+        @if bias.abs() > BIASED { (care(&html! { "added up over these tests it predicted " (percent(bias.abs())) " " (side) "; the next weeks may well bring " (other) })) }
+        @else { p { "Added up over these tests it predicted " (percent(bias.abs())) " " (side) "." } }
     }
 }
 
@@ -247,28 +282,31 @@ mod tests {
         Score { model: model.to_owned(), rmse: 1.0, mae: 1.0, mase: 1.0, wape, folds: 6.0 }
     }
 
-    fn said(scores: &[Score], used: &str) -> String {
+    fn judged(scores: &[Score], used: &str) -> String {
         verdict(scores, &[used.to_owned()]).into_string().replace("<bdi>", "").replace("</bdi>", "")
     }
 
     #[test]
     fn a_forecast_is_compared_with_the_year_before() {
         let scores = [score("theta", 0.1), score("seasonal_naive", 0.2), score("ets", 0.3)];
-        assert!(said(&scores, "theta").contains("erred by 10% of revenue, 50% less than repeating"));
-        assert!(said(&scores, "ets").contains("Caution"));
-        assert!(said(&scores, "seasonal_naive").contains("nothing did better"));
+        assert!(
+            judged(&scores, "theta").contains("On weeks that it had not seen, theta erred by 10% of revenue")
+        );
+        assert!(judged(&scores, "theta").contains("50% less than repeating"));
+        assert!(judged(&scores, "ets").contains("Caution"));
+        assert!(judged(&scores, "seasonal_naive").contains("no model did better"));
         assert!(warning(&scores, &["ets".to_owned()]).is_some());
         assert!(warning(&scores, &["theta".to_owned()]).is_none());
-        assert!(said(&scores[..1], "theta").contains("no score of repeating"));
-        assert_eq!(said(&[], "theta"), "");
+        assert!(judged(&scores[..1], "theta").contains("no score of repeating"));
+        assert_eq!(judged(&[], "theta"), "");
     }
 
     #[test]
     fn seasonal_naive_has_many_spellings() {
         for model in ["seasonal_naive", "SeasonalNaive", "snaive", "seasonal naive (52)"] {
-            assert!(is_seasonal_naive(model), "{model}");
+            assert!(is_seasonal_naive(model) && repeats(&[model.to_owned()]), "{model}");
         }
-        assert!(!is_seasonal_naive("naive"));
+        assert!(!is_seasonal_naive("naive") && !repeats(&["ridge".to_owned()]) && !repeats(&[]));
     }
 
     #[test]
@@ -289,6 +327,7 @@ mod tests {
     #[test]
     fn the_backtest_is_summed_by_model_and_weeks_ahead() {
         let tested = backtest(&table(vec![
+            ("series", texts(["x", "y", "x"])),
             ("model", texts(["a", "a", "a"])),
             ("horizon", ints([2, 1, 2])),
             ("actual", floats([10.0, 10.0, f64::NAN])),
@@ -297,8 +336,20 @@ mod tests {
         let tested = tested.unwrap();
         let chart = by_horizon(&tested, &[]);
         assert_eq!(chart.series[0].points, [(1.0, 0.1), (2.0, 0.2)]);
-        assert_eq!(chart.title.unwrap(), "a errs by 10% 1 week ahead and by 20% 2 weeks ahead");
+        assert_eq!(chart.title.unwrap(), "A: off by 10% 1 week ahead, by 20% 2 weeks ahead");
         assert!(bias(&tested, &["a".to_owned()]).into_string().contains("5.0% too much"));
         assert_eq!(bias(&[], &[]).into_string(), "");
+    }
+
+    #[test]
+    fn the_whole_alone_is_tested_where_there_is_one() {
+        let tested = backtest(&table(vec![
+            ("series", texts(["x", "all"])),
+            ("model", texts(["seasonal_naive"; 2])),
+            ("horizon", ints([1; 2])),
+            ("actual", floats([10.0; 2])),
+            ("predicted", floats([0.0, 9.0])),
+        ]));
+        assert!(bias(&tested.unwrap(), &[]).into_string().contains("predicted 10% too little"));
     }
 }

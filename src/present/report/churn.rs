@@ -1,36 +1,27 @@
 //! Section: who is likely to leave, what they are worth, and how good the prediction is.
 
-use std::collections::HashMap;
-
 use anyhow::Result;
 use arrow::array::{Array, AsArray};
 use maud::{Markup, html};
 
 use super::parts::{Chapter, Column, Grid, Tile, care, figure, name, plain};
-use super::{Inputs, Misfit, of};
+use super::risk::{BANDS, Count, Part, Risk};
+use super::{Inputs, Misfit, accuracy, of, segments};
 use crate::data::Table;
-use crate::data::columns::{column, float_vec, strings};
+use crate::data::columns::{column, float_vec};
 use crate::present::chart::{Reliability, read};
-use crate::present::format::{Unit, count, fixed, percent};
+use crate::present::format::{Unit, count, fixed, percent, sentence};
 
 /// Below this area under the curve a model can't choose customers; above the next one it is too
 /// good to be true.
 const USELESS: f64 = 0.6;
 const SUSPICIOUS: f64 = 0.99;
 
+/// Beyond this share of customers at risk who have long gone, a model's scores flatter it.
+const EASY: f64 = 0.8;
+
 /// A mean distance of prediction and outcome beyond this is spoken of.
 const MISCALIBRATED: f64 = 0.05;
-
-/// Bands of risk, lowest first.
-const BANDS: [&str; 3] = ["low", "medium", "high"];
-
-/// Customers of a band.
-#[derive(Clone, Copy, Debug, Default)]
-struct Band {
-    customers: u64,
-    probability: f64,
-    spend: f64,
-}
 
 /// A model's scores.
 #[derive(Clone, Debug)]
@@ -49,64 +40,37 @@ pub fn chapter(inputs: &Inputs, money: &Unit) -> Result<Option<Chapter>, Misfit>
     if given.iter().all(|table| table.is_none()) {
         return Ok(None);
     }
-    let bands =
-        inputs.churn.as_ref().map(|table| bands(table, spend(inputs)?)).transpose().map_err(of("churn"))?;
+    let names = segments::named(inputs)?;
+    let risk = |table| Risk::of(table, inputs.features.as_ref(), inputs.segments.as_ref(), &names);
+    let risk = inputs.churn.as_ref().map(risk).transpose().map_err(of("churn"))?;
     let models =
         inputs.churn_models.as_ref().map(models).transpose().map_err(of("churn_models"))?.unwrap_or_default();
     let reliability =
         inputs.reliability.as_ref().map(read::reliability).transpose().map_err(of("reliability"))?;
     let base = reliability.as_ref().and_then(Reliability::base_rate);
-    let text = bands.as_ref().map(|bands| sentence(bands, money));
+    let text = risk.as_ref().map(|risk| sentences(risk, money)).unwrap_or_default();
+    let easy = risk.as_ref().and_then(easy);
     let chosen = models.iter().find(|model| model.chosen).or_else(|| models.first());
+    let poor = chosen.and_then(warning);
     let body = html! {
-        @if let Some(text) = &text { p { (text) } }
+        @if !text.is_empty() { p { @for sentence in &text { (sentence) " " } } }
         @if let Some(chosen) = chosen { (verdict(chosen, base)) }
         @else if let Some(base) = base { p { (rate(base)) } }
-        (probabilities(inputs, bands.as_ref(), money).map_err(of("churn"))?)
+        @if let Some(easy) = easy.filter(|_| chosen.is_some()) { (care(&easy)) }
+        p.under { "Leaving means: no purchase within the horizon that the churn model was given." }
+        (probabilities(inputs, risk.as_ref(), money).map_err(of("churn"))?)
+        @if let Some(risk) = risk.as_ref().filter(|risk| risk.segments.len() > 1) { (by_segment(risk, money).render()) }
         @if !models.is_empty() { (grid(&models).render()) }
         (drivers(inputs).map_err(of("importance"))?)
         @if let Some(reliability) = &reliability { (calibration(reliability).map_err(of("reliability"))?) }
     };
-    let brief = text.into_iter().chain(chosen.and_then(warning)).collect();
-    let tiles = bands.as_ref().map(tile).into_iter().collect();
-    Ok(Some(Chapter { heading: "Customers at risk", tiles, brief, body }))
-}
-
-/// What each customer has spent, where features say it.
-fn spend(inputs: &Inputs) -> Result<Option<HashMap<String, f64>>> {
-    let Some(features) =
-        inputs.features.as_ref().filter(|table| table.has("monetary") && table.has("customer_id"))
-    else {
-        return Ok(None);
-    };
-    let mut spend = HashMap::with_capacity(features.rows());
-    for batch in features.select(&["customer_id", "monetary"])? {
-        let batch = batch?;
-        let ids = strings(&batch, "customer_id")?;
-        let values = float_vec(&batch, "monetary")?;
-        let known = ids.iter().zip(values).filter_map(|(id, value)| Some((id?.to_owned(), value)));
-        spend.extend(known.filter(|(_, value)| value.is_finite()));
-    }
-    Ok(Some(spend))
-}
-
-/// Sums by band; spend is NaN where it isn't known.
-fn bands(churn: &Table, spend: Option<HashMap<String, f64>>) -> Result<[Band; 3]> {
-    let mut bands = [Band { spend: if spend.is_some() { 0.0 } else { f64::NAN }, ..Band::default() }; 3];
-    for batch in churn.select(&["customer_id", "probability", "band"])? {
-        let batch = batch?;
-        let (ids, names) = (strings(&batch, "customer_id")?, strings(&batch, "band")?);
-        let probabilities = float_vec(&batch, "probability")?;
-        for ((id, name), probability) in ids.iter().zip(&names).zip(probabilities) {
-            let place = BANDS.iter().position(|band| name == Some(band));
-            let Some(band) = place.and_then(|place| bands.get_mut(place)) else { continue };
-            band.customers += 1;
-            band.probability += if probability.is_finite() { probability } else { 0.0 };
-            let own = id.zip(spend.as_ref()).and_then(|(id, spend)| spend.get(id));
-            band.spend += own.copied().unwrap_or(0.0);
-        }
-    }
-    Ok(bands)
+    let said = text.iter().chain(&poor);
+    let brief = vec![html! { @for sentence in said { (sentence) " " } }];
+    let brief = if text.is_empty() && poor.is_none() { Vec::new() } else { brief };
+    let useful = chosen.is_none_or(|model| model.auc >= USELESS);
+    let advice = risk.as_ref().filter(|_| useful).and_then(|risk| advice(risk, money)).into_iter().collect();
+    let tiles = risk.as_ref().map(tile).into_iter().collect();
+    Ok(Some(Chapter { heading: "Customers at risk", tiles, brief, advice, body }))
 }
 
 fn models(table: &Table) -> Result<Vec<Model>> {
@@ -131,25 +95,68 @@ fn models(table: &Table) -> Result<Vec<Model>> {
     Ok(models)
 }
 
-/// The share of customers and of spend that a band holds.
-fn shares(bands: &[Band; 3], band: &Band) -> (f64, f64) {
-    let customers: u64 = bands.iter().map(|band| band.customers).sum();
-    let spend: f64 = bands.iter().map(|band| band.spend).sum();
-    (band.customers as f64 / customers as f64, if spend > 0.0 { band.spend / spend } else { f64::NAN })
+/// How many are at risk, what they have spent, and how many of them can still be reached.
+fn sentences(risk: &Risk, money: &Unit) -> Vec<Markup> {
+    let high = risk.high();
+    let (share, spent) = risk.shares(&high);
+    if !share.is_finite() {
+        return vec![html! { "There are no customers with a probability of churn." }];
+    }
+    let mut out = vec![html! {
+        (customers(high.customers)) @if high.customers == 1 { " is" } @else { " are" } " at high risk of leaving, " (percent(share)) " of all"
+        @if spent.is_finite() { "; they brought " (percent(spent)) " of past revenue (" (money.short(high.spend)) ")" }
+        "."
+    }];
+    if let Some(near) = risk.reachable.filter(|_| high.customers > 0) {
+        let gone = high.customers - near.customers;
+        out.push(html! {
+            @if gone > 0 { (count(gone)) " of them bought nothing for half a year and have most likely left already. " }
+            @if near.customers == 0 { "Nobody at high risk bought within that time." }
+            @else {
+                (customers(near.customers)) " can still be won back"
+                @if near.spend.is_finite() { ", with " (money.short(near.spend)) " of past revenue" }
+                "."
+            }
+        });
+    }
+    out
 }
 
-fn sentence(bands: &[Band; 3], money: &Unit) -> Markup {
-    let [.., high] = bands;
-    let (share, spent) = shares(bands, high);
-    if !share.is_finite() {
-        return html! { "There are no customers with a probability of churn." };
-    }
-    html! {
-        (count(high.customers)) @if high.customers == 1 { " customer is" } @else { " customers are" }
-        " at high risk of leaving, " (percent(share)) " of all"
-        @if spent.is_finite() { "; they hold " (percent(spent)) " of past revenue (" (money.short(high.spend)) ")" }
-        "."
-    }
+/// That most of those at risk are easy to tell, where it is so.
+fn easy(risk: &Risk) -> Option<Markup> {
+    let (high, near) = (risk.high().customers, risk.reachable?.customers);
+    let gone = (high - near) as f64 / high as f64;
+    (gone > EASY).then(|| {
+        html! {
+            (percent(gone)) " of those at high risk have not bought for half a year, which any rule would find; "
+            "how good the model is at telling who leaves next is less certain than its scores say"
+        }
+    })
+}
+
+/// Whom to win back first: those at high risk who bought within half a year, best segment named.
+fn advice(risk: &Risk, money: &Unit) -> Option<Markup> {
+    let near = risk.reachable.filter(|near| near.customers > 0)?;
+    let spend = |part: &&Part| {
+        if part.reachable.spend.is_finite() { part.reachable.spend } else { part.reachable.customers as f64 }
+    };
+    let first = risk
+        .segments
+        .iter()
+        .filter(|part| part.reachable.customers > 0)
+        .max_by(|a, b| spend(a).total_cmp(&spend(b)));
+    Some(html! {
+        "Win back the " (customers(near.customers)) " at high risk who bought within the last half year"
+        @if let Some(first) = first.filter(|first| first.reachable.customers < near.customers) {
+            ", beginning with the " (count(first.reachable.customers)) " of " (name(&first.name))
+            @if first.reachable.spend.is_finite() { " (" (money.short(first.reachable.spend)) " so far)" }
+        }
+        ". The table of churn probabilities names every one of them."
+    })
+}
+
+fn customers(number: u64) -> String {
+    format!("{} {}", count(number), if number == 1 { "customer" } else { "customers" })
 }
 
 fn rate(base: f64) -> Markup {
@@ -162,12 +169,12 @@ fn verdict(model: &Model, base: Option<f64>) -> Markup {
     let lazy = base.map(|base| base.max(1.0 - base));
     html! {
         @if model.auc < USELESS {
-            (care(&html! { "the model (" (name(&model.name)) ") has an area under the curve of " (auc) ", below " (fixed(USELESS, 1)) ": it hardly beats drawing lots and isn't useful for choosing customers" }))
+            (care(&html! { "the model (" (name(&accuracy::said(&model.name))) ") has an area under the curve of " (auc) ", below " (fixed(USELESS, 1)) ": it hardly beats drawing lots and isn't useful for choosing customers" }))
         } @else if model.auc > SUSPICIOUS {
-            (care(&html! { "the model (" (name(&model.name)) ") has an area under the curve of " (auc) ", which is too good to be true; a feature may know the outcome" }))
+            (care(&html! { "the model (" (name(&accuracy::said(&model.name))) ") has an area under the curve of " (auc) ", which is too good to be true; a feature may know the outcome" }))
         } @else if model.auc.is_finite() {
             p {
-                "The model (" (name(&model.name)) ") ranks a customer who leaves above one who stays in " (percent(model.auc))
+                "The model (" (name(&accuracy::said(&model.name))) ") ranks a customer who leaves above one who stays in " (percent(model.auc))
                 " of all pairs (area under the curve " (auc) "; drawing lots has 0.50). "
                 @if let Some(base) = base { (rate(base)) }
             }
@@ -183,44 +190,76 @@ fn warning(model: &Model) -> Option<Markup> {
     (model.auc < USELESS).then(|| html! { "The prediction of churn isn't useful for choosing customers (area under the curve " (fixed(model.auc, 2)) ")." })
 }
 
-fn probabilities(inputs: &Inputs, bands: Option<&[Band; 3]>, money: &Unit) -> Result<Markup> {
-    let (Some(table), Some(bands)) = (&inputs.churn, bands) else { return Ok(html! {}) };
-    let histogram = read::histogram(table, "probability", Some("band"), Unit::Percent, 20)?;
-    let mut histogram = histogram;
+fn probabilities(inputs: &Inputs, risk: Option<&Risk>, money: &Unit) -> Result<Markup> {
+    let (Some(table), Some(risk)) = (&inputs.churn, risk) else { return Ok(html! {}) };
+    let mut histogram = read::histogram(table, "probability", Some("band"), Unit::Percent, 20)?;
     histogram.measure = "probability of churn".to_owned();
-    let row = |(name, band): (&&str, &Band)| {
-        let (share, spent) = shares(bands, band);
+    let row = |(name, band): (&&str, &Count)| {
+        let (share, spent) = risk.shares(band);
         let mean = band.probability / band.customers as f64;
-        let spend = if spent.is_finite() { money.short(band.spend) } else { money.short(f64::NAN) };
         vec![
-            plain(name),
+            plain(sentence(name)),
             plain(count(band.customers)),
             plain(percent(share)),
             plain(percent(mean)),
-            plain(spend),
+            plain(money.short(band.spend)),
             plain(percent(spent)),
         ]
     };
     let columns = vec![
         Column::Text("Risk"),
         Column::Number("Customers"),
-        Column::Number("Share"),
+        Column::Number("Of all"),
         Column::Number("Mean probability"),
         Column::Number("Past revenue"),
-        Column::Number("Share"),
+        Column::Number("Of revenue"),
     ];
-    let rows = BANDS.iter().zip(bands).map(row).rev().collect();
-    let grid = Grid { caption: "Customers by risk", columns, rows, marked: vec![0] };
+    let rows = BANDS.iter().zip(&risk.bands).map(row).rev().collect();
+    let grid = Grid { caption: "Customers by risk".to_owned(), columns, rows, marked: vec![0] };
     Ok(html! { (figure(&histogram)?) (grid.render()) })
+}
+
+/// Where the customers at high risk are.
+fn by_segment(risk: &Risk, money: &Unit) -> Grid {
+    let row = |part: &Part| {
+        let mut cells = vec![
+            name(&part.name),
+            plain(count(part.all.customers)),
+            plain(count(part.high.customers)),
+            plain(percent(part.high.customers as f64 / part.all.customers as f64)),
+        ];
+        if risk.reachable.is_some() {
+            cells.extend([plain(count(part.reachable.customers)), plain(money.short(part.reachable.spend))]);
+        }
+        cells
+    };
+    let mut columns = vec![
+        Column::Text("Segment"),
+        Column::Number("Customers"),
+        Column::Number("At high risk"),
+        Column::Number("Of segment"),
+    ];
+    if risk.reachable.is_some() {
+        columns.extend([Column::Number("Still in reach"), Column::Number("Their revenue")]);
+    }
+    Grid {
+        caption: "Customers at high risk by segment; in reach are those who bought within half a year"
+            .to_owned(),
+        columns,
+        rows: risk.segments.iter().map(row).collect(),
+        marked: Vec::new(),
+    }
 }
 
 fn grid(models: &[Model]) -> Grid {
     let row = |model: &Model| {
         let scores = [model.auc, model.accuracy, model.brier, model.log_loss];
-        std::iter::once(name(&model.name)).chain(scores.iter().map(|score| plain(fixed(*score, 3)))).collect()
+        std::iter::once(name(&accuracy::said(&model.name)))
+            .chain(scores.iter().map(|score| plain(fixed(*score, 3))))
+            .collect()
     };
     Grid {
-        caption: "Models compared; the chosen one is marked",
+        caption: "Models compared on customers that they had not seen; the chosen one is marked".to_owned(),
         columns: vec![
             Column::Text("Model"),
             Column::Number("Area under curve"),
@@ -260,44 +299,95 @@ fn calibration(reliability: &Reliability) -> Result<Markup> {
     })
 }
 
-fn tile(bands: &[Band; 3]) -> Tile {
-    let [.., high] = bands;
-    let (share, spent) = shares(bands, high);
-    let note = html! { (percent(share)) " of customers" @if spent.is_finite() { ", " (percent(spent)) " of past revenue" } };
+fn tile(risk: &Risk) -> Tile {
+    let high = risk.high();
+    let (share, spent) = risk.shares(&high);
+    let note = html! {
+        (percent(share)) " of customers" @if spent.is_finite() { ", " (percent(spent)) " of past revenue" }
+        @if let Some(near) = risk.reachable { "; " (count(near.customers)) " still in reach" }
+    };
     Tile { label: "At high risk of leaving".to_owned(), value: count(high.customers), note }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::present::report::example::{floats, table, texts};
 
     fn model(auc: f64, accuracy: f64) -> Model {
         Model { name: "m".to_owned(), auc, accuracy, brier: 0.1, log_loss: 0.3, chosen: true }
     }
 
+    fn risk(high: Count, reachable: Option<Count>) -> Risk {
+        let low = Count { customers: 1, probability: 0.1, spend: 60.0 };
+        Risk { bands: [low, Count::default(), high], reachable, segments: Vec::new() }
+    }
+
+    fn euro() -> Unit {
+        Unit::Money("€".to_owned())
+    }
+
+    fn joined(risk: &Risk) -> String {
+        sentences(risk, &euro())
+            .into_iter()
+            .map(|sentence| sentence.into_string())
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
     #[test]
-    fn bands_hold_customers_and_their_spend() {
-        let churn = table(vec![
-            ("customer_id", texts(["a", "b", "c", "d"])),
-            ("probability", floats([0.9, 0.1, 0.8, f64::NAN])),
-            ("band", texts(["high", "low", "high", "odd"])),
-        ]);
-        let spend = HashMap::from([("a".to_owned(), 30.0), ("b".to_owned(), 60.0), ("z".to_owned(), 1e9)]);
-        let known = bands(&churn, Some(spend)).unwrap();
-        let text = sentence(&known, &Unit::Money("€".to_owned())).into_string();
+    fn those_who_can_be_reached_are_told_from_those_who_left() {
+        let high = Count { customers: 3, probability: 2.5, spend: 60.0 };
+        let near = Count { customers: 1, probability: 0.9, spend: 30.0 };
+        let known = risk(high, Some(near));
         assert_eq!(
-            text,
-            "2 customers are at high risk of leaving, 67% of all; they hold 33% of past revenue (€30)."
+            joined(&known),
+            "3 customers are at high risk of leaving, 75% of all; they brought 50% of past revenue (€60). \
+             2 of them bought nothing for half a year and have most likely left already. \
+             1 customer can still be won back, with €30 of past revenue."
         );
-        let unknown = sentence(&bands(&churn, None).unwrap(), &Unit::Number).into_string();
-        assert_eq!(unknown, "2 customers are at high risk of leaving, 67% of all.");
+        assert!(
+            advice(&known, &euro())
+                .unwrap()
+                .into_string()
+                .starts_with("Win back the 1 customer at high risk")
+        );
+        let unknown = risk(Count { spend: f64::NAN, ..high }, None);
+        assert_eq!(joined(&unknown), "3 customers are at high risk of leaving, 75% of all.");
+        assert!(advice(&unknown, &euro()).is_none());
+        let nobody = risk(high, Some(Count::default()));
+        assert!(joined(&nobody).ends_with("Nobody at high risk bought within that time."));
+        assert!(advice(&nobody, &euro()).is_none());
+    }
+
+    #[test]
+    fn scores_that_rest_on_the_long_gone_are_a_caution() {
+        let count = |customers| Count { customers, probability: 1.0, spend: 1.0 };
+        let text = easy(&risk(count(100), Some(count(19)))).unwrap().into_string();
+        assert!(text.starts_with("81% of those at high risk have not bought for half a year"), "{text}");
+        assert!(easy(&risk(count(100), Some(count(20)))).is_none());
+        assert!(easy(&risk(count(0), Some(count(0)))).is_none());
+        assert!(easy(&risk(count(100), None)).is_none());
+    }
+
+    #[test]
+    fn the_segment_with_most_to_lose_is_named_first() {
+        let near = |customers, spend| Count { customers, probability: 0.9, spend };
+        let part = |name: &str, customers, spend| Part {
+            name: name.to_owned(),
+            all: near(9, 1e3),
+            high: near(customers, spend),
+            reachable: near(customers, spend),
+        };
+        let mut risk = risk(near(5, 90.0), Some(near(5, 90.0)));
+        risk.segments = vec![part("many", 4, 20.0), part("rich", 1, 70.0)];
+        let text = advice(&risk, &euro()).unwrap().into_string();
+        assert!(text.contains("beginning with the 1 of <bdi>rich</bdi> (€70 so far)"), "{text}");
     }
 
     #[test]
     fn no_customers_are_no_risk() {
-        let text = sentence(&[Band::default(); 3], &Unit::Number).into_string();
-        assert_eq!(text, "There are no customers with a probability of churn.");
+        let risk = Risk { bands: [Count::default(); 3], reachable: None, segments: Vec::new() };
+        assert_eq!(joined(&risk), "There are no customers with a probability of churn.");
     }
 
     #[test]

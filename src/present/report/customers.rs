@@ -45,7 +45,7 @@ pub fn chapter(inputs: &Inputs, money: &Unit) -> Result<Option<Chapter>, Misfit>
     let tile = Tile { label: "Customers".to_owned(), value: count(customers as u64), note: plain(note) };
     let brief =
         if text.is_empty() { Vec::new() } else { vec![html! { @for sentence in &text { (sentence) " " } }] };
-    Ok(Some(Chapter { heading: "Customers", tiles: vec![tile], brief, body }))
+    Ok(Some(Chapter { heading: "Customers", tiles: vec![tile], brief, advice: Vec::new(), body }))
 }
 
 fn spreads(features: &Table, money: &Unit) -> anyhow::Result<Vec<Spread>> {
@@ -53,7 +53,9 @@ fn spreads(features: &Table, money: &Unit) -> anyhow::Result<Vec<Spread>> {
     let batch = read::gather(features, &columns)?;
     let spread = |column: &'static str| {
         let unit = if matches!(column, "monetary" | "mean_amount") { money.clone() } else { Unit::Number };
-        Ok(Spread { column, unit, sorted: sorted(&float_vec(&batch, column)?) })
+        let whole = |value: f64| if column.ends_with("_days") { value.round() } else { value };
+        let values: Vec<_> = float_vec(&batch, column)?.into_iter().map(whole).collect();
+        Ok(Spread { column, unit, sorted: sorted(&values) })
     };
     columns.into_iter().map(spread).collect()
 }
@@ -99,9 +101,9 @@ fn grid(spreads: &[Spread]) -> Grid {
         std::iter::once(sentence(&words(spread.column))).chain(texts).map(plain).collect()
     };
     Grid {
-        caption: "What customers are like",
+        caption: "So many customers lie below these values".to_owned(),
         columns: vec![
-            Column::Text("So many customers lie below"),
+            Column::Text("Measure"),
             Column::Number("25%"),
             Column::Number("50%"),
             Column::Number("75%"),

@@ -20,7 +20,8 @@ pub fn chapter(inputs: &Inputs) -> Result<Option<Chapter>, Misfit> {
     let body = html! {
         @for (source, title) in &pictures { figure { img src=(source) alt=(title); } }
     };
-    Ok(Some(Chapter { heading: "Further charts", tiles: Vec::new(), brief: Vec::new(), body }))
+    let (tiles, brief, advice) = (Vec::new(), Vec::new(), Vec::new());
+    Ok(Some(Chapter { heading: "Further charts", tiles, brief, advice, body }))
 }
 
 /// A picture's address with its content, and its title.

@@ -3,11 +3,11 @@
 use anyhow::Result;
 use maud::{Markup, html};
 
-use super::parts::{Chapter, Column, Grid, figure, name, plain};
+use super::parts::{Chapter, Column, Grid, Tile, figure, name, plain};
 use super::{Inputs, Misfit, of};
 use crate::data::Table;
 use crate::present::chart::{Leaderboard, read};
-use crate::present::format::{counted, fixed, percent};
+use crate::present::format::{counted, fixed, percent, short};
 
 /// Variants whose result is this close to the best can't be told from it by eye.
 const CLOSE: f64 = 0.01;
@@ -27,9 +27,15 @@ fn write(table: &Table) -> Result<Chapter> {
         (figure(&board)?)
         (grid(&board).render())
     };
+    let result = board.variants.iter().map(|(_, value)| *value).find(|value| value.is_finite());
+    let tile = Tile {
+        label: format!("Best of {}", counted(board.variants.len(), "variant", "variants")),
+        value: short(result.unwrap_or(f64::NAN)),
+        note: html! { (objective) " of " (best(&board)) },
+    };
     let brief =
         if board.variants.iter().all(|(_, value)| !value.is_finite()) { Vec::new() } else { vec![brief] };
-    Ok(Chapter { heading: "Variants compared", tiles: Vec::new(), brief, body })
+    Ok(Chapter { heading: "Variants compared", tiles: vec![tile], brief, advice: Vec::new(), body })
 }
 
 fn best(board: &Leaderboard) -> Markup {
@@ -59,7 +65,7 @@ fn grid(board: &Leaderboard) -> Grid {
         vec![name(variant), plain((at + 1).to_string()), plain(fixed(*value, 4))]
     };
     Grid {
-        caption: "All variants",
+        caption: "All variants".to_owned(),
         columns: vec![Column::Text("Variant"), Column::Number("Rank"), Column::Number("Result")],
         rows: board.variants.iter().enumerate().map(row).collect(),
         marked: vec![0],

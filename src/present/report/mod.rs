@@ -14,6 +14,7 @@ mod parts;
 mod portraits;
 mod quality;
 mod revenue;
+mod risk;
 mod segments;
 mod spend;
 

@@ -63,6 +63,7 @@ fn brief(chapters: &[Chapter]) -> Markup {
             section.card.brief {
                 h2 { "In short" }
                 ul { @for sentence in sentences { li { (sentence) } } }
+                (advice(chapters))
                 @if chapters.len() > 1 {
                     nav aria-label="Sections" {
                         @for (at, chapter) in chapters.iter().enumerate() {
@@ -71,6 +72,17 @@ fn brief(chapters: &[Chapter]) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+/// What the numbers suggest, section by section.
+fn advice(chapters: &[Chapter]) -> Markup {
+    let steps: Vec<_> = chapters.iter().flat_map(|chapter| &chapter.advice).collect();
+    html! {
+        @if !steps.is_empty() {
+            h3 { "What to do" }
+            ol { @for step in steps { li { (step) } } }
         }
     }
 }

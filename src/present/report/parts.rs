@@ -7,7 +7,16 @@ use anyhow::Result;
 use maud::{Markup, PreEscaped, html};
 
 use crate::present::chart::{Chart, NARROW, WIDE, inline, text};
-use crate::present::format::{change, count};
+use crate::present::format::{change, count, percent};
+
+/// A change below this part rounds to nothing.
+const NOTHING: f64 = 0.0005;
+
+/// Characters of all headings beyond which a table is too wide for a narrow screen.
+const STACKED: usize = 30;
+
+/// Characters from which a cell takes a line of its own on a narrow screen.
+const LONG: usize = 30;
 
 /// Rows that a table shows at most.
 pub const ROWS: usize = 40;
@@ -32,6 +41,8 @@ pub struct Chapter {
     pub tiles: Vec<Tile>,
     /// Sentences for the summary.
     pub brief: Vec<Markup>,
+    /// What the reader may do about it, as the numbers suggest.
+    pub advice: Vec<Markup>,
     /// What stands under the heading.
     pub body: Markup,
 }
@@ -45,11 +56,19 @@ pub enum Column {
     Number(&'static str),
 }
 
+impl Column {
+    /// Characters of its heading.
+    fn long(&self) -> usize {
+        let (Self::Text(heading) | Self::Number(heading)) = self;
+        heading.len()
+    }
+}
+
 /// Rows under headings.
 #[derive(Clone, Debug)]
 pub struct Grid {
     /// What the table shows.
-    pub caption: &'static str,
+    pub caption: String,
     /// The columns; the first one names the rows.
     pub columns: Vec<Column>,
     /// The cells, row by row.
@@ -63,15 +82,41 @@ pub fn name(text: &str) -> Markup {
     html! { bdi { (text::clean(text)) } }
 }
 
+/// A sentence from data, with what stands in backticks set as code.
+pub fn ticked(text: &str) -> Markup {
+    let text = text::clean(text);
+    let parts: Vec<_> = text.split('`').collect();
+    html! {
+        bdi.said {
+            @if parts.len() % 2 == 0 { (text) }
+            @else { @for (at, part) in parts.iter().enumerate() {
+                @if at % 2 == 1 { code { (part) } } @else { (part) }
+            } }
+        }
+    }
+}
+
 /// A plain text as a cell or a note.
 pub fn plain(text: impl AsRef<str>) -> Markup {
     html! { (text.as_ref()) }
 }
 
-/// A change with its sign, coloured by its direction.
+/// A change with its sign, coloured by its direction; none where it rounds to nothing.
 pub fn signed(part: f64) -> Markup {
+    if part.abs() < NOTHING {
+        return plain(change(0.0));
+    }
     let class = if part > 0.0 { "up" } else { "down" };
     html! { span class=(class) { (change(part)) } }
+}
+
+/// A change in words: `15% more than a year earlier`, `as much as a year earlier`.
+pub fn than(part: f64, base: &str) -> String {
+    match part {
+        part if part.abs() < NOTHING => format!("as much as {base}"),
+        part if part > 0.0 => format!("{} more than {base}", percent(part)),
+        part => format!("{} less than {base}", percent(-part)),
+    }
 }
 
 /// What the reader has to be careful about.
@@ -105,24 +150,25 @@ pub fn figure(chart: &dyn Chart) -> Result<Markup> {
 }
 
 impl Grid {
-    /// The table; a long one is cut and says so.
+    /// The table; a long one is cut and says so. On a narrow screen a wide one becomes a list of its
+    /// rows, whose roles are given because the style takes them away.
     pub fn render(&self) -> Markup {
         let rest = self.rows.len().saturating_sub(ROWS);
         html! {
             div.scroll {
-                table {
+                table.stack[self.columns.iter().map(Column::long).sum::<usize>() > STACKED] role="table" {
                     caption { (self.caption) }
-                    thead { tr {
+                    thead role="rowgroup" { tr role="row" {
                         @for column in &self.columns {
                             @match column {
-                                Column::Text(head) => { th scope="col" { (head) } }
-                                Column::Number(head) => { th.n scope="col" { (head) } }
+                                Column::Text(head) => { th scope="col" role="columnheader" { (head) } }
+                                Column::Number(head) => { th.n scope="col" role="columnheader" { (head) } }
                             }
                         }
                     } }
-                    tbody {
+                    tbody role="rowgroup" {
                         @for (at, row) in self.rows.iter().take(ROWS).enumerate() {
-                            tr.mark[self.marked.contains(&at)] { (self.cells(row)) }
+                            tr.mark[self.marked.contains(&at)] role="row" { (self.cells(row)) }
                         }
                     }
                 }
@@ -135,9 +181,9 @@ impl Grid {
         html! {
             @for (at, (cell, column)) in row.iter().zip(&self.columns).enumerate() {
                 @match column {
-                    _ if at == 0 => { th scope="row" { (cell) } }
-                    Column::Text(_) => { td.t { (cell) } }
-                    Column::Number(_) => { td.n { (cell) } }
+                    _ if at == 0 => { th scope="row" role="rowheader" { (cell) } }
+                    Column::Text(head) => { td.t.long[cell.0.len() > LONG] role="cell" data-head=(head) { (cell) } }
+                    Column::Number(head) => { td.n role="cell" data-head=(head) { (cell) } }
                 }
             }
         }
@@ -151,16 +197,27 @@ mod tests {
     #[test]
     fn data_is_escaped_and_set_apart() {
         assert_eq!(name("<script>").into_string(), "<bdi>&lt;script&gt;</bdi>");
+        assert_eq!(ticked("a `<b>` c").into_string(), "<bdi class=\"said\">a <code>&lt;b&gt;</code> c</bdi>");
+        assert_eq!(ticked("a ` b").into_string(), "<bdi class=\"said\">a ` b</bdi>");
         let names = ["a", "b", "c"].map(str::to_owned);
         assert_eq!(listed(&names).into_string(), "<bdi>a</bdi>, <bdi>b</bdi> and <bdi>c</bdi>");
         assert_eq!(listed(&names[..1]).into_string(), "<bdi>a</bdi>");
     }
 
     #[test]
+    fn changes_are_said_in_words() {
+        assert_eq!(than(0.152, "before"), "15% more than before");
+        assert_eq!(than(-0.35, "before"), "35% less than before");
+        assert_eq!(than(0.000_1, "before"), "as much as before");
+        assert_eq!(signed(0.0).into_string(), "±0.0%");
+        assert_eq!(signed(-0.02).into_string(), "<span class=\"down\">−2.0%</span>");
+    }
+
+    #[test]
     fn long_tables_say_what_they_leave_out() {
         let rows = (0..100).map(|at| vec![plain(at.to_string()), plain("x")]).collect();
         let columns = vec![Column::Text("row"), Column::Number("value")];
-        let html = Grid { caption: "c", columns, rows, marked: vec![3] }.render().into_string();
+        let html = Grid { caption: "c".to_owned(), columns, rows, marked: vec![3] }.render().into_string();
         assert_eq!(html.matches("<tr").count(), 41);
         assert_eq!(html.matches("class=\"mark\"").count(), 1);
         assert!(html.contains("60 more not shown"));

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use maud::{Markup, html};
 
-use super::parts::{Chapter, Column, Grid, Tile, care, figure, name, plain, signed};
-use super::{Inputs, Misfit, of};
+use super::parts::{Chapter, Column, Grid, Tile, care, figure, listed, name, plain, signed, than};
+use super::{Inputs, Misfit, of, segments};
 use crate::data::Table;
 use crate::present::chart::trend::{Trend, is_weekly, trend};
 use crate::present::chart::{Lines, Series, read};
@@ -13,13 +13,17 @@ use crate::present::format::{Unit, counted, percent};
 /// Weeks below which a season can't be told from a trend.
 const YEAR: usize = 52;
 
+/// A segment with less than this part of another year's revenue was or is as good as empty.
+const EMPTY: f64 = 0.1;
+
 /// A last week below this part of the usual week is taken for an incomplete one.
 const INCOMPLETE: f64 = 0.5;
 
 /// The section, where series are given.
 pub fn chapter(inputs: &Inputs, money: &Unit) -> Result<Option<Chapter>, Misfit> {
     let Some(table) = &inputs.series else { return Ok(None) };
-    write(table, money).map(Some).map_err(of("series"))
+    let names = segments::named(inputs)?.into_iter().map(|(_, name)| name).collect();
+    write(table, names, money).map(Some).map_err(of("series"))
 }
 
 /// The first and the last day of the series.
@@ -29,8 +33,12 @@ pub fn days(series: &Table) -> Result<Option<(i64, i64)>> {
     Ok(known().min().zip(known().max()))
 }
 
-fn write(table: &Table, money: &Unit) -> Result<Chapter> {
+fn write(table: &Table, names: Vec<String>, money: &Unit) -> Result<Chapter> {
     let mut lines = read::lines(table, "period", "revenue", Some("series"), money.clone())?;
+    lines
+        .series
+        .sort_by_key(|series| names.iter().position(|name| *name == series.name).unwrap_or(usize::MAX));
+    lines.order = names;
     let total = lines.total();
     let values: Vec<_> = total.iter().map(|(_, value)| *value).collect();
     #[expect(clippy::cast_possible_truncation, reason = "days of dates are whole")]
@@ -40,21 +48,30 @@ fn write(table: &Table, money: &Unit) -> Result<Chapter> {
     let text = overall.map(|trend| sentence(&trend, money));
     let moved = movers(&moves, money);
     let grid = grid(&moves, money);
-    let single = moves.len() < 2;
+    let (single, composition) = (moves.len() < 2, composition(&moves));
     lines.title = moved.or(lines.title);
     let body = html! {
         @match &text { Some(text) => { p { (text) } } None => { p { "There are too few weeks to speak of a trend." } } }
         (cautions(&values))
         (figure(&lines)?)
-        @if !single { (grid.render()) }
+        @if !single { (grid.render()) (composition) }
     };
     let tiles = overall.map(|trend| tile(&trend, money)).into_iter().collect();
-    Ok(Chapter { heading: "Revenue so far", tiles, brief: text.into_iter().collect(), body })
+    let brief = text.into_iter().collect();
+    Ok(Chapter { heading: "Revenue so far", tiles, brief, advice: Vec::new(), body })
 }
 
 fn sentence(trend: &Trend, money: &Unit) -> Markup {
     let weeks = counted(trend.weeks, "week", "weeks");
-    html! { "Revenue of the last " (weeks) " is " (money.short(trend.recent)) ", " (trend.words()) "." }
+    let base = match trend.year_ago {
+        Some(_) => "the same weeks a year earlier".to_owned(),
+        None => format!("the {weeks} before"),
+    };
+    html! {
+        "The last " (weeks) " brought " (money.short(trend.recent))
+        @match trend.change() { Some(part) => { ", " (than(part, &base)) } None => { "; there was none in " (base) } }
+        "."
+    }
 }
 
 /// The trend of each segment; none where there is only the whole.
@@ -64,8 +81,10 @@ fn moves(lines: &Lines) -> Vec<(&Series, Trend)> {
     parts.filter_map(|series| of(series).map(|trend| (series, trend))).collect()
 }
 
-/// The segments that gained and lost most money, as the chart's title.
+/// The segments that gained and lost most money, as the chart's title; those that were or are as
+/// good as empty can't gain or lose.
 fn movers(moves: &[(&Series, Trend)], money: &Unit) -> Option<String> {
+    let moves: Vec<_> = moves.iter().filter(|(_, trend)| !begun(trend) && !ended(trend)).collect();
     let gain = |trend: &Trend| trend.recent - trend.year_ago.unwrap_or(trend.before);
     let said = |verb: &str, (series, trend): &(&Series, Trend)| {
         format!("{} {verb} most ({})", series.name, money.short(gain(trend).abs()))
@@ -77,6 +96,35 @@ fn movers(moves: &[(&Series, Trend)], money: &Unit) -> Option<String> {
     let parts: Vec<_> =
         up.map(|up| said("gained", up)).into_iter().chain(down.map(|down| said("lost", down))).collect();
     (moves.len() > 1 && !parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// Whether there was hardly any revenue a year ago.
+fn begun(trend: &Trend) -> bool {
+    trend.year_ago.is_some_and(|then| then < EMPTY * trend.recent)
+}
+
+/// Whether hardly any of the revenue of a year ago is left.
+fn ended(trend: &Trend) -> bool {
+    trend.year_ago.is_some_and(|then| trend.recent < EMPTY * then)
+}
+
+/// Segments whose change says more about how they are drawn than about success.
+fn composition(moves: &[(&Series, Trend)]) -> Markup {
+    let names = |of: fn(&Trend) -> bool| {
+        moves.iter().filter(|(_, trend)| of(trend)).map(|(series, _)| series.name.clone()).collect::<Vec<_>>()
+    };
+    let (begun, ended) = (names(begun), names(ended));
+    html! {
+        @if begun.len() + ended.len() > 0 {
+            (care(&html! {
+                "segments are drawn by how customers behave today, so "
+                @if !begun.is_empty() { (listed(&begun)) " had hardly any customers a year ago" }
+                @if !begun.is_empty() && !ended.is_empty() { ", and " }
+                @if !ended.is_empty() { "hardly anyone in " (listed(&ended)) " still buys" }
+                "; their changes say nothing about success"
+            }))
+        }
+    }
 }
 
 fn cautions(values: &[f64]) -> Markup {
@@ -105,13 +153,14 @@ fn grid(moves: &[(&Series, Trend)], money: &Unit) -> Grid {
             trend.change().map_or_else(|| plain("–"), signed),
         ]
     };
+    let weeks = moves.iter().map(|(_, trend)| trend.weeks).max().unwrap_or(0);
     let yearly = moves.iter().any(|(_, trend)| trend.year_ago.is_some());
     Grid {
-        caption: "Revenue of the last weeks by segment",
+        caption: format!("Revenue of the last {} by segment", counted(weeks, "week", "weeks")),
         columns: vec![
             Column::Text("Segment"),
             Column::Number("Last weeks"),
-            Column::Number("Share"),
+            Column::Number("Of all"),
             Column::Number(if yearly { "A year earlier" } else { "Weeks before" }),
             Column::Number("Change"),
         ],
@@ -133,6 +182,32 @@ fn tile(trend: &Trend, money: &Unit) -> Tile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn new_and_lapsed_segments_are_no_success_or_failure() {
+        let series = |name: &str| Series { name: name.to_owned(), points: Vec::new() };
+        let trend = |recent, year_ago| Trend { weeks: 13, recent, before: 1.0, year_ago: Some(year_ago) };
+        let (new, lapsed, usual) = (series("new"), series("lapsed"), series("usual"));
+        let moves = [(&new, trend(100.0, 9.0)), (&lapsed, trend(9.0, 100.0)), (&usual, trend(100.0, 11.0))];
+        let text = composition(&moves).into_string();
+        assert!(
+            text.contains(
+                "<bdi>new</bdi> had hardly any customers a year ago, and hardly anyone in <bdi>lapsed</bdi> still buys;"
+            )
+        );
+        assert!(!text.contains("usual"));
+        assert_eq!(composition(&moves[2..]).into_string(), "");
+    }
+
+    #[test]
+    fn the_last_weeks_are_compared_in_words() {
+        let euro = Unit::Money("€".to_owned());
+        let trend = Trend { weeks: 13, recent: 120.0, before: 100.0, year_ago: None };
+        let text = sentence(&trend, &euro).into_string();
+        assert_eq!(text, "The last 13 weeks brought €120, 20% more than the 13 weeks before.");
+        let text = sentence(&Trend { year_ago: Some(0.0), ..trend }, &euro).into_string();
+        assert_eq!(text, "The last 13 weeks brought €120; there was none in the same weeks a year earlier.");
+    }
 
     #[test]
     fn an_incomplete_last_week_is_a_caution() {

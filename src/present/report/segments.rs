@@ -13,7 +13,7 @@ use crate::data::columns::float_vec;
 use crate::present::chart::bars::greatest;
 use crate::present::chart::scatter::Side;
 use crate::present::chart::{Bars, Measure, Selection, read};
-use crate::present::format::{Unit, count, counted, fixed, percent, words};
+use crate::present::format::{Unit, count, counted, fixed, percent, sentence, words};
 
 /// Segments below this share of customers are too few to act on.
 const SMALL: f64 = 0.03;
@@ -24,8 +24,17 @@ const SMALL: f64 = 0.03;
 const OVERLAPPING: f64 = 0.25;
 const CLEAR: f64 = 0.5;
 
-/// A spread of values beyond which an axis is logarithmic: the greatest over the median.
-const SKEWED: f64 = 20.0;
+/// Features in the heat map: those that differ most.
+const FEATURES: usize = 14;
+
+/// A segment with more than this times its share of customers in revenue is worth looking after.
+const VALUABLE: f64 = 1.25;
+
+/// Fewer segments than this are no segmentation to act on, however far they are apart.
+const FEWEST: f64 = 3.0;
+
+/// A gain in silhouette from which another number of segments is worth a try.
+const BETTER: f64 = 0.01;
 
 /// A segment in figures; what isn't known is NaN.
 #[derive(Clone, Debug)]
@@ -55,12 +64,22 @@ pub fn chapter(inputs: &Inputs, money: &Unit) -> Result<Option<Chapter>, Misfit>
         (cautions(&segments))
         (sizes(&segments).map_err(of("profile"))?)
         @if !segments.is_empty() { (grid(&segments, money).render()) }
-        (differences(inputs)?)
+        (differences(inputs, money)?)
         (map(inputs, &segments, money).map_err(of("features"))?)
         (separation(inputs, segments.len()).map_err(of("selection"))?)
     };
-    let brief = text.into_iter().take(2).collect();
-    Ok(Some(Chapter { heading: "Segments", tiles: tiles(&segments), brief, body }))
+    let brief = vec![html! { @for sentence in text.iter().take(2) { (sentence) " " } }];
+    let brief = if text.is_empty() { Vec::new() } else { brief };
+    let advice = advice(&segments, inputs)?;
+    Ok(Some(Chapter { heading: "Segments", tiles: tiles(&segments), brief, advice, body }))
+}
+
+/// Labels of segments with their names, largest segment first.
+///
+/// # Errors
+/// When the profile or the assignments lack a column.
+pub fn named(inputs: &Inputs) -> Result<Vec<(String, String)>, Misfit> {
+    Ok(segments(inputs)?.into_iter().map(|segment| (segment.key, segment.name)).collect())
 }
 
 fn segments(inputs: &Inputs) -> Result<Vec<Segment>, Misfit> {
@@ -160,7 +179,7 @@ fn sentences(segments: &[Segment], money: &Unit) -> Vec<Markup> {
     }
     if let Some((best, times)) = dearest(segments) {
         out.push(html! {
-            "Worth most each: " (name(&best.name)) ", who have brought " (money.short(worth(best))) " a head, "
+            "The best customers are in " (name(&best.name)) ": each has brought " (money.short(worth(best))) ", "
             (fixed(times, 1)) " times the average."
         });
     }
@@ -174,6 +193,43 @@ fn dearest(segments: &[Segment]) -> Option<(&Segment, f64)> {
         |figure: fn(&Segment) -> f64| segments.iter().map(figure).filter(|v| v.is_finite()).sum::<f64>();
     let average = sum(|segment| segment.revenue) / sum(|segment| segment.customers);
     (average.is_finite() && average > 0.0).then(|| (best, worth(best) / average))
+}
+
+/// Whom to look after, and which number of segments to try.
+fn advice(segments: &[Segment], inputs: &Inputs) -> Result<Vec<Markup>, Misfit> {
+    let best = most(segments, |segment| segment.revenue);
+    let first = best.filter(|best| best.revenue_share > VALUABLE * best.share).map(|best| {
+        html! {
+            "Look after " (name(&best.name)) " first: " (percent(best.share)) " of customers, "
+            (percent(best.revenue_share)) " of revenue."
+        }
+    });
+    let selection =
+        inputs.selection.as_ref().map(|table| read::selection(table, Some(segments.len() as f64)));
+    let selection = selection.transpose().map_err(of("selection"))?;
+    let other = selection.as_ref().and_then(apart).map(|(number, own, value)| {
+        html! {
+            "Try " (fixed(number, 0)) " segments instead of " (segments.len()) ": they are further apart (silhouette "
+            (fixed(value, 3)) " instead of " (fixed(own, 3)) ")."
+        }
+    });
+    Ok(first.into_iter().chain(other).collect())
+}
+
+/// A number of segments that is clearly further apart than the one in use, with both silhouettes.
+fn apart(selection: &Selection) -> Option<(f64, f64, f64)> {
+    let (used, own) = silhouette(selection).filter(|(used, _)| Some(*used) == selection.chosen)?;
+    let curve = selection.curves.iter().find(|curve| curve.name.starts_with("silhouette"))?;
+    let few = |number: &f64| *number < FEWEST;
+    let values: Vec<_> = selection
+        .numbers
+        .iter()
+        .zip(&curve.values)
+        .map(|(number, value)| if few(number) { f64::NAN } else { *value })
+        .collect();
+    let (at, best) = greatest(&values)?;
+    let number = selection.numbers.get(at).copied()?;
+    (number != used && best - own >= BETTER).then_some((number, own, best))
 }
 
 fn cautions(segments: &[Segment]) -> Markup {
@@ -227,17 +283,18 @@ fn grid(segments: &[Segment], money: &Unit) -> Grid {
     };
     let largest = most(segments, |segment| segment.revenue).map(|best| best.key.clone());
     Grid {
-        caption: "Segments; the most valuable one is marked",
+        caption: "Segments; the most valuable one is marked. Days, purchases and amounts are means"
+            .to_owned(),
         columns: vec![
             Column::Text("Segment"),
             Column::Number("Customers"),
-            Column::Number("Share"),
+            Column::Number("Of all"),
             Column::Number("Revenue"),
-            Column::Number("Share"),
+            Column::Number("Of all"),
             Column::Number("Per customer"),
             Column::Number("Days since last"),
             Column::Number("Purchases"),
-            Column::Number("Mean amount"),
+            Column::Number("A purchase"),
         ],
         rows: segments.iter().enumerate().map(row).collect(),
         marked: segments
@@ -248,12 +305,14 @@ fn grid(segments: &[Segment], money: &Unit) -> Grid {
     }
 }
 
-fn differences(inputs: &Inputs) -> Result<Markup, Misfit> {
+fn differences(inputs: &Inputs, money: &Unit) -> Result<Markup, Misfit> {
     let Some(table) = &inputs.differences else { return Ok(html! {}) };
     let column = if table.has("name") { "name" } else { "segment" };
-    let heat = read::heat(table, column, "feature", "difference").map_err(of("differences"))?;
+    let mut heat = read::heat(table, column, "feature", "difference").map_err(of("differences"))?;
+    heat.most = FEATURES;
     let drawn = figure(&heat).map_err(of("differences"))?;
-    Ok(html! { h3 { "How they differ" } (drawn) (portraits(&heat)) })
+    let portraits = portraits(table, column, money).map_err(of("differences"))?;
+    Ok(html! { h3 { "How they differ" } (portraits) (drawn) })
 }
 
 /// Customers by purchases and spend, coloured by segment.
@@ -269,20 +328,16 @@ fn map(inputs: &Inputs, segments: &[Segment], money: &Unit) -> Result<Markup> {
     let names: HashMap<_, _> =
         segments.iter().map(|segment| (segment.key.clone(), segment.name.clone())).collect();
     let side = |column: &str, unit: Unit| -> Result<Side> {
-        let log = is_skewed(&float_vec(&read::gather(features, &[column])?, column)?);
+        let values = float_vec(&read::gather(features, &[column])?, column)?;
+        let log = read::is_skewed(&super::spend::sorted(&values));
         Ok(Side { name: words(column), unit, log })
     };
     let (x, y) = (side("frequency", Unit::Number)?, side("monetary", money.clone())?);
     let groups = read::Groups::Assigned(assignments, &names);
-    figure(&read::scatter(features, x, y, ("frequency", "monetary"), groups)?)
-}
-
-/// Whether few values are far above the rest, all being above zero.
-fn is_skewed(values: &[f64]) -> bool {
-    let sorted = super::spend::sorted(values);
-    let middle = super::spend::quantile(&sorted, 0.5).unwrap_or(0.0);
-    let ends = sorted.first().zip(sorted.last());
-    ends.is_some_and(|(low, high)| *low > 0.0 && *high > SKEWED * middle)
+    let mut scatter = read::scatter(features, x, y, ("frequency", "monetary"), groups)?;
+    let place = |name: &str| segments.iter().position(|segment| segment.name == name);
+    scatter.groups.sort_by_key(|group| place(&group.name).unwrap_or(usize::MAX));
+    figure(&scatter)
 }
 
 /// Whether the segments are apart, from the measures at their number.
@@ -309,7 +364,7 @@ fn silhouette(selection: &Selection) -> Option<(f64, f64)> {
 }
 
 fn judge(number: f64, value: f64) -> Markup {
-    let measured = html! { "With " (fixed(number, 0)) " segments the mean silhouette is " (fixed(value, 3)) };
+    let measured = format!("with {} segments the mean silhouette is {}", fixed(number, 0), fixed(value, 3));
     if value < OVERLAPPING {
         return care(&html! {
             (measured) ", below " (fixed(OVERLAPPING, 2)) ": the segments overlap. Read them as a way to cut a continuum, "
@@ -321,7 +376,7 @@ fn judge(number: f64, value: f64) -> Markup {
     } else {
         "the segments are clearly apart."
     };
-    html! { p { (measured) ": " (words) } }
+    html! { p { (sentence(&measured)) ": " (words) " It reaches from −1 to 1; below " (fixed(OVERLAPPING, 2)) " segments overlap, from " (fixed(CLEAR, 1)) " on they are clearly apart." } }
 }
 
 fn tiles(segments: &[Segment]) -> Vec<Tile> {
@@ -365,7 +420,7 @@ mod tests {
         assert!(text.contains("The largest of 2 segments is big: 90 customers, 90% of all."), "{text}");
         assert!(text.contains("The most valuable is rich: 10% of customers bring 60% of revenue."), "{text}");
         assert!(
-            text.contains("Worth most each: rich, who have brought €60 a head, 6.0 times the average."),
+            text.contains("The best customers are in rich: each has brought €60, 6.0 times the average."),
             "{text}"
         );
     }
@@ -383,6 +438,20 @@ mod tests {
     fn one_segment_is_no_comparison() {
         assert_eq!(said(&[segment("a", 100.0, 5.0)]), "All 100 customers are in one segment, a.");
         assert!(cautions(&[segment("a", 100.0, 5.0)]).into_string().contains("tells nobody apart"));
+    }
+
+    #[test]
+    fn another_number_is_advised_where_it_is_clearly_better() {
+        let curve = |values: [f64; 3]| {
+            let curves =
+                vec![crate::present::chart::Curve { name: "silhouette".to_owned(), values: values.to_vec() }];
+            apart(&Selection { title: None, numbers: vec![2.0, 3.0, 4.0], curves, chosen: Some(3.0) })
+        };
+        assert_eq!(curve([0.2, 0.25, 0.26]), Some((4.0, 0.25, 0.26)));
+        assert_eq!(curve([0.2, 0.25, 0.255]), None);
+        assert_eq!(curve([0.2, 0.3, 0.25]), None);
+        // Two halves are nearly always furthest apart.
+        assert_eq!(curve([0.5, 0.3, 0.25]), None);
     }
 
     #[test]

@@ -77,15 +77,67 @@ fn a_full_report_has_all_sections_and_is_the_same_twice() {
     fs_err::write(folder().join("report.html"), first.html).unwrap();
 }
 
+/// What stands between each `start` and the next `end`.
+fn between<'a>(html: &'a str, start: &str, end: char) -> Vec<&'a str> {
+    html.split(start).skip(1).filter_map(|rest| rest.split(end).next()).collect()
+}
+
 #[test]
 fn the_page_loads_nothing_from_elsewhere() {
+    let mut inputs = all();
+    inputs
+        .charts
+        .push(crate::present::chart::png(&crate::present::chart::Drawing::titled(300.0, "p", "")).unwrap());
+    let html = written(&inputs).html;
+    for tag in ["<link", "<script", "<iframe", "<object", "<embed", "<base", "<form", "@import", "srcset"] {
+        assert!(!html.contains(tag), "{tag}");
+    }
+    // Every address: of pictures, in styles, behind links. Those with a host are names of formats.
+    assert!(between(&html, "src=\"", '"').iter().all(|source| source.starts_with("data:image/")));
+    assert_eq!(between(&html, "src=\"", '"').len(), 2);
+    assert!(between(&html, "url(", ')').iter().all(|source| source.starts_with("data:")));
+    assert!(between(&html, "href=\"", '"').iter().all(|source| source.starts_with('#')));
+    for host in between(&html, "http", '"').into_iter().filter(|word| word.contains("://")) {
+        let name = host.split_once("/svg").map(|(name, _)| name);
+        assert_eq!(name, Some("://www.w3.org/2000"), "{host}");
+    }
+    let policy = between(&html, "Content-Security-Policy\" content=\"", '"');
+    assert_eq!(policy, ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"]);
+}
+
+#[test]
+fn every_picture_has_words_and_every_table_a_name() {
     let html = written(&all()).html;
-    assert!(!html.contains("<link") && !html.contains("@import") && !html.contains("<iframe"));
-    let addresses = html.match_indices("http").map(|(at, _)| &html[at..(at + 30).min(html.len())]);
-    let own = |address: &str| {
-        ["http://www.w3.org/2000/svg", "http-equiv"].iter().any(|known| address.starts_with(known))
-    };
-    assert!(addresses.clone().all(own), "{:?}", addresses.clone().find(|address| !own(address)));
+    let pictures = between(&html, "<svg", '>');
+    assert!(pictures.len() > 20);
+    for picture in pictures {
+        let words = between(picture, "aria-label=\"", '"');
+        assert!(picture.contains("role=\"img\"") && words.len() == 1 && words[0].len() > 5, "{picture}");
+    }
+    for picture in between(&html, "<img", '>') {
+        assert!(between(picture, "alt=\"", '"').iter().any(|words| words.len() > 3));
+    }
+    assert_eq!(html.matches("<table").count(), html.matches("<caption>").count());
+    assert!(!html.contains("<caption></caption>"));
+}
+
+/// Headings go down one step at a time and there is one `h1`, so that they make a table of contents.
+#[test]
+fn headings_make_an_outline() {
+    let html = written(&all()).html;
+    let levels: Vec<u8> = html
+        .split("<h")
+        .skip(1)
+        .filter_map(|rest| rest.as_bytes().first().copied())
+        .filter(u8::is_ascii_digit)
+        .map(|digit| digit - b'0')
+        .collect();
+    assert_eq!(levels.iter().filter(|level| **level == 1).count(), 1);
+    assert_eq!(levels[0], 1);
+    assert!(levels.windows(2).all(|pair| pair[1] <= pair[0] + 1), "{levels:?}");
+    let targets = between(&html, "href=\"#", '"');
+    assert!(targets.len() >= 8);
+    assert!(targets.iter().all(|target| html.contains(&format!(" id=\"{target}\""))));
 }
 
 #[test]
@@ -186,6 +238,8 @@ fn thirty_segments_fit() {
     inputs.differences = Some(table(vec![
         ("name", texts(cells().map(|(segment, _)| name(segment)))),
         ("feature", texts(cells().map(|(_, week)| format!("share_of_category_{}", week % 50)))),
+        ("mean", floats(cells().map(|(segment, _)| segment as f64))),
+        ("overall_mean", floats(cells().map(|_| 15.0))),
         ("difference", floats(cells().map(|(segment, week)| ((segment * 7 + week) % 11) as f64 / 3.0 - 1.6))),
     ]));
     inputs.series = Some(table(vec![
@@ -213,7 +267,7 @@ fn whole_numbers_name_customers_as_well() {
         _ => column.clone(),
     };
     let html = written(&changed(all(), |table| mapped(table, number))).html;
-    assert!(html.contains("they hold"));
+    assert!(html.contains("of past revenue (€"));
 }
 
 #[test]

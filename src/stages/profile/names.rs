@@ -14,12 +14,15 @@
 //! | middle | Bargain hunters | Regulars | Big spenders |
 //! | high | Frequent bargain hunters | Frequent buyers | Frequent big spenders |
 //!
+//! Regulars whose gaps between purchases vary (`std_gap_days` high) are irregular buyers.
+//!
 //! At most one word goes before it, the first that fits: `Lapsed` (recency high), `New` (recency
-//! and tenure low; `Occasional` is then left out), or the channel with the highest share score from
+//! and tenure low), both without `Occasional`, or the channel with the highest share score from
 //! 0.75, such as `Online`.
 //!
-//! Segments that still share a name get the trait behind it that sets them apart most among
-//! themselves, a second one where that isn't enough, and at last a number.
+//! Segments that still share a name get the trait that sets them apart most among themselves, as
+//! an adjective (`Frequent local big spenders`) or behind the noun (`Regulars with short gaps`),
+//! a second one where that isn't enough, and at last a number.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +38,7 @@ const ONCE: f64 = 1.5;
 /// A smaller difference between two scores sets nothing apart.
 const SAME: f64 = 0.01;
 
-/// Traits that a name may have behind it.
+/// Traits that a name may have.
 const TRAITS: usize = 2;
 
 /// What naming looks at in a segment.
@@ -47,27 +50,66 @@ pub(super) struct Portrait {
     pub frequency: Option<f64>,
 }
 
+/// A name in its parts, all in lower case.
+#[derive(Clone, Debug)]
+struct Name {
+    /// What goes before the adjectives: `lapsed`, `frequent`.
+    start: Vec<String>,
+    adjectives: Vec<String>,
+    noun: &'static str,
+    /// What goes behind the noun: `short gaps`.
+    with: Vec<String>,
+}
+
+/// What sets a segment apart from others of its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Trait {
+    Adjective(String),
+    With(String),
+}
+
+impl Name {
+    fn text(&self) -> String {
+        let words: Vec<&str> =
+            self.start.iter().chain(&self.adjectives).map(String::as_str).chain([self.noun]).collect();
+        let with =
+            if self.with.is_empty() { String::new() } else { format!(" with {}", self.with.join(" and ")) };
+        capitalised(&words.join(" ")) + &with
+    }
+
+    fn add(&mut self, what: Trait) {
+        match what {
+            Trait::Adjective(word) => self.adjectives.push(word),
+            Trait::With(words) => self.with.push(words),
+        }
+    }
+}
+
 /// Names for segments that are described by the same features: readable, and no two the same.
 pub(super) fn names(features: &[String], portraits: &[Portrait]) -> Vec<String> {
-    let mut names: Vec<String> = portraits.iter().map(|portrait| base(features, portrait)).collect();
+    let mut names: Vec<Name> = portraits.iter().map(|portrait| base(features, portrait)).collect();
     let mut used = vec![Vec::new(); portraits.len()];
     for _ in 0..TRAITS {
-        for group in shared(&names) {
+        for group in shared(&texts(&names)) {
             for segment in &group {
-                if let Some((feature, sign)) = most_apart(portraits, &group, *segment, &used[*segment]) {
+                if let Some((feature, high)) = most_apart(portraits, &group, *segment, &used[*segment]) {
                     used[*segment].push(feature);
-                    let words = in_words(&features[feature], sign);
-                    names[*segment] = format!("{}, {words}", names[*segment]);
+                    names[*segment].add(in_words(&features[feature], high));
                 }
             }
         }
     }
+    let mut names = texts(&names);
     for group in shared(&names) {
         for (number, segment) in group.iter().enumerate().skip(1) {
             names[*segment] = format!("{} ({})", names[*segment], number + 1);
         }
     }
     names
+}
+
+fn texts(names: &[Name]) -> Vec<String> {
+    names.iter().map(Name::text).collect()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,43 +129,51 @@ fn level(score: f64) -> Level {
     }
 }
 
-fn base(features: &[String], portrait: &Portrait) -> String {
+fn base(features: &[String], portrait: &Portrait) -> Name {
     let score = |name: &str| {
         let known = features.iter().zip(&portrait.scores).find(|(feature, _)| *feature == name);
         known.map(|(_, score)| *score)
     };
     let of = |name: &str| level(score(name).unwrap_or(0.0));
     let bought = score("frequency").is_some() || score("monetary").is_some();
-    let noun = if bought { noun(portrait.frequency, of("frequency"), of("monetary")) } else { "Customers" };
+    let (often, noun) = if bought {
+        noun(portrait.frequency, of("frequency"), of("monetary"), of("std_gap_days"))
+    } else {
+        ("", "customers")
+    };
     let word = match (of("recency_days"), of("tenure_days")) {
-        (Level::High, _) => Some("Lapsed".to_owned()),
-        (Level::Low, Level::Low) => Some("New".to_owned()),
+        (Level::High, _) => Some("lapsed".to_owned()),
+        (Level::Low, Level::Low) => Some("new".to_owned()),
         _ => channel(features, portrait),
     };
-    match word {
-        // Who is new has had no time to buy often.
-        Some(word) if word == "New" => {
-            format!("{word} {}", noun.strip_prefix("Occasional ").unwrap_or(noun).to_lowercase())
-        }
-        Some(word) => format!("{word} {}", noun.to_lowercase()),
-        None => noun.to_owned(),
-    }
+    // Who is new has had no time to buy often, and who has left buys no more.
+    let aged = matches!(word.as_deref(), Some("lapsed" | "new"));
+    let often = Some(often).filter(|often| !often.is_empty() && !(aged && *often == "occasional"));
+    let start = word.into_iter().chain(often.map(str::to_owned)).collect();
+    Name { start, adjectives: Vec::new(), noun, with: Vec::new() }
 }
 
-fn noun(purchases: Option<f64>, frequency: Level, monetary: Level) -> &'static str {
+/// How often, and who: `frequent`, `big spenders`.
+fn noun(
+    purchases: Option<f64>,
+    frequency: Level,
+    monetary: Level,
+    unevenness: Level,
+) -> (&'static str, &'static str) {
     let once = purchases.is_some_and(|purchases| purchases < ONCE);
     match (frequency, monetary) {
-        (_, Level::High) if once => "Big-ticket one-timers",
-        _ if once => "One-timers",
-        (Level::Low, Level::Low) => "Occasional small spenders",
-        (Level::Low, Level::Middle) => "Occasional buyers",
-        (Level::Low, Level::High) => "Occasional big spenders",
-        (Level::Middle, Level::Low) => "Bargain hunters",
-        (Level::Middle, Level::Middle) => "Regulars",
-        (Level::Middle, Level::High) => "Big spenders",
-        (Level::High, Level::Low) => "Frequent bargain hunters",
-        (Level::High, Level::Middle) => "Frequent buyers",
-        (Level::High, Level::High) => "Frequent big spenders",
+        (_, Level::High) if once => ("", "big-ticket one-timers"),
+        _ if once => ("", "one-timers"),
+        (Level::Low, Level::Low) => ("occasional", "small spenders"),
+        (Level::Low, Level::Middle) => ("occasional", "buyers"),
+        (Level::Low, Level::High) => ("occasional", "big spenders"),
+        (Level::Middle, Level::Low) => ("", "bargain hunters"),
+        (Level::Middle, Level::Middle) if unevenness == Level::High => ("irregular", "buyers"),
+        (Level::Middle, Level::Middle) => ("", "regulars"),
+        (Level::Middle, Level::High) => ("", "big spenders"),
+        (Level::High, Level::Low) => ("frequent", "bargain hunters"),
+        (Level::High, Level::Middle) => ("frequent", "buyers"),
+        (Level::High, Level::High) => ("frequent", "big spenders"),
     }
 }
 
@@ -134,7 +184,7 @@ fn channel(features: &[String], portrait: &Portrait) -> Option<String> {
         (*score >= STRONG).then_some((channel, *score))
     });
     let best = shares.reduce(|best, next| if next.1 > best.1 { next } else { best })?;
-    Some(capitalised(&best.0.replace('_', "-")))
+    Some(best.0.replace('_', "-"))
 }
 
 fn capitalised(word: &str) -> String {
@@ -177,31 +227,39 @@ fn most_apart(
 }
 
 /// A trait in words, high or low.
-fn in_words(feature: &str, high: bool) -> String {
+fn in_words(feature: &str, high: bool) -> Trait {
     let (above, below) = match feature {
-        "recency_days" => ("longer away", "seen recently"),
+        "recency_days" => ("an older last purchase", "a recent purchase"),
         "frequency" => ("more purchases", "fewer purchases"),
         "monetary" => ("higher spend", "lower spend"),
-        "mean_amount" => ("large baskets", "small baskets"),
         "std_amount" => ("varied baskets", "even baskets"),
-        "tenure_days" => ("long-standing", "newer"),
         "mean_gap_days" => ("long gaps", "short gaps"),
-        "std_gap_days" => ("irregular", "steady"),
-        "local_share" => ("local", "from afar"),
-        other => return share_in_words(other, high),
+        _ => return adjective(feature, high),
     };
-    (if high { above } else { below }).to_owned()
+    Trait::With((if high { above } else { below }).to_owned())
+}
+
+/// A trait that fits into a word before the noun; else what is more or less of something.
+fn adjective(feature: &str, high: bool) -> Trait {
+    let (above, below) = match feature {
+        "mean_amount" => ("large-basket", "small-basket"),
+        "std_gap_days" => ("unsteady", "steady"),
+        "tenure_days" => ("long-standing", "newer"),
+        "local_share" => ("local", "visiting"),
+        other => return Trait::With(share_in_words(other, high)),
+    };
+    Trait::Adjective((if high { above } else { below }).to_owned())
 }
 
 fn share_in_words(feature: &str, high: bool) -> String {
     let share = feature.strip_prefix("channel_").or_else(|| feature.strip_prefix("category_"));
-    let word = match (share, high) {
-        (Some(_), true) => "more",
-        (Some(_), false) => "less",
-        (None, true) => "high",
-        (None, false) => "low",
-    };
-    format!("{word} {}", share.unwrap_or(feature).replace('_', " "))
+    let spaced = share.unwrap_or(feature).replace('_', " ");
+    match (share, high) {
+        (Some(_), true) => format!("more {spaced} purchases"),
+        (Some(_), false) => format!("fewer {spaced} purchases"),
+        (None, true) => format!("high {spaced}"),
+        (None, false) => format!("low {spaced}"),
+    }
 }
 
 #[cfg(test)]
@@ -258,6 +316,13 @@ mod tests {
     }
 
     #[test]
+    fn regulars_are_regular() {
+        let features = ["frequency", "monetary", "std_gap_days"];
+        let two: &[(&[f64], Option<f64>)] = &[(&[0.0, 0.0, 0.5], None), (&[0.0, 0.0, 0.4], None)];
+        assert_eq!(named(&features, two), ["Irregular buyers", "Regulars"]);
+    }
+
+    #[test]
     fn one_word_goes_before_the_noun() {
         let found = named(
             &RFM,
@@ -286,18 +351,25 @@ mod tests {
     fn equal_names_get_the_trait_that_sets_them_apart() {
         let features = ["frequency", "mean_amount", "local_share"];
         let two: &[(&[f64], Option<f64>)] = &[(&[0.0, 0.4, 0.1], None), (&[0.0, -0.4, -0.1], None)];
-        assert_eq!(named(&features, two), ["Regulars, large baskets", "Regulars, small baskets"]);
+        assert_eq!(named(&features, two), ["Large-basket regulars", "Small-basket regulars"]);
         // The first two share their first trait; the second trait parts them.
         let three: &[(&[f64], Option<f64>)] =
             &[(&[0.0, 0.4, 0.1], None), (&[0.0, 0.4, -0.1], None), (&[0.0, -0.4, 0.0], None)];
         assert_eq!(
             named(&features, three),
-            [
-                "Regulars, large baskets, local",
-                "Regulars, large baskets, from afar",
-                "Regulars, small baskets"
-            ]
+            ["Large-basket local regulars", "Large-basket visiting regulars", "Small-basket regulars"]
         );
+    }
+
+    #[test]
+    fn an_adjective_stands_before_its_noun() {
+        let features = ["frequency", "monetary", "local_share"];
+        let two: &[(&[f64], Option<f64>)] = &[(&[1.0, 1.0, 0.7], None), (&[1.0, 1.0, -1.4], None)];
+        let expected = ["Frequent local big spenders", "Frequent visiting big spenders"];
+        assert_eq!(named(&features, two), expected);
+        let two: &[(&[f64], Option<f64>)] = &[(&[0.0, 0.2], None), (&[0.0, -0.2], None)];
+        let expected = ["Regulars with long gaps", "Regulars with short gaps"];
+        assert_eq!(named(&["monetary", "mean_gap_days"], two), expected);
     }
 
     #[test]
@@ -309,9 +381,12 @@ mod tests {
     #[test]
     fn own_features_are_named_as_they_are() {
         let found = named(&["shoe_size"], &[(&[1.0], None), (&[-1.0], None)]);
-        assert_eq!(found, ["Customers, high shoe size", "Customers, low shoe size"]);
+        assert_eq!(found, ["Customers with high shoe size", "Customers with low shoe size"]);
         let found = named(&["category_garden_tools"], &[(&[1.0], None), (&[-1.0], None)]);
-        assert_eq!(found, ["Customers, more garden tools", "Customers, less garden tools"]);
+        assert_eq!(
+            found,
+            ["Customers with more garden tools purchases", "Customers with fewer garden tools purchases"]
+        );
         assert_eq!(named(&[], &[(&[], None), (&[], None)]), ["Customers", "Customers (2)"]);
     }
 

@@ -1,0 +1,222 @@
+//! Who is at risk: customers by band of risk and by segment, and which of them can still be reached.
+//!
+//! Knows tables, no pages.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+
+use crate::data::Table;
+use crate::data::columns::{float_vec, strings};
+use crate::present::chart::read;
+
+/// Bands of risk, lowest first.
+pub const BANDS: [&str; 3] = ["low", "medium", "high"];
+
+/// Days without a purchase beyond which a customer has most likely left: half a year.
+const GONE: f64 = 182.0;
+
+/// Customers counted, with the sums of what is known about them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Count {
+    /// How many.
+    pub customers: u64,
+    /// The sum of their probabilities of leaving.
+    pub probability: f64,
+    /// What they have spent; NaN where it isn't known.
+    pub spend: f64,
+}
+
+/// The risk within a segment.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The segment.
+    pub name: String,
+    /// All its customers.
+    pub all: Count,
+    /// Those at high risk.
+    pub high: Count,
+    /// Those at high risk who bought within the last half year.
+    pub reachable: Count,
+}
+
+/// The risk of all customers.
+#[derive(Clone, Debug)]
+pub struct Risk {
+    /// Customers by band, in the order of [`BANDS`].
+    pub bands: [Count; 3],
+    /// Customers at high risk who bought within the last half year; none where that isn't known.
+    pub reachable: Option<Count>,
+    /// The same by segment, in the order of the profile; empty where segments aren't known.
+    pub segments: Vec<Part>,
+}
+
+/// What else is known about a customer.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    spend: f64,
+    days: f64,
+    segment: Option<usize>,
+}
+
+/// A customer of whom nothing is known.
+const STRANGER: Known = Known { spend: 0.0, days: f64::NAN, segment: None };
+
+impl Count {
+    fn add(&mut self, probability: f64, spend: f64) {
+        self.customers += 1;
+        self.probability += if probability.is_finite() { probability } else { 0.0 };
+        self.spend += spend;
+    }
+}
+
+impl Risk {
+    /// The risk in a table of churn, with what features, segments and their profile add to it.
+    ///
+    /// # Errors
+    /// When a table lacks a column or a column has another type.
+    pub fn of(
+        churn: &Table,
+        features: Option<&Table>,
+        segments: Option<&Table>,
+        names: &[(String, String)],
+    ) -> Result<Self> {
+        let spent = features.is_some_and(|table| table.has("customer_id") && table.has("monetary"));
+        let dated = features.is_some_and(|table| table.has("customer_id") && table.has("recency_days"));
+        let nobody = Count { spend: if spent { 0.0 } else { f64::NAN }, ..Count::default() };
+        let known = known(features.filter(|_| spent || dated), segments, names)?;
+        let part = |(_, name): &(String, String)| Part {
+            name: name.clone(),
+            all: nobody,
+            high: nobody,
+            reachable: nobody,
+        };
+        let mut risk = Self {
+            bands: [nobody; 3],
+            reachable: dated.then_some(nobody),
+            segments: names.iter().filter(|_| segments.is_some()).map(part).collect(),
+        };
+        for batch in churn.select(&["customer_id", "probability", "band"])? {
+            let batch = batch?;
+            let (ids, bands) = (strings(&batch, "customer_id")?, strings(&batch, "band")?);
+            let probabilities = float_vec(&batch, "probability")?;
+            for ((id, band), probability) in ids.iter().zip(&bands).zip(probabilities) {
+                let Some(band) = BANDS.iter().position(|known| band == Some(known)) else { continue };
+                let who = id.and_then(|id| known.get(id)).copied().unwrap_or(STRANGER);
+                risk.add(band, probability, who);
+            }
+        }
+        Ok(risk)
+    }
+
+    fn add(&mut self, band: usize, probability: f64, who: Known) {
+        let high = band + 1 == BANDS.len();
+        let near = self.reachable.is_some() && who.days <= GONE;
+        if let Some(count) = self.bands.get_mut(band) {
+            count.add(probability, who.spend);
+        }
+        if let Some(count) = self.reachable.as_mut().filter(|_| high && near) {
+            count.add(probability, who.spend);
+        }
+        let Some(part) = who.segment.and_then(|segment| self.segments.get_mut(segment)) else { return };
+        part.all.add(probability, who.spend);
+        if high {
+            part.high.add(probability, who.spend);
+        }
+        if high && near {
+            part.reachable.add(probability, who.spend);
+        }
+    }
+
+    /// Customers at high risk.
+    pub fn high(&self) -> Count {
+        let [.., high] = self.bands;
+        high
+    }
+
+    /// The share of all customers and of all spend that some of them are.
+    pub fn shares(&self, count: &Count) -> (f64, f64) {
+        let customers: u64 = self.bands.iter().map(|band| band.customers).sum();
+        let spend: f64 = self.bands.iter().map(|band| band.spend).sum();
+        (count.customers as f64 / customers as f64, if spend > 0.0 { count.spend / spend } else { f64::NAN })
+    }
+}
+
+/// What features and segments say about each customer; an unknown spend counts as nothing.
+fn known(
+    features: Option<&Table>,
+    segments: Option<&Table>,
+    names: &[(String, String)],
+) -> Result<HashMap<String, Known>> {
+    let mut known: HashMap<String, Known> = HashMap::new();
+    if let Some(features) = features {
+        let column = |column: &'static str| features.has(column).then_some(column);
+        let columns: Vec<_> =
+            ["customer_id", "monetary", "recency_days"].into_iter().filter_map(column).collect();
+        for batch in features.select(&columns)? {
+            let batch = batch?;
+            let of = |column| if features.has(column) { float_vec(&batch, column) } else { Ok(Vec::new()) };
+            let (spend, days) = (of("monetary")?, of("recency_days")?);
+            for (row, id) in strings(&batch, "customer_id")?.iter().enumerate() {
+                let Some(id) = id else { continue };
+                let spend = spend.get(row).copied().filter(|spend| spend.is_finite()).unwrap_or(0.0);
+                let days = days.get(row).copied().unwrap_or(f64::NAN);
+                known.insert(id.to_owned(), Known { spend, days, segment: None });
+            }
+        }
+    }
+    let Some(segments) = segments.filter(|table| table.has("customer_id") && table.has("segment")) else {
+        return Ok(known);
+    };
+    for batch in segments.select(&["customer_id", "segment"])? {
+        let batch = batch?;
+        for (id, key) in strings(&batch, "customer_id")?.iter().zip(read::labels(&batch, "segment")?) {
+            let place = names.iter().position(|(known, _)| *known == key);
+            if let Some(id) = id {
+                known.entry(id.to_owned()).or_insert(STRANGER).segment = place;
+            }
+        }
+    }
+    Ok(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::present::report::example::{floats, small, table, texts};
+
+    fn churn() -> Table {
+        table(vec![
+            ("customer_id", texts(["a", "b", "c", "d"])),
+            ("probability", floats([0.9, 0.1, 0.8, f64::NAN])),
+            ("band", texts(["high", "low", "high", "odd"])),
+        ])
+    }
+
+    #[test]
+    fn customers_at_risk_are_counted_by_band_reach_and_segment() {
+        let features = table(vec![
+            ("customer_id", texts(["a", "b", "c", "z"])),
+            ("monetary", floats([30.0, 60.0, f64::NAN, 1e9])),
+            ("recency_days", floats([182.0, 5.0, 183.0, 1.0])),
+        ]);
+        let segments = table(vec![("customer_id", texts(["a", "b", "c"])), ("segment", small([1, 1, 0]))]);
+        let names = [("segment 0", "zero"), ("segment 1", "one")].map(|(k, n)| (k.to_owned(), n.to_owned()));
+        let risk = Risk::of(&churn(), Some(&features), Some(&segments), &names).unwrap();
+        assert_eq!((risk.high().customers, risk.high().spend), (2, 30.0));
+        assert_eq!(risk.shares(&risk.high()), (2.0 / 3.0, 1.0 / 3.0));
+        // Half a year is 182 days: `a` can be reached, `c` has left.
+        assert_eq!(risk.reachable.unwrap(), Count { customers: 1, probability: 0.9, spend: 30.0 });
+        let counts = risk.segments.iter().map(|part| {
+            (part.name.as_str(), part.all.customers, part.high.customers, part.reachable.customers)
+        });
+        assert_eq!(counts.collect::<Vec<_>>(), [("zero", 1, 1, 0), ("one", 2, 1, 1)]);
+    }
+
+    #[test]
+    fn without_features_spend_and_reach_are_unknown() {
+        let risk = Risk::of(&churn(), None, None, &[]).unwrap();
+        assert!(risk.high().spend.is_nan() && risk.reachable.is_none() && risk.segments.is_empty());
+        assert!(risk.shares(&risk.high()).1.is_nan());
+    }
+}

@@ -50,7 +50,7 @@ impl Writer {
     /// When it can't be created, or the schema has a type that Parquet lacks.
     pub fn create(path: &Path, schema: SchemaRef) -> Result<Self> {
         let file = fs_err::File::create(path)?.into_parts().0;
-        let whole = ArrowWriter::try_new(file, schema.clone(), Some(properties()))?;
+        let whole = ArrowWriter::try_new(file, schema.clone(), Some(properties())).map_err(cause)?;
         let (file, factory) = whole.into_serialized_writer()?;
         Ok(Self { file, factory, schema, columns: Vec::new(), rows: 0, groups: 0, waiting: Vec::new() })
     }

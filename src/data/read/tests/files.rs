@@ -158,9 +158,20 @@ fn files_that_are_no_tables() {
     ]);
     fs_err::create_dir(folder.path().join("sub")).unwrap();
     let of = |name: &str| problem(folder.read(&[name], &Options::default()));
-    assert_eq!(of("empty.csv"), Failure::new("`empty.csv` is empty").at("path"));
-    assert_eq!(of("blank.csv"), Failure::new("`blank.csv` is empty").at("path"));
-    assert_eq!(of("header.csv"), Failure::new("`header.csv` has a header but no rows").at("path"));
+    assert_eq!(
+        of("empty.csv"),
+        Failure::new("`empty.csv` is empty").hint("export or copy it again, or name another file").at("path")
+    );
+    assert_eq!(
+        of("blank.csv"),
+        Failure::new("`blank.csv` is empty").hint("export or copy it again, or name another file").at("path")
+    );
+    assert_eq!(
+        of("header.csv"),
+        Failure::new("`header.csv` has a header but no rows")
+            .hint("export or copy it again, or name another file")
+            .at("path")
+    );
     assert_eq!(
         of("twice.csv"),
         Failure::new("`twice.csv` has two columns named `id`: the 1st and the 3rd")

@@ -23,15 +23,27 @@ const WINDOW: usize = 4;
 ///
 /// # Errors
 /// When a column doesn't exist, the file behind the table is damaged, or the visitor fails.
-pub fn windows<F>(table: &Table, columns: &[&str], mut visit: F) -> Result<()>
+pub fn windows<F>(table: &Table, columns: &[&str], visit: F) -> Result<()>
 where
     F: FnMut(&[RecordBatch]) -> Result<()> + Send,
 {
     let schema = projected(table, columns)?;
-    let mut readers = columns.iter().map(|column| table.select(&[column])).collect::<Result<Vec<_>>>()?;
-    let mut window = read(&schema, &mut readers)?;
+    let readers = columns.iter().map(|column| table.select(&[column])).collect::<Result<Vec<_>>>()?;
+    side_by_side(&schema, readers, visit)
+}
+
+/// The same for readers that each give one column of the schema, in its order.
+///
+/// # Errors
+/// When a reader fails (the first one of the schema's order, at any number of threads), columns
+/// differ in length, or the visitor fails.
+pub fn side_by_side<F>(schema: &SchemaRef, mut readers: Vec<Batches<'_>>, mut visit: F) -> Result<()>
+where
+    F: FnMut(&[RecordBatch]) -> Result<()> + Send,
+{
+    let mut window = read(schema, &mut readers)?;
     while !window.is_empty() {
-        let (visited, next) = rayon::join(|| visit(&window), || read(&schema, &mut readers));
+        let (visited, next) = rayon::join(|| visit(&window), || read(schema, &mut readers));
         visited?;
         window = next?;
     }
@@ -45,8 +57,9 @@ fn projected(table: &Table, columns: &[&str]) -> Result<SchemaRef> {
 
 /// The next window: every reader gives its column of the same rows.
 fn read(schema: &SchemaRef, readers: &mut [Batches<'_>]) -> Result<Vec<RecordBatch>> {
-    let columns: Vec<Vec<RecordBatch>> =
-        readers.par_iter_mut().map(|reader| reader.take(WINDOW).collect()).collect::<Result<_>>()?;
+    let columns: Vec<Result<Vec<RecordBatch>>> =
+        readers.par_iter_mut().map(|reader| reader.take(WINDOW).collect()).collect();
+    let columns: Vec<Vec<RecordBatch>> = columns.into_iter().collect::<Result<_>>()?;
     let batches = columns.iter().map(Vec::len).max().unwrap_or(0);
     (0..batches).map(|at| beside(schema, &columns, at)).collect()
 }

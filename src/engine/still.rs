@@ -134,7 +134,7 @@ pub fn asked(project: &Project, words: &[&str]) -> Option<Digest> {
 
 /// The note for a command, if there is one; `said` takes it apart.
 pub fn note(project: &Project, asked: &Digest) -> Option<Vec<u8>> {
-    std::fs::read(path(project, asked)).ok()
+    fs_err::read(path(project, asked)).ok()
 }
 
 /// What a note says, if it is whole and everything that it rests on still holds.

@@ -294,7 +294,7 @@ pub(super) fn records_path(cache: &Path) -> PathBuf {
 
 /// Whether a cache folder is of the format that this custem writes.
 pub(super) fn is_known_format(cache: &Path) -> bool {
-    std::fs::read_to_string(cache.join("format")).is_ok_and(|text| text.trim() == FORMAT.to_string())
+    fs_err::read_to_string(cache.join("format")).is_ok_and(|text| text.trim() == FORMAT.to_string())
 }
 
 fn check_format(path: &Path) -> Result<()> {

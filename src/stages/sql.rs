@@ -6,9 +6,10 @@ use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::data::Table;
+#[cfg(feature = "sql")]
+use crate::data::relational::query;
 use crate::diagnostic::plural;
-use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
+use crate::stage::{Context, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
 
 const NOT_BUILT: &str = "this custem was built without SQL";
 const HOW_TO_BUILD: &str = "build it with `cargo build --release --features sql`";
@@ -66,10 +67,8 @@ impl Stage for Sql {
     }
 }
 
-#[cfg(feature = "sql")]
-use crate::data::relational::query;
-
+/// Where SQL isn't built in, `check` has refused the stage already.
 #[cfg(not(feature = "sql"))]
-fn query(_query: &str, _tables: &[(&str, std::path::PathBuf)]) -> Result<Table, Failure> {
-    Err(Failure::new(NOT_BUILT).hint(HOW_TO_BUILD).at("kind"))
+fn query(_query: &str, _tables: &[(&str, std::path::PathBuf)]) -> Result<crate::data::Table> {
+    Err(crate::stage::Failure::new(NOT_BUILT).hint(HOW_TO_BUILD).at("kind").into())
 }

@@ -38,6 +38,22 @@ fn those_that_simulate_run() {
     }
 }
 
+/// The benchmark reads a file that a script makes; a simulated one has the same columns.
+#[test]
+fn the_benchmark_runs_on_fewer_purchases() {
+    let purchases = "[pipeline]\nname = \"purchases\"\n[stages.transactions]\nkind = \"simulate\"\n\
+                     customers = 1500\nstart = 2023-01-02\nend = 2025-12-28\n\
+                     save = \"data/raw/txn_1m.parquet\"\n";
+    let project = Project::with(purchases);
+    assert_eq!(project.custem(&["run", "p.toml"]).code, 0);
+    let path = repository().join("pipelines/bench-1m.toml");
+    let run = ["run", path.to_str().unwrap()];
+    let ran = project.custem(&run);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let again = project.custem(&run);
+    assert!(again.err.contains(" 0 ran,"), "{}", again.err);
+}
+
 #[test]
 fn blocks_in_the_readme_that_are_pipelines_check() {
     let readme = fs::read_to_string(repository().join("README.md")).unwrap();

@@ -25,7 +25,7 @@ use crate::data::Table;
 pub fn examine(
     table: &Table,
     rules: &[Rule],
-    progress: &mut dyn FnMut(f64) -> Result<()>,
+    progress: &mut (dyn FnMut(f64) -> Result<()> + Send),
 ) -> Result<Vec<Finding>> {
     let checks = check::checks(rules, table.schema())?;
     let seen = scan::scan(table, &checks, progress)?;

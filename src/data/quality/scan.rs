@@ -11,17 +11,19 @@ use arrow::row::{RowConverter, SortField};
 use arrow::util::display::array_value_to_string;
 use hashbrown::HashSet;
 use rayon::prelude::*;
+use twox_hash::XxHash3_128;
 
 use super::check::{Check, Test, is_text};
 use super::coverage::Days;
 use super::outliers;
 use crate::data::Table;
+use crate::data::scan::windows;
 use crate::diagnostic::shown;
 
 /// Rows that a finding names.
 pub const NAMED: usize = 5;
-/// Batches that are looked at together.
-const TOGETHER: usize = 16;
+/// Lists that fingerprints are spread over, each with a set of its own that stays near the processor.
+const SPREAD: usize = 16;
 const DAY: i64 = 86_400_000_000;
 
 /// What a check has seen.
@@ -39,7 +41,7 @@ pub struct Seen {
     pub days: Days,
     /// The range outside of which values were far.
     pub limits: Option<(f64, f64)>,
-    fingerprints: HashSet<u128>,
+    known: Vec<HashSet<u128>>,
     values: Vec<f64>,
 }
 
@@ -51,7 +53,8 @@ struct Glance {
     rows: Vec<usize>,
     example: Option<String>,
     days: Days,
-    fingerprints: Vec<Option<u128>>,
+    /// Fingerprints with their rows, spread over lists by their own bits; no lists for most checks.
+    fingerprints: Vec<Vec<(u128, usize)>>,
     values: Vec<f64>,
 }
 
@@ -65,7 +68,7 @@ struct Glance {
 pub fn scan(
     table: &Table,
     checks: &[Check],
-    progress: &mut dyn FnMut(f64) -> Result<()>,
+    progress: &mut (dyn FnMut(f64) -> Result<()> + Send),
 ) -> Result<Vec<Seen>> {
     let mut all = vec![Seen::default(); checks.len()];
     let needed = needed(checks);
@@ -74,23 +77,18 @@ pub fn scan(
         .filter_map(|at| table.schema().fields().get(*at))
         .map(|field| field.name().as_str())
         .collect();
-    let mut batches = if names.is_empty() { Box::new(std::iter::empty()) } else { table.select(&names)? };
     let mut before = 0_u64;
-    loop {
-        let group = batches.by_ref().take(TOGETHER).collect::<Result<Vec<_>>>()?;
-        if group.is_empty() {
-            break;
-        }
-        let glances: Vec<Vec<Glance>> =
-            group.par_iter().map(|batch| look(batch, checks, &needed)).collect::<Result<_>>()?;
-        for (batch, glances) in group.iter().zip(glances) {
-            all.par_iter_mut().zip(glances).for_each(|(seen, glance)| seen.add(glance, before));
+    windows(table, &names, |window| {
+        let glances: Vec<Result<Vec<Glance>>> =
+            window.par_iter().map(|batch| look(batch, checks, &needed)).collect();
+        for (batch, glances) in window.iter().zip(glances) {
+            all.par_iter_mut().zip(glances?).for_each(|(seen, glance)| seen.add(glance, before));
             before += batch.num_rows() as u64;
         }
         // Counts of rows are far below 2^53.
         #[allow(clippy::cast_precision_loss)]
-        progress(before as f64 / table.rows().max(1) as f64)?;
-    }
+        progress(before as f64 / table.rows().max(1) as f64)
+    })?;
     for (seen, check) in all.iter_mut().zip(checks) {
         match check.test {
             Test::Outliers(_) => seen.find_outliers(),
@@ -137,13 +135,21 @@ impl Seen {
         for (day, rows) in glance.days {
             *self.days.entry(day).or_default() += rows;
         }
-        for (row, print) in glance.fingerprints.into_iter().enumerate() {
-            if print.is_some_and(|print| !self.fingerprints.insert(print)) {
-                self.failing += 1;
-                self.name(before + row as u64 + 1);
-            }
-        }
+        self.find_copies(&glance.fingerprints, before);
         self.values.extend(glance.values);
+    }
+
+    /// Takes in fingerprints; those that are known already are copies.
+    fn find_copies(&mut self, fingerprints: &[Vec<(u128, usize)>], before: u64) {
+        self.known.resize_with(fingerprints.len().max(self.known.len()), HashSet::new);
+        let copies = |(known, prints): (&mut HashSet<u128>, &Vec<(u128, usize)>)| -> Vec<usize> {
+            prints.iter().filter(|(print, _)| !known.insert(*print)).map(|(_, row)| *row).collect()
+        };
+        let mut rows: Vec<usize> =
+            self.known.par_iter_mut().zip(fingerprints).flat_map_iter(copies).collect();
+        rows.sort_unstable();
+        self.failing += rows.len() as u64;
+        rows.iter().take(NAMED).for_each(|row| self.name(before + *row as u64 + 1));
     }
 
     fn name(&mut self, row: u64) {
@@ -229,9 +235,15 @@ fn count(array: &ArrayRef, fails: impl Iterator<Item = Option<bool>>) -> Glance 
     glance
 }
 
+/// What is seen where every value is there and fine.
+fn all_fine(array: &ArrayRef) -> Glance {
+    Glance { checked: array.len() as u64, ..Glance::default() }
+}
+
 /// Values that aren't there: null, and in floats NaN and infinity, in text nothing but blanks.
 fn missing(array: &ArrayRef) -> Result<Glance> {
     let mut glance = match array.data_type() {
+        ty if !ty.is_floating() && !is_text(ty) && array.null_count() == 0 => all_fine(array),
         ty if ty.is_floating() => {
             count(array, floats(array)?.iter().map(|value| Some(!value.is_some_and(f64::is_finite))))
         }
@@ -273,6 +285,9 @@ fn texts(array: &ArrayRef, fails: impl Fn(Option<&str>) -> Option<bool>) -> Resu
     };
     let names = cast(keyed.values(), &DataType::Utf8)?;
     let names: Vec<Option<bool>> = names.as_string::<i32>().iter().map(&fails).collect();
+    if keyed.keys().null_count() == 0 && names.iter().all(|fails| *fails == Some(false)) {
+        return Ok(all_fine(array));
+    }
     let keys = cast(keyed.keys(), &DataType::Int32)?;
     let keys = keys.as_primitive::<Int32Type>();
     let nothing = fails(None);
@@ -288,23 +303,31 @@ fn flags(array: &ArrayRef, allowed: &[bool]) -> Glance {
 
 fn days(array: &ArrayRef) -> Result<Glance> {
     let mut glance = Glance::default();
+    // Rows of a day mostly stand together, so runs are counted.
+    let mut run = (0, 0);
     for value in micros(array)?.iter().flatten() {
-        *glance.days.entry(value.div_euclid(DAY)).or_default() += 1;
+        let day = value.div_euclid(DAY);
+        if day != run.0 {
+            *glance.days.entry(run.0).or_default() += run.1;
+            run = (day, 0);
+        }
+        run.1 += 1;
     }
+    *glance.days.entry(run.0).or_default() += run.1;
+    glance.days.retain(|_, rows| *rows > 0);
     Ok(glance)
 }
 
-/// 128 bits of the blake3 hash of every row; with `skip_null`, none for a null in the first column.
-fn fingerprints(arrays: &[ArrayRef], skip_null: bool) -> Result<Vec<Option<u128>>> {
+/// 128 bits of the XXH3 hash of every row; with `skip_null`, none for a null in the first column.
+fn fingerprints(arrays: &[ArrayRef], skip_null: bool) -> Result<Vec<Vec<(u128, usize)>>> {
     let fields = arrays.iter().map(|array| SortField::new(array.data_type().clone())).collect();
     let rows = RowConverter::new(fields)?.convert_columns(arrays)?;
-    let first = arrays.first();
-    let print = |(row, bytes): (usize, arrow::row::Row)| {
-        let gone = skip_null && first.is_some_and(|array| array.is_null(row));
-        (!gone).then(|| {
-            let hash = blake3::hash(bytes.data());
-            hash.as_bytes().iter().take(16).fold(0, |print, byte| print << 8 | u128::from(*byte))
-        })
-    };
-    Ok(rows.iter().enumerate().map(print).collect())
+    let gone = |row: usize| skip_null && arrays.first().is_some_and(|array| array.is_null(row));
+    let mut spread = vec![Vec::with_capacity(rows.num_rows() / SPREAD * 9 / 8); SPREAD];
+    for (row, bytes) in rows.iter().enumerate().filter(|(row, _)| !gone(*row)) {
+        let print = XxHash3_128::oneshot(bytes.data());
+        // The cast is deliberate: only the lowest bits count.
+        spread[print as usize % SPREAD].push((print, row));
+    }
+    Ok(spread)
 }

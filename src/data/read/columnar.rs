@@ -11,6 +11,7 @@ use arrow::array::{
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, SchemaRef, TimeUnit, TimestampMicrosecondType};
+use rayon::prelude::*;
 
 use super::Progress;
 use super::build::{self, Built, Cells, Misfit};
@@ -22,6 +23,8 @@ use super::mapping;
 use super::options::Options;
 use super::source::File;
 use crate::data::parquet;
+use crate::data::scan::side_by_side;
+use crate::data::table::Batches;
 use crate::diagnostic::{Failure, shown};
 
 const PASSES: usize = 8;
@@ -209,22 +212,28 @@ fn look(column: &Column, source: &Source, needed: &[usize], batch: &RecordBatch)
     Look::at(values.iter().map(String::as_str))
 }
 
-fn scan(source: &Source, columns: &[Column], mut take: impl FnMut(Part) -> Result<()>) -> Result<()> {
+fn scan(source: &Source, columns: &[Column], mut take: impl FnMut(Part) -> Result<()> + Send) -> Result<()> {
     let needed = mapping::needed(columns);
-    let indices = needed.iter().map(|at| source.position(*at)).collect();
+    let indices: Vec<usize> = needed.iter().map(|at| source.position(*at)).collect();
     let damaged = |error: &anyhow::Error| {
         let message =
             format!("`{}` is damaged: {}", source.file.name, shown(&error.root_cause().to_string()));
         Failure::new(message).hint("make or copy it again").at("path")
     };
+    let reader = |at: &usize| -> Result<Batches<'_>> {
+        let batches = parquet::read(&source.file.path, Some(vec![*at])).map_err(|error| damaged(&error))?;
+        Ok(Box::new(batches.map(|batch| batch.map_err(|error| damaged(&error).into()))))
+    };
+    let readers = indices.iter().map(reader).collect::<Result<Vec<_>>>()?;
+    let schema = Arc::new(source.schema.project(&indices)?);
     let mut row = 0;
-    for batch in parquet::read(&source.file.path, Some(indices)).map_err(|error| damaged(&error))? {
-        let batch = batch.map_err(|error| damaged(&error))?;
-        let rows = batch.num_rows();
-        take(part(&batch, &needed, columns, source, row)?)?;
-        row += rows as u64;
-    }
-    Ok(())
+    side_by_side(&schema, readers, |window| {
+        for batch in window {
+            take(part(batch, &needed, columns, source, row)?)?;
+            row += batch.num_rows() as u64;
+        }
+        Ok(())
+    })
 }
 
 fn part(
@@ -235,26 +244,30 @@ fn part(
     before: u64,
 ) -> Result<Part> {
     let array = |at: &usize| needed.binary_search(at).ok().and_then(|at| batch.columns().get(at));
+    let filled =
+        |at: &usize, column: &Column| array(at).map_or_else(|| Ok(nothing()), |array| fill(array, column));
+    let of_column = |column: &Column| -> Result<Vec<Built>> {
+        match &column.origin {
+            Origin::Of(at) => Ok(vec![filled(at, column)?]),
+            Origin::Product(factors) => factors.iter().map(|at| filled(at, &factor(column))).collect(),
+        }
+    };
+    let all: Vec<Result<Vec<Built>>> = columns.par_iter().map(of_column).collect();
     let mut faults = Faults::default();
     let (mut cells, mut tallies) = (Vec::with_capacity(columns.len()), Vec::with_capacity(columns.len()));
-    for column in columns {
-        let built = match &column.origin {
-            Origin::Of(at) => {
-                let mut built = array(at).map_or_else(|| Ok(nothing()), |array| fill(array, column))?;
+    for (column, all) in columns.iter().zip(all) {
+        let mut all = all?;
+        let built = match (&column.origin, all.pop()) {
+            (Origin::Of(_), Some(mut built)) => {
                 faults.add(&column.name, std::mem::take(&mut built.bad));
                 built
             }
-            Origin::Product(factors) => {
-                let mut filled = Vec::with_capacity(factors.len());
-                for at in factors {
-                    let name = source.names.get(source.position(*at)).map_or("", String::as_str);
-                    filled.push((
-                        name,
-                        array(at).map_or_else(|| Ok(nothing()), |array| fill(array, &factor(column)))?,
-                    ));
-                }
-                product(filled.into_iter(), &mut faults)
+            (Origin::Product(factors), Some(last)) => {
+                all.push(last);
+                let name = |at: &usize| source.names.get(source.position(*at)).map_or("", String::as_str);
+                product(factors.iter().map(name).zip(all), &mut faults)
             }
+            (_, None) => nothing(),
         };
         cells.push(built.cells);
         tallies.push(built.tally);

@@ -61,7 +61,7 @@ pub enum Rows {
 }
 
 /// How far reading is, from 0 to 1; an error ends it.
-pub type Progress<'a> = &'a mut dyn FnMut(f64) -> Result<()>;
+pub type Progress<'a> = &'a mut (dyn FnMut(f64) -> Result<()> + Send);
 
 /// The kind of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -86,15 +86,21 @@ impl Boosted {
     /// The chance of the label `true` for every row of `x`.
     pub fn probabilities(&self, x: ArrayView2<'_, f64>) -> Vec<f64> {
         let chunks: Vec<_> = x.axis_chunks_iter(Axis(0), CHUNK).collect();
-        let chunk_of = |rows: ArrayView2<'_, f64>| -> Vec<f64> {
-            rows.axis_iter(Axis(0)).map(|row| sigmoid(self.score(row))).collect()
-        };
-        chunks.into_par_iter().flat_map_iter(chunk_of).collect()
+        chunks.into_par_iter().flat_map_iter(|rows| self.scores(rows).into_iter().map(sigmoid)).collect()
     }
 
-    fn score(&self, row: ArrayView1<'_, f64>) -> f64 {
-        let row: Vec<f64> = row.iter().map(|value| if usable(*value) { *value } else { f64::NAN }).collect();
-        self.roots.iter().fold(self.base, |sum, root| sum + self.leaf(*root, &row))
+    /// The score of every row: the base and what each tree adds to it, in their order. Tree by tree,
+    /// so that its nodes stay in the nearest cache and rows find their leaves side by side.
+    fn scores(&self, rows: ArrayView2<'_, f64>) -> Vec<f64> {
+        let known = |value: &f64| if usable(*value) { *value } else { f64::NAN };
+        let values: Vec<f64> = rows.iter().map(known).collect();
+        let mut scores = vec![self.base; rows.nrows()];
+        for root in &self.roots {
+            for (score, row) in scores.iter_mut().zip(values.chunks_exact(rows.ncols().max(1))) {
+                *score += self.leaf(*root, row);
+            }
+        }
+        scores
     }
 
     /// The value of the leaf that a row falls into; children always lie behind their parent.
@@ -237,8 +243,8 @@ mod tests {
         let matrix = Matrix::new(&values, 2_000, 8);
         booster.fit_unweighted(&matrix, &labels, None).unwrap();
         let ours = compact(&booster, &all, 8).unwrap();
-        for (row, theirs) in x.axis_iter(Axis(0)).zip(booster.predict(&matrix, false)) {
-            assert_eq!(ours.score(row).to_bits(), theirs.to_bits());
+        for (ours, theirs) in ours.scores(x.view()).into_iter().zip(booster.predict(&matrix, false)) {
+            assert_eq!(ours.to_bits(), theirs.to_bits());
         }
     }
 

@@ -182,7 +182,12 @@ pub fn render(diagnostic: &Diagnostic, colour: bool) -> String {
         groups.push(Group::with_title(title));
     }
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    renderer.decor_style(DecorStyle::Ascii).render(&groups)
+    let renderer = renderer.decor_style(DecorStyle::Ascii);
+    if diagnostic.at.is_some() {
+        return renderer.render(&groups);
+    }
+    // Together they would be joined by the margin of a source line that isn't there.
+    groups.iter().map(|group| renderer.render(std::slice::from_ref(group))).collect::<Vec<_>>().join("\n")
 }
 
 fn snippet(at: &Location) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
@@ -210,6 +215,12 @@ mod tests {
     use std::sync::Arc;
 
     use super::{Diagnostic, Location, SourceText, render};
+
+    #[test]
+    fn without_a_place_the_hint_follows_at_once() {
+        let shown = render(&Diagnostic::error("there is no run `5`").hint("list them"), false);
+        assert_eq!(shown, "error: there is no run `5`\nhint: list them");
+    }
 
     #[test]
     fn a_diagnostic_shows_place_line_caret_and_hint() {

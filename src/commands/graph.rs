@@ -1,14 +1,14 @@
 //! `custem graph`: the graph of stages as text, for Graphviz or for Markdown.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use petgraph::dot::{Config, Dot};
 
 use super::load;
 use crate::cli::{self, GraphForm};
 use crate::engine::Project;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, Task};
 
 pub fn graph(flags: &cli::Graph, project: &Project) -> Result<ExitCode> {
     let pipeline = load(&flags.target, project)?;
@@ -22,20 +22,35 @@ pub fn graph(flags: &cli::Graph, project: &Project) -> Result<ExitCode> {
 }
 
 fn text(pipeline: &Pipeline) -> String {
-    let width = pipeline.tasks.iter().map(|task| task.label.chars().count()).max().unwrap_or(0);
-    let line = |task: &crate::pipeline::Task| {
+    let widest = |of: fn(&Task) -> &str| pipeline.tasks.iter().map(|task| of(task).chars().count()).max();
+    let (name, kind) = (widest(|task| &task.label), widest(|task| task.draft.kind.name));
+    let (name, kind) = (name.unwrap_or(0), kind.unwrap_or(0));
+    let line = |task: &Task| {
         let mut from: Vec<_> =
             task.inputs.iter().map(|edge| pipeline.tasks[edge.task].label.as_str()).collect();
         from.dedup();
         let arrow = if from.is_empty() { "" } else { "  <- " };
-        format!("{:width$}  {:10}{arrow}{}\n", task.label, task.draft.kind.name, from.join(", "))
+        let line = format!("{:name$}  {:kind$}{arrow}{}", task.label, task.draft.kind.name, from.join(", "));
+        format!("{}\n", line.trim_end())
     };
     pipeline.tasks.iter().map(line).collect()
 }
 
+/// Who gives to whom, each pair once however many ports pass between them.
+fn edges(pipeline: &Pipeline) -> BTreeSet<(usize, usize)> {
+    let ends = pipeline.graph.edge_indices().filter_map(|edge| pipeline.graph.edge_endpoints(edge));
+    ends.map(|(from, to)| (from.index(), to.index())).collect()
+}
+
 fn dot(pipeline: &Pipeline) -> String {
-    let labels = pipeline.graph.map(|node, ()| pipeline.tasks[node.index()].label.as_str(), |_, ()| "");
-    format!("{:?}", Dot::with_config(&labels, &[Config::EdgeNoLabel]))
+    let mut text = String::from("digraph {\n  node [shape=box]\n");
+    for (at, task) in pipeline.tasks.iter().enumerate() {
+        text += &format!("  s{at} [label=\"{}\\n{}\"]\n", task.label, task.draft.kind.name);
+    }
+    for (from, to) in edges(pipeline) {
+        text += &format!("  s{from} -> s{to}\n");
+    }
+    text + "}\n"
 }
 
 fn mermaid(pipeline: &Pipeline) -> String {
@@ -43,10 +58,8 @@ fn mermaid(pipeline: &Pipeline) -> String {
     for (at, task) in pipeline.tasks.iter().enumerate() {
         text += &format!("  s{at}[\"{}<br/>{}\"]\n", task.label, task.draft.kind.name);
     }
-    for edge in pipeline.graph.edge_indices() {
-        if let Some((from, to)) = pipeline.graph.edge_endpoints(edge) {
-            text += &format!("  s{} --> s{}\n", from.index(), to.index());
-        }
+    for (from, to) in edges(pipeline) {
+        text += &format!("  s{from} --> s{to}\n");
     }
     text
 }

@@ -1,12 +1,16 @@
-//! The key that each task had when it last came out well, read from the logs when it is asked for.
+//! The key and the metrics that each task had when it last came out well, read from the logs when
+//! they are asked for.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Mutex;
+
+use serde_json::Value as Json;
 
 use crate::engine::Project;
 use crate::engine::digest::Digest;
 use crate::observe::runs::{self, Run};
+use crate::present::terminal::Metrics;
 
 /// How many runs back a task is looked for.
 const DEPTH: usize = 50;
@@ -15,54 +19,83 @@ const DEPTH: usize = 50;
 pub struct History {
     experiments: PathBuf,
     pipeline: String,
-    past: RefCell<Option<Past>>,
+    /// The run that is going on, which is no past.
+    now: Option<String>,
+    past: Mutex<Option<Past>>,
 }
 
 /// What has been read, and the runs that have not.
 struct Past {
-    keys: HashMap<String, Digest>,
+    tasks: HashMap<String, Last>,
     /// Newest last.
     unread: Vec<String>,
+}
+
+/// How a task came out.
+#[derive(Clone)]
+struct Last {
+    key: Digest,
+    metrics: Metrics,
 }
 
 impl History {
     /// The past of a pipeline by its name.
     pub fn new(project: &Project, pipeline: &str) -> Self {
         let (experiments, pipeline) = (project.experiments(), pipeline.to_owned());
-        Self { experiments, pipeline, past: RefCell::new(None) }
+        Self { experiments, pipeline, now: None, past: Mutex::default() }
+    }
+
+    /// The past as seen from a run that is being recorded.
+    pub fn before(self, run: &str) -> Self {
+        Self { now: Some(run.to_owned()), ..self }
     }
 
     /// The key that a task had when it last came out well.
     pub fn key(&self, label: &str) -> Option<Digest> {
-        let mut past = self.past.borrow_mut();
-        let past = past.get_or_insert_with(|| Past { keys: HashMap::new(), unread: self.runs() });
-        while !past.keys.contains_key(label) {
+        self.last(label).map(|last| last.key)
+    }
+
+    /// What a task measured when it last came out well.
+    pub fn metrics(&self, label: &str) -> Option<Metrics> {
+        self.last(label).map(|last| last.metrics)
+    }
+
+    fn last(&self, label: &str) -> Option<Last> {
+        let mut past = self.past.lock().ok()?;
+        let past = past.get_or_insert_with(|| Past { tasks: HashMap::new(), unread: self.runs() });
+        while !past.tasks.contains_key(label) {
             let run = past.unread.pop()?;
-            self.read(&run, &mut past.keys);
+            self.read(&run, &mut past.tasks);
         }
-        past.keys.get(label).copied()
+        past.tasks.get(label).cloned()
     }
 
     /// The names of the runs that count, newest last.
     fn runs(&self) -> Vec<String> {
         let mut names = runs::names(&self.experiments);
-        names.retain(|name| !name.contains('.'));
+        names.retain(|name| !name.contains('.') && self.now.as_ref() != Some(name));
         names.split_off(names.len().saturating_sub(DEPTH))
     }
 
-    fn read(&self, run: &str, keys: &mut HashMap<String, Digest>) {
+    fn read(&self, run: &str, tasks: &mut HashMap<String, Last>) {
         let Ok(run) = Run::read(&self.experiments, run) else { return };
         if run.overview().pipeline != self.pipeline {
             return;
         }
-        for line in
-            run.of("stage_done").filter(|line| matches!(line["outcome"].as_str(), Some("ran" | "hit")))
-        {
-            if let (Some(stage), Some(key)) = (line["stage"].as_str(), line["key"].as_str())
-                && let Ok(key) = key.parse()
+        for line in run.of("stage_done") {
+            if let (Some(stage), Some("ran" | "hit")) = (line["stage"].as_str(), line["outcome"].as_str())
+                && let Some(last) = Last::of(line)
             {
-                keys.entry(stage.to_owned()).or_insert(key);
+                tasks.entry(stage.to_owned()).or_insert(last);
             }
         }
+    }
+}
+
+impl Last {
+    fn of(line: &Json) -> Option<Self> {
+        let metrics = line["metrics"].as_object().into_iter().flatten();
+        let metrics = metrics.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?)));
+        Some(Self { key: line["key"].as_str()?.parse().ok()?, metrics: metrics.collect() })
     }
 }

@@ -49,8 +49,9 @@ fn fields(kind: &Kind) -> Vec<Field> {
 
 fn list(kinds: &[&Kind]) -> String {
     let line = |kind: &&Kind| {
-        let first = doc(kind).lines().next().unwrap_or_default().to_owned();
-        format!("  {:12} {first}\n", kind.name)
+        let doc = doc(kind);
+        let first = doc.lines().next().unwrap_or_default().trim_end_matches('.');
+        format!("  {:11}  {first}\n", kind.name)
     };
     let lines: String = kinds.iter().map(line).collect();
     format!("{}\n{lines}`custem kinds KIND` lists a kind's parameters\n", plural(kinds.len(), "kind"))

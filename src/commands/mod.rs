@@ -72,7 +72,10 @@ pub fn report(error: &anyhow::Error, cli: &Cli) -> ExitCode {
         for problem in &problems.0 {
             anstream::eprintln!("{}", diagnostic::render(problem, true));
         }
-        anstream::eprintln!("{}", diagnostic::plural(problems.0.len(), "error"));
+        // A command line has one mistake; a file may have more, which are counted.
+        if problems.0.len() > 1 || problems.0.iter().any(|problem| problem.at.is_some()) {
+            anstream::eprintln!("{}", diagnostic::plural(problems.0.len(), "error"));
+        }
     }
     ExitCode::from(WRONG)
 }
@@ -116,10 +119,29 @@ fn last_pipeline(project: &Project) -> Result<PathBuf> {
     match last {
         Ok(run) => Ok(PathBuf::from(run.overview().file)),
         Err(_) => Err(Problems::from(
-            Diagnostic::error("no pipeline is named, and none has been run here yet")
-                .hint("give its path, such as `pipelines/full.toml`; `custem init` makes a first one"),
+            Diagnostic::error("no pipeline is named, and none has been run here yet").hint(first(project)),
         )
         .into()),
+    }
+}
+
+/// What to do where no pipeline is known.
+fn first(project: &Project) -> String {
+    let files = fs_err::read_dir(project.root.join("pipelines")).into_iter().flatten().flatten();
+    let name = |file: fs_err::DirEntry| format!("pipelines/{}", file.file_name().to_string_lossy());
+    let mut found: Vec<_> = files.map(name).filter(|name| name.ends_with(".toml")).collect();
+    found.sort();
+    if found.is_empty() {
+        return "`custem init` makes a first one".to_owned();
+    }
+    format!("give its path: there is {}", diagnostic::quoted(found.iter().map(String::as_str), "and"))
+}
+
+/// What a stage that isn't there may have been: the nearest name, else all of them.
+fn other_stage<'a>(stage: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
+    match diagnostic::did_you_mean(stage, names.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the stages are {}", diagnostic::quoted(names, "and")),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::engine::events::{Event, Note, Sink, StageDone};
 use crate::engine::executor::{self, Ended, Options, Tally};
 use crate::observe::journal::Journal;
 use crate::pipeline::{Pipeline, resolved};
-use crate::present::terminal::{self, Json, Live, Plain};
+use crate::present::terminal::{self, Json, Live, Past, Plain};
 
 pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
     let asked = still::asked(flags, project);
@@ -40,10 +40,11 @@ pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
     let config = resolved::text(&pipeline, None)?;
     journal.config(&config)?;
     let count = options.wanted.iter().filter(|wanted| **wanted).count();
-    let sink = Recorder::new(&journal, shown_by(flags, &pipeline));
+    let history = History::new(project, &pipeline.name).before(&journal.run);
+    let past = |label: &str| history.metrics(label);
+    let sink = Recorder::new(&journal, shown_by(flags, &pipeline, &past));
     sink.event(&started(&journal.run, &pipeline.name, &pipeline.file, count));
     let start = Instant::now();
-    let history = History::new(project, &pipeline.name);
     let cancelled = stop_on_ctrl_c();
     let ended = executor::run(&pipeline, project, &options, &sink, &|label| history.key(label), &cancelled);
     let interrupted = cancelled.load(Ordering::Relaxed);
@@ -101,14 +102,14 @@ fn stop_on_ctrl_c() -> Arc<AtomicBool> {
     cancelled
 }
 
-fn shown_by<'a>(flags: &cli::Run, pipeline: &'a Pipeline) -> Box<dyn Sink + 'a> {
+fn shown_by<'a>(flags: &cli::Run, pipeline: &Pipeline, past: Past<'a>) -> Box<dyn Sink + 'a> {
     let look = terminal::Look { verbose: flags.verbose, quiet: flags.quiet };
     if flags.json {
         Box::new(Json)
     } else if std::io::stderr().is_terminal() && !flags.quiet {
-        Box::new(Live::new(pipeline, look))
+        Box::new(Live::new(pipeline, look, past))
     } else {
-        Box::new(Plain::new(pipeline, look))
+        Box::new(Plain::new(pipeline, look, past))
     }
 }
 

@@ -1,6 +1,6 @@
 //! `custem show`: an artifact of a run, on the terminal or as CSV or JSON.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -8,9 +8,10 @@ use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde_json::{Map, Value as Json};
 
+use super::other_stage;
 use crate::cli;
 use crate::data::Table;
-use crate::diagnostic::{Diagnostic, Problems, did_you_mean, quoted};
+use crate::diagnostic::{Diagnostic, Problems, quoted};
 use crate::engine::Project;
 use crate::engine::store::{Output, Store};
 use crate::observe::runs::{self, Run};
@@ -28,6 +29,10 @@ pub fn show(flags: &cli::Show, project: &Project) -> Result<ExitCode> {
     };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     if output.ty != PortType::Table {
+        if std::io::stdout().is_terminal() {
+            anstream::println!("{}", terminal::elsewhere(&flags.artifact, output.ty.name(), output.bytes));
+            return Ok(ExitCode::SUCCESS);
+        }
         out.write_all(&fs_err::read(path)?)?;
         out.flush()?;
         return Ok(ExitCode::SUCCESS);
@@ -38,7 +43,7 @@ pub fn show(flags: &cli::Show, project: &Project) -> Result<ExitCode> {
     } else if flags.json {
         json(&table, &mut out)?;
     } else {
-        write!(out, "{}", terminal::table(&table, flags.rows)?)?;
+        write!(out, "{}", terminal::table(&table, flags.rows, terminal::width())?)?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
@@ -50,9 +55,9 @@ fn output(run: &Run, artifact: &str) -> Result<Output> {
     let Some((end, port)) = exact.or(split) else {
         let names: Vec<_> = run.of("stage_done").filter_map(|line| line["stage"].as_str()).collect();
         let wanted = artifact.split('.').next().unwrap_or_default();
-        let near = did_you_mean(wanted, names).map(|near| format!("did you mean `{near}`?"));
         let message = format!("run {} had no stage `{wanted}`", run.name);
-        return Err(Problems::from(Diagnostic::error(message).maybe_hint(near)).into());
+        let hint = other_stage(wanted, names.iter().copied());
+        return Err(Problems::from(Diagnostic::error(message).hint(hint)).into());
     };
     let outputs = end["outputs"].as_object().cloned().unwrap_or_default();
     let main = crate::stages::main_port(end["kind"].as_str().unwrap_or_default(), &outputs);

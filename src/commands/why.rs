@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::Value as Json;
 
+use super::other_stage;
 use crate::cli;
-use crate::diagnostic::{Diagnostic, Problems, did_you_mean};
+use crate::diagnostic::{Diagnostic, Problems};
 use crate::engine::Project;
 use crate::observe::runs::{self, Run};
 use crate::present::terminal;
@@ -36,7 +37,7 @@ fn ends<'a>(run: &'a Run, stage: &str) -> Result<Vec<&'a Json>> {
         return Ok(found);
     }
     let names: Vec<_> = run.of("stage_done").filter_map(|line| line["stage"].as_str()).collect();
-    let near = did_you_mean(stage, names).map(|near| format!("did you mean `{near}`?"));
     let message = format!("run {} had no stage `{stage}`", run.name);
-    Err(Problems::from(Diagnostic::error(message).maybe_hint(near)).into())
+    let hint = other_stage(stage, names.iter().copied());
+    Err(Problems::from(Diagnostic::error(message).hint(hint)).into())
 }

@@ -88,6 +88,33 @@ pub fn node(shape: &Shape, value: &Node, place: &Place<'_>, problems: &mut Vec<D
     }
 }
 
+/// The references to stages in a value, as far as it fits its shape.
+pub fn references<'a>(shape: &Shape, value: &'a Node, found: &mut Vec<&'a Node>) {
+    match (shape, &value.value) {
+        (Shape::Reference, Value::String(_)) => found.push(value),
+        (Shape::List(item, _), Value::Array(items)) => {
+            items.iter().for_each(|child| references(item, child, found));
+        }
+        (Shape::Map(item), Value::Table(entries)) => {
+            entries.values().for_each(|entry| references(item, &entry.node, found));
+        }
+        (Shape::Struct(fields), Value::Table(entries)) => {
+            for (key, entry) in entries {
+                let field = fields.iter().find(|field| field.name == *key);
+                field.into_iter().for_each(|field| references(&field.shape, &entry.node, found));
+            }
+        }
+        (Shape::OneOf(shapes), _) => {
+            shapes
+                .iter()
+                .filter(|shape| same_type(shape, value))
+                .take(1)
+                .for_each(|shape| references(shape, value, found));
+        }
+        _ => {}
+    }
+}
+
 fn within(bounds: Bounds, number: f64, value: &Node, place: &Place<'_>, problems: &mut Vec<Diagnostic>) {
     if !bounds.hold(number) || number.is_nan() {
         let message = format!("`{}` must be {}, not {}", place.path, bounds.describe(), value.at.text());

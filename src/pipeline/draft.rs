@@ -112,6 +112,16 @@ pub fn stage(
     build(name, header, node, table, kind)
 }
 
+/// The references to other stages in a table that may be wrong otherwise.
+pub fn references<'a>(node: &'a Node, kinds: &mut Kinds) -> Vec<&'a Node> {
+    let Some(table) = node.table() else { return Vec::new() };
+    let kind = table.get("kind").and_then(|entry| entry.node.text()).and_then(|name| kinds.find(name));
+    let Some(kind) = kind else { return Vec::new() };
+    let mut found = Vec::new();
+    conform::references(&Shape::Struct(kinds.fields(kind).to_vec()), node, &mut found);
+    found
+}
+
 /// A stage that custem makes itself, such as a sweep's leaderboard.
 ///
 /// # Errors

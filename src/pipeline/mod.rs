@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use petgraph::graph::DiGraph;
 
-use crate::diagnostic::{Diagnostic, Location, Problems};
+use crate::diagnostic::{Diagnostic, Location, Problems, did_you_mean, quoted};
 use crate::stage::Kind;
 
 pub use draft::{Draft, common_fields};
@@ -117,10 +117,12 @@ impl Pipeline {
             return Ok(found);
         }
         let names = self.base.iter().map(|draft| draft.name.as_str());
-        let near =
-            crate::diagnostic::did_you_mean(stage, names).map(|near| format!("did you mean `{near}`?"));
+        let hint = match did_you_mean(stage, names.clone()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("its stages are {}", quoted(names, "and")),
+        };
         let problem = Diagnostic::error(format!("there is no stage `{stage}` in {}", self.file));
-        Err(problem.maybe_hint(near).into())
+        Err(problem.hint(hint).into())
     }
 }
 
@@ -172,15 +174,19 @@ fn check(
     let mut problems = Vec::new();
     let head = head::read(&document, &file, &mut problems);
     let mut kinds = draft::Kinds::new(registry);
-    let mut base = Vec::new();
+    let (mut base, mut loose) = (Vec::new(), Vec::new());
     for (name, entry) in head.stages {
         match draft::stage(name, &entry.key, &entry.node, &mut kinds) {
             Ok(draft) => base.push(Arc::new(draft)),
-            Err(found) => problems.extend(found),
+            Err(found) => {
+                problems.extend(found);
+                loose.extend(draft::references(&entry.node, &mut kinds));
+            }
         }
     }
     let complete = problems.is_empty();
     let names = head.stages.keys().map(String::as_str);
+    wire::loose(&loose, names.clone(), &mut problems);
     wire::references(&base, names, head.sweep.is_some(), &mut problems);
     let sweep = head.sweep.and_then(|table| sweep::read(table, &document, &base, &mut problems));
     if !complete || !problems.is_empty() {

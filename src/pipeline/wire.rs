@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::document::Node;
 use super::draft::{Draft, unknown_port};
-use crate::diagnostic::{Diagnostic, did_you_mean, quoted};
+use crate::diagnostic::{Diagnostic, Location, did_you_mean, quoted};
 use crate::stage::Need;
 
 /// The stage name that stands for the sweep's leaderboard.
@@ -30,7 +31,7 @@ pub fn references<'a>(
                 None if target == LEADERBOARD && swept => None,
                 // The stage is there but wrong in itself, which is reported at its own place.
                 None if known.contains(target) => None,
-                None => Some(no_stage(draft, need, names.clone())),
+                None => Some(no_stage(target, &draft.node.nearest(&need.key).at, names.clone())),
             };
             problems.extend(found);
         }
@@ -38,9 +39,21 @@ pub fn references<'a>(
     same_files(base, problems);
 }
 
-fn no_stage<'a>(draft: &Draft, need: &Need, names: impl Iterator<Item = &'a str>) -> Diagnostic {
-    let target = need.from.stage();
-    let at = &draft.node.nearest(&need.key).at;
+/// Holds the references of stages that are wrong in themselves against the names that there are.
+pub fn loose<'a>(
+    references: &[&Node],
+    names: impl Iterator<Item = &'a str> + Clone,
+    problems: &mut Vec<Diagnostic>,
+) {
+    for node in references {
+        let target = node.text().and_then(|text| text.split('.').next()).unwrap_or_default();
+        if target != LEADERBOARD && !names.clone().any(|name| name == target) {
+            problems.push(no_stage(target, &node.at, names.clone()));
+        }
+    }
+}
+
+fn no_stage<'a>(target: &str, at: &Location, names: impl Iterator<Item = &'a str>) -> Diagnostic {
     if target == LEADERBOARD {
         return Diagnostic::error("`sweep` is the leaderboard of a sweep, and this pipeline has none")
             .at(at)

@@ -5,9 +5,11 @@
 
 mod listing;
 mod sinks;
+mod was;
 
-pub use listing::{leaderboard, plan, run, runs, table, why};
-pub use sinks::{Json, Live, Plain, pages};
+pub use listing::{elsewhere, leaderboard, plan, run, runs, table, why};
+pub use sinks::{Json, Live, Past, Plain, pages};
+pub use was::Metrics;
 
 /// How much to show.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,6 +18,11 @@ pub struct Look {
     pub verbose: bool,
     /// Only errors.
     pub quiet: bool,
+}
+
+/// The width of the terminal that standard output is; none where it is a file or a pipe.
+pub fn width() -> Option<usize> {
+    terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
 }
 
 /// Seconds for people: `0.4 s`, `2 min 5 s`.

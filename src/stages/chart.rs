@@ -11,7 +11,7 @@ use crate::diagnostic::plural;
 use crate::present::chart::{png, svg};
 use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
 
-/// Draws a table as a picture: bars, lines, a forecast, a heat map and more.
+/// Draws a table as a picture: bars, lines, a heat map and more.
 ///
 /// Columns that aren't named are chosen by their usual names; the title is made from the numbers.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -30,7 +30,7 @@ use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, PortTy
 /// Parts of the range from 0 to 1 on the port `reliability`.
 const BINS: usize = 10;
 
-/// The chance that a customer buys nothing within the horizon, for every customer
+/// How likely each customer is to buy nothing within the horizon
 ///
 /// Customers as of two horizons before the end, and whether they bought within the horizon after
 /// it, teach every model; customers as of one horizon before the end judge it on what it has not

@@ -10,7 +10,7 @@ use crate::data::{Table, columns, dates};
 use crate::diagnostic::{count, grouped, plural};
 use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
 
-/// Recency, frequency, spend, rhythm and preferences of every customer.
+/// Recency, frequency, spend and habits of every customer.
 ///
 /// A purchase is a row with an amount above zero; refunds (below zero) lower `monetary` and are
 /// counted in `returns`. Only rows strictly before the cutoff count, so nothing that happens

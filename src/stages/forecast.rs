@@ -17,7 +17,7 @@ use crate::model::forecast::backtest::Plan;
 use crate::model::forecast::contest::{Contest, Entry, contest};
 use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
 
-/// Forecasts of weekly series with intervals, and a back-test of every method
+/// Forecasts weekly series with intervals; back-tests every method
 ///
 /// All methods are judged on the same past: in each fold they see what was known a horizon (or two,
 /// three, ...) before the end and forecast the weeks after it. The method with the lowest mean

@@ -12,7 +12,7 @@ use crate::data::Table;
 use crate::model::rank;
 use crate::stage::{Context, Failure, Layer, Need, Outcome, Port, PortType, Ref, Stage};
 
-/// Ranks the variants of a sweep by a metric; made by `[sweep]`, and an input by the name `sweep`.
+/// Ranks the variants of a sweep; made by `[sweep]`, its name is `sweep`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Leaderboard {

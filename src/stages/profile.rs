@@ -20,7 +20,7 @@ use crate::model::cluster::{Preparation, Scale};
 use crate::model::stats::Moments;
 use crate::stage::{Context, Failure, Layer, Need, Outcome, Port, PortType, Ref, Stage};
 
-/// Describes and names segments: size, revenue, and how their features differ from all customers
+/// Describes and names segments: size, revenue, what sets them apart
 ///
 /// Names come from the data, by rules: how recently, often and much a segment buys, and its channel.
 /// Missing and infinite values count in no mean.

@@ -13,7 +13,7 @@ use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, PortTy
 /// Bytes above which a page is slow to open and hard to send.
 const LARGE: usize = 2 << 20;
 
-/// Writes one HTML page for people: what the numbers say, with tables, charts and caveats.
+/// Writes one HTML page for people: what the numbers say, drawn and told.
 ///
 /// Every input is optional; a section whose input is missing is left out. The page needs nothing
 /// but itself: no network, no scripts.

@@ -20,7 +20,7 @@ use crate::data::{Table, columns};
 use crate::model::cluster::{Algorithm, Centroids, Clustering, Scale};
 use crate::stage::{Context, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
 
-/// Groups customers into segments by their features, numbered by descending size
+/// Groups customers by their features into segments, the largest first
 ///
 /// Missing values (and infinite ones) are replaced by the median; skewed features without negative
 /// values are put on a logarithmic scale; constant features are left out.

@@ -12,7 +12,7 @@ use crate::data::{Table, dates};
 use crate::diagnostic::{count, plural};
 use crate::stage::{Artifact, Context, Layer, Mistake, Need, Outcome, Port, PortType, Stage};
 
-/// Customers of an invented shop, what they buy, and the truth about them.
+/// Simulates customers of a shop, what they buy, and the truth about them.
 ///
 /// Every customer belongs to a persona, orders at a rate of their own until they are lost, prefers
 /// some channels and categories, and follows weekdays, seasons and growth. `customers` has what

@@ -14,7 +14,7 @@ use crate::stage::{Context, Layer, Mistake, Need, Outcome, Port, PortType, Ref, 
 const NOT_BUILT: &str = "this custem was built without SQL";
 const HOW_TO_BUILD: &str = "build it with `cargo build --release --features sql`";
 
-/// Runs a SQL query over named tables (needs a custem built with `--features sql`).
+/// Runs a SQL query over named tables (cargo feature `sql`).
 ///
 /// Rows come in the order of the query's `ORDER BY`; without one they are sorted by all columns, so
 /// that equal inputs give equal bytes.

@@ -138,6 +138,32 @@ hint: did you mean `stdout`?
     );
 }
 
+/// A stage with a mistake of its own still has its references looked at.
+#[test]
+fn references_of_a_wrong_stage() {
+    says(
+        &format!(
+            "{ONE}[stages.f]\nkind = \"features\"\ninput = \"aa\"\ncuttoff = 1\n[stages.g]\nkind = \"features\"\ninput = \"f\"\n"
+        ),
+        "error: there is no stage `aa`
+ --> p.toml:6:9
+  |
+6 | input = \"aa\"
+  |         ^^^^
+  |
+hint: did you mean `a`?
+error: unknown key `cuttoff` in stage `f`
+ --> p.toml:7:1
+  |
+7 | cuttoff = 1
+  | ^^^^^^^
+  |
+hint: did you mean `cutoff`? `custem kinds features` lists all keys
+2 errors
+",
+    );
+}
+
 #[test]
 fn port_of_the_wrong_type() {
     says(

@@ -50,11 +50,13 @@ fn a_failed_run_is_recorded_too() {
 #[test]
 fn graphs_have_three_forms() {
     let project = Project::with(&format!(
-        "{ONE}[stages.b]\nkind = \"command\"\ncommand = [\"true\"]\ninputs = {{ x = \"a\" }}\n"
+        "{ONE}[stages.b]\nkind = \"command\"\ncommand = [\"true\"]\ninputs = {{ x = \"a\", y = \"a.metrics\" }}\n"
     ));
-    assert_eq!(project.custem(&["graph", "p.toml"]).out, "a  command   \nb  command     <- a\n");
-    assert!(project.custem(&["graph", "p.toml", "--format", "dot"]).out.starts_with("digraph {"));
-    assert!(project.custem(&["graph", "p.toml", "--format", "mermaid"]).out.contains("s0 --> s1"));
+    assert_eq!(project.custem(&["graph", "p.toml"]).out, "a  command\nb  command  <- a\n");
+    let dot = "digraph {\n  node [shape=box]\n  s0 [label=\"a\\ncommand\"]\n  s1 [label=\"b\\ncommand\"]\n  s0 -> s1\n}\n";
+    assert_eq!(project.custem(&["graph", "p.toml", "--format", "dot"]).out, dot);
+    let mermaid = "graph TD\n  s0[\"a<br/>command\"]\n  s1[\"b<br/>command\"]\n  s0 --> s1\n";
+    assert_eq!(project.custem(&["graph", "p.toml", "--format", "mermaid"]).out, mermaid);
 }
 
 #[test]
@@ -63,6 +65,9 @@ fn kinds_are_listed_with_their_parameters() {
     let list = project.custem(&["kinds"]).out;
     for kind in ["simulate", "read", "check", "features", "segment", "profile", "command", "sql"] {
         assert!(list.contains(&format!("  {kind} ")), "{list}");
+    }
+    for line in list.lines() {
+        assert!(line.len() <= 86 && !line.ends_with('.'), "{line}");
     }
     let one = project.custem(&["kinds", "segment"]).out;
     assert!(one.contains("k = 5   an integer, between 2 and 1000"), "{one}");
@@ -111,4 +116,70 @@ fn init_writes_a_pipeline_that_checks() {
     assert_eq!(project.custem(&["check", "pipelines/my-orders.toml"]).code, 0, "{text}");
     let ran = project.custem(&["run", "pipelines/my-orders.toml", "--until", "features"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
+}
+
+/// The reader sees at once what a change did: each number of a stage that ran says what it was.
+#[test]
+fn a_metric_that_moved_says_what_it_was() {
+    let project = Project::with(
+        "[stages.t]\nkind = \"simulate\"\ncustomers = 60\nstart = 2024-01-01\nend = 2024-06-30\n[stages.f]\nkind = \"features\"\ninput = \"t\"\n[stages.s]\nkind = \"segment\"\ninput = \"f\"\nk = 3\n",
+    );
+    let line = |args: &[&str]| {
+        let ran = project.custem(&[&["run", "p.toml"], args].concat());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        ran.err.lines().find(|line| line.starts_with("  s ")).unwrap_or_default().to_owned()
+    };
+    let first = line(&[]);
+    assert!(first.contains("k=3, silhouette") && !first.contains("was"), "{first}");
+    let value = first.rsplit(' ').next().unwrap();
+    let moved = line(&["--set", "s.k=4"]);
+    assert!(
+        moved.contains("k=4 (was 3), silhouette ") && moved.ends_with(&format!("(was {value})")),
+        "{moved}"
+    );
+    // The same again says nothing, and what failed in between is no past.
+    assert!(!line(&["--set", "s.k=4", "--force", "s"]).contains("was"));
+    assert_eq!(project.custem(&["run", "p.toml", "--set", "s.k=900"]).code, 1);
+    assert!(!line(&["--set", "s.k=4", "--force", "s"]).contains("was"));
+}
+
+/// What stands beside a misspelt name is what there is, and a hint is never a riddle.
+#[test]
+fn a_name_that_is_not_there_is_answered_with_those_that_are() {
+    let project = Project::with(ONE);
+    let err = |args: &[&str]| {
+        let ran = project.custem(args);
+        assert_eq!(ran.code, 2, "{}", ran.err);
+        ran.err
+    };
+    project.write("pipelines/first.toml", ONE);
+    let none = "error: no pipeline is named, and none has been run here yet\nhint: give its path: there is `pipelines/first.toml`\n";
+    assert_eq!(err(&["run"]), none);
+    assert_eq!(
+        err(&["run", "p.toml", "--until", "zzz"]),
+        "error: there is no stage `zzz` in p.toml\nhint: its stages are `a`\n"
+    );
+    project.run(&[]);
+    for command in ["why", "show"] {
+        let text = err(&[command, "zzz"]);
+        assert!(text.ends_with("had no stage `zzz`\nhint: the stages are `a`\n"), "{text}");
+    }
+    let kind = err(&["kinds", "zzz"]);
+    assert_eq!(kind, "error: there is no kind `zzz`\nhint: `custem kinds` lists them all\n");
+}
+
+/// Colour is for terminals alone, and only where it is wanted.
+#[test]
+fn what_is_piped_has_no_colour_codes() {
+    let project = Project::with(
+        "[stages.a]\nkind = \"command\"\ncommand = [\"false\"]\n[stages.b]\nkind = \"segmnt\"\n",
+    );
+    for args in
+        [&["check", "p.toml"][..], &["run", "p.toml"], &["kinds", "x"], &["--help"], &["run", "--help"]]
+    {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_custem"));
+        command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").current_dir(project.path("")).args(args);
+        let output = command.output().unwrap();
+        assert!(!output.stdout.contains(&0x1b) && !output.stderr.contains(&0x1b), "{args:?}");
+    }
 }

@@ -13,6 +13,9 @@ use crate::present::theme::{self, INK, REST, Rgb, SERIES, size};
 /// Below this width names stand above the lines.
 const ROOM_FOR_NAMES: f64 = 560.0;
 
+/// Part of the width that names beside the lines take at most.
+const NAMES: f64 = 0.26;
+
 /// Points kept for each pixel of width.
 const POINTS_A_PIXEL: f64 = 2.0;
 
@@ -173,7 +176,7 @@ impl Lines {
 
     /// Names at the ends of the lines, pushed apart where they would overlap.
     fn names(&self, drawing: &mut Drawing, shown: &[(&Series, Rgb)], (x, y): &(Scale, Scale)) {
-        let room = drawing.width * 0.22;
+        let room = drawing.width * NAMES;
         let end = |series: &Series| series.points.iter().rev().find(|point| point.1.is_finite()).copied();
         let named = shown.iter().filter(|(_, color)| *color != REST);
         let mut ends: Vec<_> =
@@ -202,7 +205,7 @@ fn days(x: f64) -> i64 {
 fn name_room(names: &[(String, Rgb)], width: f64) -> f64 {
     let names: Vec<_> = names.iter().map(|(name, _)| name.clone()).collect();
     // Names are bold, which is wider by about an eighth.
-    (widest(&names) * 1.15).clamp(90.0, width * 0.22) + 20.0
+    (widest(&names) * 1.15).clamp(90.0, width * NAMES) + 20.0
 }
 
 /// Heights at least `gap` apart and not below `floor`, as near as possible to the wanted ones,

@@ -3,9 +3,9 @@
 use anyhow::Result;
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use maud::{Markup, PreEscaped, html};
+use maud::{Markup, html};
 
-use super::parts::{Column, Grid, care, name, plain};
+use super::parts::{Column, Grid, capital, care, name, plain};
 use crate::data::Table;
 use crate::data::columns::float_vec;
 use crate::present::chart::{Across, Lines, Series, read};
@@ -139,10 +139,6 @@ pub fn verdict(scores: &[Score], used: &[String]) -> Markup {
             html! { p { (capital(&erred)) ". There is no score of repeating the year before to compare it with." } }
         }
     }
-}
-
-fn capital(text: &Markup) -> Markup {
-    PreEscaped(sentence(&text.0))
 }
 
 /// The verdict for the summary, where it is a bad one.

@@ -4,7 +4,7 @@ use anyhow::Result;
 use maud::{Markup, html};
 
 use super::accuracy;
-use super::parts::{Chapter, Column, Grid, Tile, care, figure, name, plain, signed, than};
+use super::parts::{Chapter, Column, Grid, Tile, capital, care, figure, name, plain, signed, than};
 use super::{Inputs, Misfit, of, segments};
 use crate::data::Table;
 use crate::present::chart::fan::Outlook;
@@ -53,8 +53,9 @@ pub fn chapter(inputs: &Inputs, money: &Unit) -> Result<Option<Chapter>, Misfit>
         (backtested(inputs, &used)?)
     };
     let tiles = outlook.map(|outlook| tile(&outlook, money)).into_iter().collect();
-    let warning = accuracy::warning(&scores, &used).filter(|_| text.is_some());
-    let brief = text.map(|text| html! { (text) @if let Some(warning) = warning { " " (warning) } });
+    let left_out = left_out.map(|left_out| html! { (capital(&left_out)) "." });
+    let warning = left_out.or_else(|| accuracy::warning(&scores, &used));
+    let brief = text.map(|text| html! { (text) @if let Some(warning) = &warning { " " (warning) } });
     let advice = outlook.map(|outlook| advice(&outlook, money)).into_iter().collect();
     let brief = brief.into_iter().collect();
     Ok(Some(Chapter { heading: "Revenue to expect", tiles, brief, advice, body }))

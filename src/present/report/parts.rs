@@ -7,7 +7,7 @@ use anyhow::Result;
 use maud::{Markup, PreEscaped, html};
 
 use crate::present::chart::{Chart, NARROW, WIDE, inline, text};
-use crate::present::format::{change, count, percent};
+use crate::present::format::{change, count, percent, sentence};
 
 /// A change below this part rounds to nothing.
 const NOTHING: f64 = 0.0005;
@@ -117,6 +117,11 @@ pub fn than(part: f64, base: &str) -> String {
         part if part > 0.0 => format!("{} more than {base}", percent(part)),
         part => format!("{} less than {base}", percent(-part)),
     }
+}
+
+/// A sentence that begins with a capital letter.
+pub fn capital(text: &Markup) -> Markup {
+    PreEscaped(sentence(&text.0))
 }
 
 /// What the reader has to be careful about.

@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 use super::sinks::cause;
 use super::{bytes, seconds};
 use crate::data::{Table, columns};
-use crate::diagnostic::plural;
+use crate::diagnostic::{grouped, plural};
 use crate::engine::cause::Cause;
 use crate::engine::events::Ranked;
 use crate::engine::plan::{Planned, Verdict};
@@ -31,6 +31,8 @@ pub fn leaderboard(sweep: &Sweep, values: &[f64]) -> Vec<Ranked> {
 pub fn plan(pipeline: &Pipeline, planned: &[Planned]) -> String {
     let label = |task: usize| pipeline.tasks[task].label.as_str();
     let width = planned.iter().map(|planned| label(planned.task).width()).max().unwrap_or(0);
+    let path = |one: &Planned| one.restore.iter().map(|(path, ..)| path.display().to_string().width()).max();
+    let longest = planned.iter().filter_map(path).max().unwrap_or(0);
     let mut text = String::new();
     let mut up_to_date = 0;
     for one in planned {
@@ -52,7 +54,8 @@ pub fn plan(pipeline: &Pipeline, planned: &[Planned]) -> String {
             Verdict::Broken(message) => text += &format!("  broken     {name:width$}   {message}\n"),
         }
         for (path, standing, size) in &one.restore {
-            text += &format!("  restore    {} ({})   {}\n", path.display(), standing.name(), bytes(*size));
+            let (path, standing) = (path.display().to_string(), standing.name());
+            text += &format!("  restore    {path:longest$}   {standing:9}   {:>7}\n", bytes(*size));
         }
     }
     text + &format!("  up to date {}\n", plural(up_to_date, "stage"))
@@ -129,7 +132,8 @@ pub fn run(run: &Run) -> String {
     let of = |end: &Json, key: &str| end[key].as_str().unwrap_or_default().to_owned();
     let width = ends.iter().map(|end| of(end, "stage").width()).max().unwrap_or(0);
     for end in &ends {
-        let (stage, kind, outcome) = (of(end, "stage"), of(end, "kind"), of(end, "outcome"));
+        let (stage, kind) = (of(end, "stage"), of(end, "kind"));
+        let outcome = if end["outcome"] == "hit" { "cached".to_owned() } else { of(end, "outcome") };
         let key: String = of(end, "key").chars().take(8).collect();
         let time = seconds(end["seconds"].as_f64().unwrap_or_default());
         text +=
@@ -137,6 +141,7 @@ pub fn run(run: &Run) -> String {
                 .trim_end();
         text.push('\n');
         for (metric, value) in end["metrics"].as_object().into_iter().flatten() {
+            let value = value.as_f64().map_or_else(|| value.to_string(), self::metric);
             text += &format!("      {metric} = {value}\n");
         }
         for warning in end["warnings"].as_array().into_iter().flatten() {
@@ -149,11 +154,35 @@ pub fn run(run: &Run) -> String {
     text
 }
 
-/// The first rows of a table in columns, and what it has in all.
+/// A metric with six digits; whole numbers with all of theirs.
+fn metric(value: f64) -> String {
+    let size = value.abs();
+    if size != 0.0 && !(1e-4..1e15).contains(&size) {
+        return format!("{value:e}");
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from -4 to 14")]
+    let decimals = if size == 0.0 { 0 } else { (5.0 - size.log10().floor()).max(0.0) as usize };
+    let text = format!("{size:.decimals$}");
+    let text =
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text.as_str() };
+    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
+    format!("{}{}{rest}", if value < 0.0 { "-" } else { "" }, grouped(whole))
+}
+
+/// What to do with bytes that are not for a terminal.
+pub fn elsewhere(artifact: &str, what: &str, size: u64) -> String {
+    format!(
+        "`{artifact}` is a {what} of {}, which isn't for a terminal: custem show {artifact} > FILE",
+        bytes(size)
+    )
+}
+
+/// The first rows of a table in columns, and what it has in all. Columns that don't fit into the
+/// width go below, each block beginning with the first column.
 ///
 /// # Errors
 /// When the table can't be read.
-pub fn table(table: &Table, rows: usize) -> Result<String> {
+pub fn table(table: &Table, rows: usize, width: Option<usize>) -> Result<String> {
     let first = table.batches()?.next().transpose()?.map(|batch| batch.slice(0, rows.min(batch.num_rows())));
     let names: Vec<_> = table.schema().fields().iter().map(|field| field.name().clone()).collect();
     let mut cells: Vec<Vec<String>> = names.iter().map(|name| vec![name.clone()]).collect();
@@ -161,18 +190,43 @@ pub fn table(table: &Table, rows: usize) -> Result<String> {
         fill(&mut cells, batch)?;
     }
     let right: Vec<_> = table.schema().fields().iter().map(|field| field.data_type().is_numeric()).collect();
-    let height = cells.first().map_or(0, Vec::len);
-    let mut text = String::new();
-    for row in 0..height {
-        let line: Vec<_> =
-            cells.iter().zip(&right).map(|(column, right)| pad(&column[row], column, *right)).collect();
-        text += line.join("  ").trim_end();
-        text.push('\n');
-    }
+    let columns: Vec<_> = cells.iter().zip(right).map(|(cells, right)| padded(cells, right)).collect();
+    let mut text = blocks(&columns, width.unwrap_or(usize::MAX))
+        .iter()
+        .map(|block| lines(block))
+        .collect::<Vec<_>>()
+        .join("\n");
     let types: Vec<_> =
         table.schema().fields().iter().map(|field| columns::type_name(field.data_type())).collect();
     text += &format!("{}: {}\n", plural(names.len(), "column"), named(&names, &types));
     Ok(text + &format!("{}\n", plural(table.rows(), "row")))
+}
+
+/// Columns side by side that fit into a width; the first one is in every block.
+fn blocks(columns: &[Vec<String>], width: usize) -> Vec<Vec<&Vec<String>>> {
+    let wide = |column: &Vec<String>| column.first().map_or(0, |cell| cell.width());
+    let Some((first, rest)) = columns.split_first() else { return Vec::new() };
+    let mut blocks = vec![vec![first]];
+    let mut used = wide(first);
+    for column in rest {
+        let more = 2 + wide(column);
+        if used + more > width && blocks.last().is_some_and(|block| block.len() > 1) {
+            blocks.push(vec![first]);
+            used = wide(first);
+        }
+        blocks.last_mut().into_iter().for_each(|block| block.push(column));
+        used += more;
+    }
+    blocks
+}
+
+fn lines(block: &[&Vec<String>]) -> String {
+    let height = block.first().map_or(0, |column| column.len());
+    let line = |row: usize| {
+        let cells: Vec<_> = block.iter().filter_map(|column| column.get(row)).map(String::as_str).collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    (0..height).map(line).collect()
 }
 
 fn named(names: &[String], types: &[String]) -> String {
@@ -199,8 +253,48 @@ fn short(text: &str) -> String {
     text.chars().take(39).chain(['…']).collect()
 }
 
-fn pad(text: &str, column: &[String], right: bool) -> String {
-    let width = column.iter().map(|cell| cell.width()).max().unwrap_or(0);
-    let blanks = " ".repeat(width - text.width().min(width));
-    if right { blanks + text } else { text.to_owned() + &blanks }
+/// Cells of the same width.
+fn padded(cells: &[String], right: bool) -> Vec<String> {
+    let width = cells.iter().map(|cell| cell.width()).max().unwrap_or(0);
+    let pad = |cell: &String| {
+        let blanks = " ".repeat(width - cell.width().min(width));
+        if right { blanks + cell } else { cell.clone() + &blanks }
+    };
+    cells.iter().map(pad).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int64Array, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn columns_that_do_not_fit_go_below() {
+        let names: ArrayRef = Arc::new(StringArray::from(vec!["anna", "bo"]));
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1, 1_000]));
+        let batch = RecordBatch::try_from_iter([
+            ("name", names),
+            ("orders", Arc::clone(&numbers)),
+            ("returns", numbers),
+        ]);
+        let given = Table::from_batch(batch.unwrap());
+        let end = "3 columns: name (text), orders (an integer), returns (an integer)\n2 rows\n";
+        let wide = "name  orders  returns\nanna       1        1\nbo      1000     1000\n";
+        let narrow =
+            "name  orders\nanna       1\nbo      1000\n\nname  returns\nanna        1\nbo       1000\n";
+        assert_eq!(table(&given, 10, None).unwrap(), format!("{wide}{end}"));
+        assert_eq!(table(&given, 10, Some(21)).unwrap(), format!("{wide}{end}"));
+        assert_eq!(table(&given, 10, Some(20)).unwrap(), format!("{narrow}{end}"));
+        // A column wider than the terminal stands alone rather than not at all.
+        assert_eq!(table(&given, 10, Some(3)).unwrap(), format!("{narrow}{end}"));
+    }
+
+    #[test]
+    fn metrics_are_for_people() {
+        let shown = [20_000.0, 56_538_683.9, 0.940_606_475, 1_379.5, 1e-9, -0.5].map(metric);
+        assert_eq!(shown, ["20,000", "56,538,684", "0.940606", "1,379.5", "1e-9", "-0.5"]);
+    }
 }

@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use super::was::{Metrics, was};
 use super::{Look, seconds};
 use crate::diagnostic::{Diagnostic, Severity, plural, render};
 use crate::engine::cause::Cause;
 use crate::engine::events::{Event, Note, Outcome, Ranked, Sink, StageDone};
 use crate::pipeline::Pipeline;
+
+/// What a stage measured when it last came out well.
+pub type Past<'a> = &'a (dyn Fn(&str) -> Option<Metrics> + Sync);
 
 /// One JSON object a line on standard output.
 pub struct Json;
@@ -24,25 +28,25 @@ impl Sink for Json {
 }
 
 /// Plain lines on standard error.
-pub struct Plain {
-    lines: Lines,
+pub struct Plain<'a> {
+    lines: Lines<'a>,
 }
 
-impl Plain {
+impl<'a> Plain<'a> {
     /// Lines for a pipeline's stages, in columns.
-    pub fn new(pipeline: &Pipeline, look: Look) -> Self {
-        Self { lines: Lines::new(pipeline, look) }
+    pub fn new(pipeline: &Pipeline, look: Look, past: Past<'a>) -> Self {
+        Self { lines: Lines::new(pipeline, look, past) }
     }
 
     /// Lines for a run in which no stage has anything to say; `pages` are the reports that it keeps.
     pub fn still(file: &str, pages: Vec<String>, look: Look) -> Self {
         let kept = Mutex::new(Kept { pages, ..Kept::default() });
         let file = file.to_owned();
-        Self { lines: Lines { look, stage: 0, kind: 0, file, pages: HashMap::new(), kept } }
+        Self { lines: Lines { look, stage: 0, kind: 0, file, pages: HashMap::new(), past: &|_| None, kept } }
     }
 }
 
-impl Sink for Plain {
+impl Sink for Plain<'_> {
     fn event(&self, event: &Event) {
         for line in self.lines.of(event) {
             anstream::eprintln!("{line}");
@@ -51,16 +55,16 @@ impl Sink for Plain {
 }
 
 /// A bar for each running stage, and a line for each that is over.
-pub struct Live {
-    lines: Lines,
+pub struct Live<'a> {
+    lines: Lines<'a>,
     all: MultiProgress,
     bars: Mutex<HashMap<String, ProgressBar>>,
 }
 
-impl Live {
+impl<'a> Live<'a> {
     /// Bars for a pipeline's stages.
-    pub fn new(pipeline: &Pipeline, look: Look) -> Self {
-        Self { lines: Lines::new(pipeline, look), all: MultiProgress::new(), bars: Mutex::default() }
+    pub fn new(pipeline: &Pipeline, look: Look, past: Past<'a>) -> Self {
+        Self { lines: Lines::new(pipeline, look, past), all: MultiProgress::new(), bars: Mutex::default() }
     }
 
     fn start(&self, stage: &str, kind: &str) {
@@ -93,7 +97,7 @@ impl Live {
     }
 }
 
-impl Sink for Live {
+impl Sink for Live<'_> {
     fn event(&self, event: &Event) {
         match event {
             Event::StageStarted { stage, kind, .. } => self.start(stage, kind),
@@ -117,12 +121,13 @@ pub fn pages(pipeline: &Pipeline) -> impl Iterator<Item = (String, String)> {
 }
 
 /// Turns events into lines.
-struct Lines {
+struct Lines<'a> {
     look: Look,
     stage: usize,
     kind: usize,
     file: String,
     pages: HashMap<String, String>,
+    past: Past<'a>,
     kept: Mutex<Kept>,
 }
 
@@ -134,8 +139,8 @@ struct Kept {
     pages: Vec<String>,
 }
 
-impl Lines {
-    fn new(pipeline: &Pipeline, look: Look) -> Self {
+impl<'a> Lines<'a> {
+    fn new(pipeline: &Pipeline, look: Look, past: Past<'a>) -> Self {
         let width = |text: &str| text.chars().count();
         Self {
             look,
@@ -143,6 +148,7 @@ impl Lines {
             kind: pipeline.tasks.iter().map(|task| width(task.draft.kind.name)).max().unwrap_or(0),
             file: pipeline.file.clone(),
             pages: pages(pipeline).collect(),
+            past,
             kept: Mutex::default(),
         }
     }
@@ -188,7 +194,7 @@ impl Lines {
 
     fn line(&self, end: &StageDone) -> String {
         let (word, time, said) = match end.outcome {
-            Outcome::Ran => ("ran", seconds(end.seconds), end.summary.clone()),
+            Outcome::Ran => ("ran", seconds(end.seconds), self.said(end)),
             Outcome::Hit => ("cached", String::new(), end.summary.clone()),
             Outcome::Failed => ("failed", seconds(end.seconds), String::new()),
             Outcome::Skipped => (
@@ -200,6 +206,12 @@ impl Lines {
         format!("  {}  {word:7} {time:>9}   {said}", self.columns(&end.stage, &end.kind))
             .trim_end()
             .to_owned()
+    }
+
+    /// A stage's line with what its numbers were when it last came out well.
+    fn said(&self, end: &StageDone) -> String {
+        let before = (self.past)(&end.stage).unwrap_or_default();
+        was(&end.summary, &end.metrics, &before)
     }
 
     fn end(

@@ -148,7 +148,7 @@ fn base(features: &[String], portrait: &Portrait) -> Name {
     };
     // Who is new has had no time to buy often, and who has left buys no more.
     let aged = matches!(word.as_deref(), Some("lapsed" | "new"));
-    let often = Some(often).filter(|often| !often.is_empty() && !(aged && *often == "occasional"));
+    let often = Some(often).filter(|often| !(often.is_empty() || aged && *often == "occasional"));
     let start = word.into_iter().chain(often.map(str::to_owned)).collect();
     Name { start, adjectives: Vec::new(), noun, with: Vec::new() }
 }

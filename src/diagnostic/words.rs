@@ -61,7 +61,7 @@ pub fn percent(share: f64) -> String {
     } else {
         // Two significant digits; the logarithm of a share of rows is a small number.
         #[allow(clippy::cast_possible_truncation)]
-        let magnitude = percent.log10().floor() as i32;
+        let magnitude = libm::log10(percent).floor() as i32;
         usize::try_from(1 - magnitude).unwrap_or(0)
     };
     let text = format!("{percent:.places$}");

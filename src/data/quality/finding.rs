@@ -156,7 +156,7 @@ fn short(value: f64) -> String {
     } else {
         // The logarithm of a float is between -324 and 308.
         #[allow(clippy::cast_possible_truncation)]
-        let magnitude = value.abs().log10().floor() as i32;
+        let magnitude = libm::log10(value.abs()).floor() as i32;
         usize::try_from(3 - magnitude).unwrap_or(0)
     };
     let text = format!("{value:.digits$}");

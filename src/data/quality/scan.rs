@@ -323,8 +323,8 @@ fn fingerprints(arrays: &[ArrayRef], skip_null: bool) -> Result<Vec<Vec<(u128, u
     let fields = arrays.iter().map(|array| SortField::new(array.data_type().clone())).collect();
     let rows = RowConverter::new(fields)?.convert_columns(arrays)?;
     let gone = |row: usize| skip_null && arrays.first().is_some_and(|array| array.is_null(row));
-    let each = || Vec::with_capacity(rows.num_rows() / SPREAD * 9 / 8);
-    let mut spread: Vec<Vec<_>> = (0..SPREAD).map(|_| each()).collect();
+    let room = rows.num_rows() / SPREAD * 9 / 8;
+    let mut spread: Vec<_> = (0..SPREAD).map(|_| Vec::with_capacity(room)).collect();
     for (row, bytes) in rows.iter().enumerate().filter(|(row, _)| !gone(*row)) {
         let print = XxHash3_128::oneshot(bytes.data());
         // The cast is deliberate: only the lowest bits count.

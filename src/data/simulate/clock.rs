@@ -54,7 +54,7 @@ impl Clock {
         for day in 0..days {
             cumulative.push(load);
             let date = first_day.saturating_add_unsigned(day);
-            let trend = (1.0 + growth).powf(f64::from(day) / 365.25);
+            let trend = libm::pow(1.0 + growth, f64::from(day) / 365.25);
             load += WEEKDAYS[dates::weekday(date)] * year[dates::ordinal(date) as usize - 1] * trend;
         }
         cumulative.push(load);
@@ -113,9 +113,9 @@ fn guide(cumulative: &[f64]) -> (Vec<u32>, f64) {
 /// Relative orders by day of the year: a winter wave, the weeks before the holidays and the
 /// summer sales; `season` scales how far they stray from their mean of one.
 fn yearly(season: f64) -> Vec<f64> {
-    let peak = |day: f64, center: f64, width: f64| (-0.5 * ((day - center) / width).powi(2)).exp();
+    let peak = |day: f64, center: f64, width: f64| libm::exp(-0.5 * ((day - center) / width).powi(2));
     let shape = |day: f64| {
-        let wave = 0.15 * (std::f64::consts::TAU * (day - 350.0) / 365.25).cos();
+        let wave = 0.15 * libm::cos(std::f64::consts::TAU * (day - 350.0) / 365.25);
         1.0 + wave + 0.9 * peak(day, 335.0, 12.0) + 0.25 * peak(day, 190.0, 8.0)
     };
     let year: Vec<f64> = (1..=366).map(|day| shape(f64::from(day))).collect();

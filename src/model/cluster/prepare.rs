@@ -148,7 +148,7 @@ impl Feature {
     /// A prepared value back to its own unit.
     pub fn backward(&self, prepared: f64) -> f64 {
         let value = prepared * self.spread + self.center;
-        if self.log { value.abs().exp_m1().copysign(value) } else { value }
+        if self.log { libm::expm1(value.abs()).copysign(value) } else { value }
     }
 }
 
@@ -158,7 +158,7 @@ fn is_known(value: f64) -> bool {
 
 /// `ln(1 + x)`, mirrored for negative values, which only rows that a preparation wasn't fitted on have.
 fn log(value: f64) -> f64 {
-    value.abs().ln_1p().copysign(value)
+    libm::log1p(value.abs()).copysign(value)
 }
 
 fn center_and_spread(values: &[f64], scale: Scale) -> Option<(f64, f64)> {

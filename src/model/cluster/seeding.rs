@@ -26,7 +26,7 @@ pub(super) fn greedy(
     rng: &mut impl Rng,
     stop: &AtomicBool,
 ) -> Result<Vec<usize>, Error> {
-    let trials = 2 + (k as f64).ln().floor() as usize;
+    let trials = 2 + libm::log(k as f64).floor() as usize;
     let mut centers = vec![below(rng, points.rows())];
     let mut potential = Potential::around(points, centers[0]);
     while centers.len() < k {

@@ -131,7 +131,7 @@ impl Design {
         let lag_of = |lag: &usize| past.len().checked_sub(*lag).and_then(|at| past.get(at));
         out.extend(self.lags.iter().map(|lag| lag_of(lag).copied().unwrap_or(0.0)));
         out.push(day as f64 / YEAR);
-        let (sin, cos) = (TAU * (day as f64 / self.period).fract()).sin_cos();
+        let (sin, cos) = libm::sincos(TAU * (day as f64 / self.period).fract());
         let (mut s, mut c) = (0.0, 1.0);
         for _ in 0..self.waves {
             (s, c) = (s * cos + c * sin, c * cos - s * sin);

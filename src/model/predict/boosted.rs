@@ -165,7 +165,7 @@ fn column_major(x: ArrayView2<'_, f64>, columns: &[usize]) -> Vec<f64> {
 
 fn log_odds(y: &[bool]) -> f64 {
     let positive = y.iter().filter(|label| **label).count() as f64;
-    (positive / (y.len() as f64 - positive)).ln()
+    libm::log(positive / (y.len() as f64 - positive))
 }
 
 /// All trees in one list of nodes, with the columns of `x` instead of those that were fitted.

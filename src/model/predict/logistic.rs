@@ -161,7 +161,7 @@ fn sums(rows: ArrayView2<'_, f64>, labels: &[bool], weights: &[f64]) -> Point {
         let Some(row) = row.as_slice() else { continue };
         let score: f64 = row.iter().zip(weights).map(|(value, weight)| value * weight).sum();
         let (label, chance) = (f64::from(u8::from(*label)), sigmoid(score));
-        sums.value += score.max(0.0) + (-score.abs()).exp().ln_1p() - label * score;
+        sums.value += score.max(0.0) + libm::log1p(libm::exp(-score.abs())) - label * score;
         let curve = chance * (1.0 - chance);
         for ((at, value), triangle) in row.iter().enumerate().zip(sums.hessian.chunks_mut(size)) {
             let bent = curve * value;

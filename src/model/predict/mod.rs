@@ -109,7 +109,7 @@ fn check(x: ArrayView2<'_, f64>, y: &[bool]) -> Result<(), Unfit> {
 
 /// The logistic function, `1 / (1 + exp(-score))`.
 fn sigmoid(score: f64) -> f64 {
-    1.0 / (1.0 + (-score).exp())
+    1.0 / (1.0 + libm::exp(-score))
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub fn scores(labels: &[bool], chances: &[f64]) -> Option<Scores> {
         brier: mean(&|label, chance| (chance - label).powi(2)),
         log_loss: mean(&|label, chance| {
             let right = if label > 0.5 { chance } else { 1.0 - chance };
-            -right.clamp(SMALLEST, 1.0).ln()
+            -libm::log(right.clamp(SMALLEST, 1.0))
         }),
         base_rate: mean(&|label, _| label),
     })

@@ -198,7 +198,7 @@ impl Drawing {
     /// Adds a line of dashes between two points.
     pub fn dashes(&mut self, from: (f64, f64), to: (f64, f64), width: f64, color: Rgb) {
         let (dx, dy) = (to.0 - from.0, to.1 - from.1);
-        let pairs = (dx.hypot(dy) / 8.0).ceil().clamp(1.0, 400.0);
+        let pairs = (libm::hypot(dx, dy) / 8.0).ceil().clamp(1.0, 400.0);
         let at = |part: f64| (from.0 + dx * part, from.1 + dy * part);
         let mut start = 0.0;
         while start < pairs {

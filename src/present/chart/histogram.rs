@@ -57,7 +57,7 @@ impl Histogram {
             return;
         }
         let part = match high > low {
-            true if self.log => (value / low).ln() / (high / low).ln(),
+            true if self.log => libm::log(value / low) / libm::log(high / low),
             true => (value - low) / (high - low),
             false => 0.5,
         };
@@ -88,7 +88,7 @@ impl Histogram {
         let (low, high) = self.ends;
         let edge = |place: usize| {
             let part = place as f64 / self.counts.len() as f64;
-            if self.log { low * (high / low).powf(part) } else { low + (high - low) * part }
+            if self.log { low * libm::pow(high / low, part) } else { low + (high - low) * part }
         };
         (edge(place), edge(place + 1))
     }

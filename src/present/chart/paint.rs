@@ -84,7 +84,7 @@ fn paint_pieces<B: DrawingBackend>(
 ) -> Painted<B> {
     for (from, to) in points.iter().zip(points.iter().skip(1)) {
         let (dx, dy) = (to.0 - from.0, to.1 - from.1);
-        let half = width / 2.0 / dx.hypot(dy).max(1e-9);
+        let half = width / 2.0 / libm::hypot(dx, dy).max(1e-9);
         let (ox, oy) = (-dy * half, dx * half);
         let corners = [
             (from.0 + ox, from.1 + oy),

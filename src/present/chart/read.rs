@@ -436,7 +436,7 @@ fn powers(sorted: &[f64]) -> Vec<f64> {
     let outer = sorted.len() / 1_000;
     let low = sorted.get(outer).copied().unwrap_or(1.0);
     let high = sorted.get(sorted.len().saturating_sub(1 + outer)).copied().unwrap_or(10.0);
-    vec![10_f64.powf(low.log10().floor()), 10_f64.powf(high.log10().ceil())]
+    vec![libm::exp10(libm::log10(low).floor()), libm::exp10(libm::log10(high).ceil())]
 }
 
 /// Round values around all but the topmost hundredth.

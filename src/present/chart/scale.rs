@@ -26,12 +26,12 @@ impl Scale {
 
     /// The same with equal factors at equal distances; both ends are above zero.
     pub fn log(low: f64, high: f64, from: f64, to: f64) -> Self {
-        Self { low: low.log10(), high: high.log10(), from, to, log: true }
+        Self { low: libm::log10(low), high: libm::log10(high), from, to, log: true }
     }
 
     /// The pixel of a value.
     pub fn at(&self, value: f64) -> f64 {
-        let value = if self.log { value.log10() } else { value };
+        let value = if self.log { libm::log10(value) } else { value };
         let span = self.high - self.low;
         let part = if span == 0.0 { 0.5 } else { (value - self.low) / span };
         self.from + part * (self.to - self.from)
@@ -70,12 +70,13 @@ pub fn ticks(low: f64, high: f64, count: f64) -> Vec<f64> {
 /// Values 1, 2 and 5 times powers of ten from at or below `low` to at or above `high`, both above
 /// zero; powers of ten alone where that would be more than eight.
 pub fn log_ticks(low: f64, high: f64) -> Vec<f64> {
-    let (first, last) = (low.log10().floor(), high.log10().ceil().max(low.log10().floor() + 1.0));
+    let first = libm::log10(low).floor();
+    let last = libm::log10(high).ceil().max(first + 1.0);
     let step = ((last - first) / 6.0).ceil().max(1.0);
     let powers = || (0..64).map(|at| first + step * f64::from(at)).take_while(|power| *power < last + step);
-    let fine = || powers().flat_map(|power| [1.0, 2.0, 5.0].map(|factor| factor * 10_f64.powf(power)));
+    let fine = || powers().flat_map(|power| [1.0, 2.0, 5.0].map(|factor| factor * libm::exp10(power)));
     let close = within(&fine().collect::<Vec<_>>(), low, high);
-    if step == 1.0 && close.len() <= 8 { close } else { powers().map(|power| 10_f64.powf(power)).collect() }
+    if step == 1.0 && close.len() <= 8 { close } else { powers().map(libm::exp10).collect() }
 }
 
 /// Days since 1970-01-01 with their labels, as many as fit into `room` pixels.
@@ -107,7 +108,7 @@ fn within(values: &[f64], low: f64, high: f64) -> Vec<f64> {
 
 /// The smallest of 1, 2 and 5 times a power of ten that is at least the value.
 fn round_step(rough: f64) -> f64 {
-    let power = 10_f64.powf(rough.log10().floor());
+    let power = libm::exp10(libm::log10(rough).floor());
     let factor = [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= rough * (1.0 - 1e-9));
     factor.unwrap_or(10.0) * power
 }
@@ -183,6 +184,14 @@ mod tests {
             let ticks = ticks(low, high, 5.0);
             assert!(ticks.len() >= 2 && ticks.len() < 20, "{ticks:?}");
             assert!(ticks.iter().all(|tick| tick.is_finite()));
+        }
+    }
+
+    #[test]
+    fn powers_of_ten_have_whole_logarithms() {
+        for power in -15..=15 {
+            let value: f64 = format!("1e{power}").parse().unwrap();
+            assert_eq!((libm::log10(value), libm::exp10(f64::from(power))), (f64::from(power), value));
         }
     }
 

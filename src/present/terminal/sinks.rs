@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use anstyle::AnsiColor;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::was::{Metrics, was};
@@ -252,13 +253,9 @@ impl<'a> Lines<'a> {
 
 fn warning(note: &Note) -> String {
     let place = note.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
-    let head = anstyle_yellow("warning");
-    format!("{head}: {}{place}", note.message)
-}
-
-/// Colour is dropped by the stream where it isn't wanted; the word alone says it too.
-fn anstyle_yellow(word: &str) -> String {
-    format!("\u{1b}[1;33m{word}\u{1b}[0m")
+    let style = AnsiColor::Yellow.on_default().bold();
+    // Colour is dropped by the stream where it isn't wanted; the word alone says it too.
+    format!("{style}warning{style:#}: {}{place}", note.message)
 }
 
 fn failure(stage: &str, note: &Note) -> String {

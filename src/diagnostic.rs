@@ -4,6 +4,7 @@
 //! Nothing here prints, and nothing here knows which part of the house is complaining.
 
 mod failure;
+mod remedy;
 mod words;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
 pub use failure::Failure;
+pub use remedy::remedy;
 pub use words::{count, did_you_mean, grouped, listing, percent, plural, quoted, shown, were};
 
 /// A text that the user wrote, with the name to show for it.

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::cli;
 use crate::data::read::inspect::{Inspection, inspect};
-use crate::diagnostic::{Diagnostic, Problems};
+use crate::diagnostic::{Diagnostic, Problems, count};
 use crate::engine::Project;
 
 /// The starter pipeline, which is also in the repository.
@@ -31,7 +31,11 @@ pub fn init(flags: &cli::Init, project: &Project) -> Result<ExitCode> {
     if let Some(folder) = path.parent() {
         fs_err::create_dir_all(folder)?;
     }
-    fs_err::write(&path, text)?;
+    if let Err(error) = fs_err::write(&path, text) {
+        // Half a pipeline would stand in the way of the next try.
+        let _ = fs_err::remove_file(&path);
+        return Err(error.into());
+    }
     anstream::println!("wrote {}; run it: custem run {}", to.display(), to.display());
     Ok(ExitCode::SUCCESS)
 }
@@ -66,8 +70,7 @@ fn pipeline_for(file: &Path, project: &Project) -> Result<String> {
 }
 
 fn about(seen: &Inspection) -> String {
-    let rows =
-        if seen.estimated { format!("about {} rows", seen.rows) } else { format!("{} rows", seen.rows) };
+    let rows = format!("{}{}", if seen.estimated { "about " } else { "" }, count(seen.rows, "row"));
     let delimiter = seen.delimiter.as_ref().map(|name| format!(", delimiter {name:?}")).unwrap_or_default();
     let encoding = seen.encoding.as_ref().map(|name| format!(", {name}")).unwrap_or_default();
     format!("{rows}{delimiter}{encoding}")

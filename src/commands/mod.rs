@@ -60,7 +60,9 @@ pub fn report(error: &anyhow::Error, cli: &Cli) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let Some(problems) = error.downcast_ref::<Problems>() else {
-        anstream::eprintln!("{}", diagnostic::render(&Diagnostic::error(format!("{error:#}")), true));
+        let hint = diagnostic::remedy(error).map(str::to_owned);
+        let shown = Diagnostic::error(format!("{error:#}")).maybe_hint(hint);
+        anstream::eprintln!("{}", diagnostic::render(&shown, true));
         return ExitCode::from(FAILED);
     };
     if wants_json(cli) {

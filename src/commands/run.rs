@@ -42,8 +42,7 @@ pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
     let count = options.wanted.iter().filter(|wanted| **wanted).count();
     let history = History::new(project, &pipeline.name).before(&journal.run);
     let past = |label: &str| history.metrics(label);
-    let sink =
-        Recorder { journal: &journal, shown: shown_by(flags, &pipeline, &past), ends: Mutex::default() };
+    let sink = Recorder::new(&journal, shown_by(flags, &pipeline, &past));
     sink.event(&started(&journal.run, &pipeline.name, &pipeline.file, count));
     let start = Instant::now();
     let cancelled = stop_on_ctrl_c();
@@ -52,8 +51,12 @@ pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
     let Ended { tally, facts } = match ended {
         Ok(ended) => ended,
         Err(error) => {
-            sink.event(&Event::Warning(Note::new(format!("{error:#}"))));
-            sink.event(&done(&journal.run, Tally { failed: 1, ..Tally::default() }, interrupted, start));
+            let failed = Tally { failed: 1, ..Tally::default() };
+            let warning = Event::Warning(Note::new(format!("{error:#}")));
+            for event in [warning, done(&journal.run, failed, interrupted, start)] {
+                // People get the error itself, from whoever called.
+                if flags.json { sink.event(&event) } else { drop(journal.append(&event)) }
+            }
             return Err(error);
         }
     };
@@ -142,9 +145,15 @@ struct Recorder<'a> {
     journal: &'a Journal,
     shown: Box<dyn Sink + 'a>,
     ends: Mutex<Vec<StageDone>>,
+    /// Raised when an event could not be recorded: to say it once is enough.
+    deaf: AtomicBool,
 }
 
-impl Recorder<'_> {
+impl<'a> Recorder<'a> {
+    fn new(journal: &'a Journal, shown: Box<dyn Sink + 'a>) -> Self {
+        Self { journal, shown, ends: Mutex::default(), deaf: AtomicBool::new(false) }
+    }
+
     /// The end of each stage so far.
     fn ends(&self) -> Vec<StageDone> {
         self.ends.lock().map(|ends| ends.clone()).unwrap_or_default()
@@ -161,6 +170,7 @@ impl Sink for Recorder<'_> {
         // Progress comes many times a second and says nothing afterwards.
         if !matches!(event, Event::StageProgress { .. })
             && let Err(error) = self.journal.append(event)
+            && !self.deaf.swap(true, Ordering::Relaxed)
         {
             self.shown.event(&Event::Warning(Note::new(format!("can't record the run: {error:#}"))));
         }

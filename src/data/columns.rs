@@ -7,6 +7,8 @@ use arrow::array::{
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Schema, TimeUnit};
 
+use crate::diagnostic::{Failure, quoted};
+
 /// Position of a column.
 ///
 /// # Errors
@@ -16,6 +18,20 @@ pub fn index_of(schema: &Schema, name: &str) -> Result<usize> {
         Ok(index) => Ok(index),
         Err(_) => bail!("there is no column `{name}`; there are {}", names(schema)),
     }
+}
+
+/// Checks that a table has the columns that parameters name, given as pairs of parameter and column.
+///
+/// # Errors
+/// A [`Failure`] that points at the parameter of the first column that is missing.
+pub fn require(schema: &Schema, wanted: &[(&str, &str)]) -> Result<(), Failure> {
+    let Some((key, name)) = wanted.iter().find(|(_, name)| schema.index_of(name).is_err()) else {
+        return Ok(());
+    };
+    let there = names(schema);
+    let hint =
+        format!("say with `{key}` which of {there} it is, or rename it with `columns` of a `read` stage");
+    Err(Failure::new(format!("there is no column `{name}`")).hint(hint).at(*key))
 }
 
 /// The column of that name.
@@ -82,12 +98,7 @@ pub fn timestamps(batch: &RecordBatch, name: &str) -> Result<TimestampMicrosecon
 
 /// The names of a schema's columns for a message: `a`, `b` and `c`.
 pub fn names(schema: &Schema) -> String {
-    let quoted: Vec<_> = schema.fields().iter().map(|field| format!("`{}`", field.name())).collect();
-    match quoted.as_slice() {
-        [] => "none".to_owned(),
-        [one] => one.clone(),
-        [start @ .., last] => format!("{} and {last}", start.join(", ")),
-    }
+    quoted(schema.fields().iter().map(|field| field.name().as_str()), "and")
 }
 
 /// A data type in words that an analyst knows.

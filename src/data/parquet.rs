@@ -17,6 +17,7 @@ use parquet::arrow::arrow_writer::{
     compute_leaves,
 };
 use parquet::basic::Compression;
+use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
 use rayon::prelude::*;
@@ -49,7 +50,7 @@ impl Writer {
     /// When it can't be created, or the schema has a type that Parquet lacks.
     pub fn create(path: &Path, schema: SchemaRef) -> Result<Self> {
         let file = fs_err::File::create(path)?.into_parts().0;
-        let whole = ArrowWriter::try_new(file, schema.clone(), Some(properties()))?;
+        let whole = ArrowWriter::try_new(file, schema.clone(), Some(properties())).map_err(cause)?;
         let (file, factory) = whole.into_serialized_writer()?;
         Ok(Self { file, factory, schema, columns: Vec::new(), rows: 0, groups: 0, waiting: Vec::new() })
     }
@@ -82,7 +83,7 @@ impl Writer {
         if self.rows > 0 {
             self.end_group()?;
         }
-        self.file.close()?;
+        self.file.close().map_err(cause)?;
         Ok(())
     }
 
@@ -111,14 +112,25 @@ impl Writer {
         let columns = std::mem::take(&mut self.columns);
         let chunks: Vec<ArrowColumnChunk> =
             columns.into_par_iter().map(ArrowColumnWriter::close).collect::<Result<_, _>>()?;
-        let mut group = self.file.next_row_group()?;
+        let mut group = self.file.next_row_group().map_err(cause)?;
         for chunk in chunks {
-            chunk.append_to_row_group(&mut group)?;
+            chunk.append_to_row_group(&mut group).map_err(cause)?;
         }
-        group.close()?;
+        group.close().map_err(cause)?;
         self.groups += 1;
         self.rows = 0;
         Ok(())
+    }
+}
+
+/// A failed write as the system reports it, without the wrapping that says it a second time.
+fn cause(error: ParquetError) -> anyhow::Error {
+    match error {
+        ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
+            Ok(io) => (*io).into(),
+            Err(inner) => ParquetError::External(inner).into(),
+        },
+        other => other.into(),
     }
 }
 

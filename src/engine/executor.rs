@@ -4,6 +4,7 @@
 //! stops only what needs the failed stage. Bytes that turn out to be lost are computed anew.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use super::state::{State, Step};
 use super::still::{Facts, Ground};
 use super::store::{Loss, Output, Record, Store};
 use crate::data::Table;
+use crate::diagnostic::remedy;
 use crate::pipeline::{Edge, Pipeline, Task};
 use crate::stage::{Failure, Progress};
 
@@ -89,7 +91,8 @@ pub fn run(
             scope.spawn(move || work(pipeline, at, job, store, sink, cancelled, &sender));
         };
         run.drive(&spawn, &receiver, cancelled)?;
-        run.files.settle()?;
+        // What isn't remembered is read again by the next run; everything is done nevertheless.
+        let _ = run.files.settle();
         Ok::<_, anyhow::Error>((run.tally, run.ground, run.files))
     })?;
     if tally.ran > 0 {
@@ -432,12 +435,14 @@ impl<'a> Run<'a> {
         for (port, path) in &self.task(at).saves {
             let Some(output) = record.outputs.get(port) else { continue };
             let full = self.project.root.join(path);
-            let standing = save::standing(&full, output, &mut self.files, self.store)?;
+            let standing = save::standing(&full, output, &mut self.files, self.store)
+                .map_err(|error| unsaved(path, &error))?;
             self.ground.file(&full, output.digest);
             if standing == Standing::Same {
                 continue;
             }
-            let kept = match save::place(&full, output, standing, &mut self.files, self.store)? {
+            let placed = save::place(&full, output, standing, &mut self.files, self.store);
+            let kept = match placed.map_err(|error| unsaved(path, &error))? {
                 Placed::Done(kept) => kept,
                 Placed::Lost(loss) => return Ok(Some((port.clone(), loss))),
             };
@@ -489,6 +494,7 @@ impl<'a> Run<'a> {
         let failure = error.downcast_ref::<Failure>();
         let place = task.place(failure.and_then(|failure| failure.key.as_deref()).unwrap_or("kind"));
         let hint = failure.and_then(|failure| failure.hint.clone());
+        let hint = hint.or_else(|| remedy(error).map(str::to_owned));
         let note = Note { hint, ..Note::at(format!("{error:#}"), place) };
         let interrupted = note.message == "interrupted";
         self.step(at, Step::Fail);
@@ -530,6 +536,13 @@ impl<'a> Run<'a> {
             }
         }
     }
+}
+
+/// Why a saved output is not at its path; the output itself is in the store.
+fn unsaved(path: &Path, error: &anyhow::Error) -> Failure {
+    let message = format!("can't save `{}`: {}", path.display(), error.root_cause());
+    let hint = remedy(error).unwrap_or("`save` takes the path of a file in a folder that can be written");
+    Failure::new(message).hint(hint).at("save")
 }
 
 fn ended(task: &Task, outcome: Outcome, under_way: Option<&UnderWay>, note: Note) -> Event {

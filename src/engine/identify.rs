@@ -82,14 +82,12 @@ impl Identity {
 /// The files that a source means, by name, sorted: a path, or everything that a glob matches.
 fn matches(source: &Source, root: &Path) -> Result<Vec<(String, PathBuf)>> {
     let pattern = root.join(&source.pattern);
-    if !is_pattern(&source.pattern) {
-        if !pattern.exists() {
-            return Err(Failure::new(format!("there is no file `{}`", source.pattern))
-                .hint("paths start at the project root, which is the current folder or `--root`")
-                .at(&source.key)
-                .into());
-        }
-        return Ok(vec![(source.pattern.clone(), pattern)]);
+    // A file may have brackets in its name.
+    if !is_pattern(&source.pattern) || pattern.is_file() {
+        return match problem(&source.pattern, &pattern) {
+            Some(failure) => Err(failure.at(&source.key).into()),
+            None => Ok(vec![(source.pattern.clone(), pattern)]),
+        };
     }
     let found = glob(&source.pattern, root).map_err(|failure| failure.at(&source.key))?;
     if found.is_empty() {
@@ -99,6 +97,18 @@ fn matches(source: &Source, root: &Path) -> Result<Vec<(String, PathBuf)>> {
     let mut named: Vec<_> = found.into_iter().map(|path| (name(&path), path)).collect();
     named.sort();
     Ok(named)
+}
+
+/// Why a path is none of a file.
+fn problem(named: &str, path: &Path) -> Option<Failure> {
+    if path.is_dir() {
+        let hint = format!("name the files in it, such as `{}/*.csv`", named.trim_end_matches('/'));
+        return Some(Failure::new(format!("`{named}` is a folder, not a file")).hint(hint));
+    }
+    (!path.exists()).then(|| {
+        Failure::new(format!("there is no file `{named}`"))
+            .hint("paths start at the project root, which is the current folder or `--root`")
+    })
 }
 
 fn is_pattern(text: &str) -> bool {

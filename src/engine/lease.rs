@@ -55,12 +55,13 @@ impl Lease {
     }
 }
 
-fn open(path: &Path) -> Result<std::fs::File> {
+/// Opens a file to lock, made where there is none.
+pub(super) fn open(path: &Path) -> Result<std::fs::File> {
     Ok(fs_err::File::create(path)?.into_parts().0)
 }
 
 /// Whether the open file is still the one at the path.
-fn is_at(file: &std::fs::File, path: &Path) -> bool {
+pub(super) fn is_at(file: &std::fs::File, path: &Path) -> bool {
     match (file.metadata(), std::fs::metadata(path)) {
         (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
         _ => false,

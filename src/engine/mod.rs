@@ -16,6 +16,7 @@ pub mod manifest;
 pub mod plan;
 mod produce;
 mod save;
+mod scratch;
 mod state;
 pub mod still;
 pub mod store;

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::digest::Digest;
 use super::files::Stamp;
 use super::log::Log;
+use super::scratch::Scratch;
 use crate::stage::{Metrics, PortType, Warning};
 
 /// The layout of the cache folder; a newer one is refused.
@@ -76,6 +77,7 @@ pub struct Store {
     folder: PathBuf,
     records: Mutex<Log>,
     verified: Mutex<HashSet<Digest>>,
+    scratch: Scratch,
 }
 
 impl Store {
@@ -90,7 +92,9 @@ impl Store {
             fs_err::create_dir_all(folder.join(part))?;
         }
         let records = Log::open(&records_path(folder))?;
-        Ok(Self { folder: folder.to_path_buf(), records: Mutex::new(records), verified: Mutex::default() })
+        let scratch = Scratch::new(&folder.join("tmp"));
+        let (folder, records) = (folder.to_path_buf(), Mutex::new(records));
+        Ok(Self { folder, records, verified: Mutex::default(), scratch })
     }
 
     /// The record of a key.
@@ -178,25 +182,7 @@ impl Store {
     /// # Errors
     /// When it can't be made.
     pub fn scratch(&self) -> Result<tempfile::TempDir> {
-        let prefix = format!("{}-", std::process::id());
-        let folder = self.folder.join("tmp");
-        tempfile::Builder::new()
-            .prefix(&prefix)
-            .tempdir_in(&folder)
-            .with_context(|| format!("can't make a scratch folder in `{}`", folder.display()))
-    }
-
-    /// Removes the scratch folders of processes that are no more.
-    pub fn sweep_scratch(&self) {
-        let Ok(entries) = fs_err::read_dir(self.folder.join("tmp")) else { return };
-        for entry in entries.flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let owner = name.split('-').next().unwrap_or_default().to_owned();
-            if !Path::new("/proc").join(&owner).exists() && Path::new("/proc/self").exists() {
-                // Somebody else may be sweeping too; whoever comes second finds nothing.
-                let _ = fs_err::remove_dir_all(entry.path());
-            }
-        }
+        self.scratch.make()
     }
 
     /// Takes bytes over as an object.

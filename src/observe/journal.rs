@@ -3,6 +3,7 @@
 //! Each line is one append, so a killed run's log is whole up to its last line.
 
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -50,7 +51,13 @@ impl Journal {
     /// # Errors
     /// When the disk is full.
     pub fn config(&self, text: &str) -> Result<()> {
-        Ok(fs_err::write(config_path(&self.folder, &self.run), text)?)
+        whole(&config_path(&self.folder, &self.run), text.as_bytes()).inspect_err(|_| self.withdraw())
+    }
+
+    /// Takes back the record of a run that never began.
+    fn withdraw(&self) {
+        // What stays behind is an empty log, and readers pass over it.
+        let _ = fs_err::remove_file(log_path(&self.folder, &self.run));
     }
 
     /// Appends one event.
@@ -63,13 +70,17 @@ impl Journal {
         self.append_lines(&line)
     }
 
-    /// Appends whole lines in one write.
+    /// Appends whole lines in one write; when that fails, the log is as it was before.
     ///
     /// # Errors
     /// When the disk is full.
     pub fn append_lines(&self, lines: &[u8]) -> Result<()> {
-        if let Ok(mut file) = self.file.lock() {
-            file.write_all(lines)?;
+        let Ok(mut file) = self.file.lock() else { return Ok(()) };
+        let before = file.metadata()?.len();
+        if let Err(error) = file.write_all(lines) {
+            // The log is this run's own, so nobody else's line is cut off.
+            let _ = file.set_len(before);
+            return Err(error.into());
         }
         Ok(())
     }
@@ -80,15 +91,28 @@ impl Journal {
     /// When the disk is full.
     pub fn variant(&self, number: usize, config: &str, events: &[serde_json::Value]) -> Result<String> {
         let run = format!("{}.{number:02}", self.run);
-        fs_err::write(config_path(&self.folder, &run), config)?;
+        whole(&config_path(&self.folder, &run), config.as_bytes())?;
         let mut lines = Vec::new();
         for event in events {
             serde_json::to_writer(&mut lines, event)?;
             lines.push(b'\n');
         }
-        fs_err::write(log_path(&self.folder, &run), lines)?;
+        whole(&log_path(&self.folder, &run), &lines)?;
         Ok(run)
     }
+}
+
+/// Writes a file whole or not at all.
+fn whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let failed = || format!("can't write `{}`", path.display());
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let ordinary = std::fs::Permissions::from_mode(0o644);
+    let mut builder = tempfile::Builder::new();
+    let mut file =
+        builder.prefix(".custem-").permissions(ordinary).tempfile_in(folder).with_context(failed)?;
+    file.write_all(bytes).with_context(failed)?;
+    file.persist(path).with_context(failed)?;
+    Ok(())
 }
 
 /// The log of a run.

@@ -7,6 +7,7 @@ use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::diagnostic::plural;
 use crate::present::chart::{png, svg};
 use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
 
@@ -177,7 +178,7 @@ impl Stage for Chart {
         let table = ctx.table("input")?;
         let drawing = draw::chart(self, ctx, &table)?.draw(f64::from(self.width));
         let (vector, pixels) = (svg(&drawing)?, png(&drawing)?);
-        let outcome = Outcome::new(format!("{}, {} rows", self.shape.name(), table.rows()));
+        let outcome = Outcome::new(format!("{}, {}", self.shape.name(), plural(table.rows(), "row")));
         let outcome = outcome.bytes("svg", vector.into_bytes()).bytes("png", pixels);
         let outcome = outcome.metric("rows", table.rows() as f64);
         Ok(match (drawing.empty, table.rows()) {

@@ -125,7 +125,9 @@ impl Stage for Churn {
     }
 
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {
-        let history = History::new(ctx.table("input")?, self)?;
+        let table = ctx.table("input")?;
+        columns::require(table.schema(), &self.needed())?;
+        let history = History::new(table, self)?;
         let (train, holdout) = (history.labelled(ctx, 2)?, history.labelled(ctx, 1)?);
         let names = rows::names(&train, &holdout);
         let seed = Streams::new(ctx.seed, "churn models").of(0).next_u64();
@@ -176,6 +178,11 @@ struct Tried {
 }
 
 impl Churn {
+    /// The columns that there must be, by parameter.
+    fn needed(&self) -> [(&str, &str); 3] {
+        [("customer", &self.customer), ("time", &self.time), ("amount", &self.amount)]
+    }
+
     fn tried(
         &self,
         ctx: &Context<'_>,

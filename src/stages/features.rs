@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
 
 use crate::data::features::{self, Columns, Counts, REST, Request};
-use crate::data::{Table, dates};
-use crate::diagnostic::grouped;
+use crate::data::{Table, columns, dates};
+use crate::diagnostic::{count, grouped, plural};
 use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
 
 /// Recency, frequency, spend and habits of every customer.
@@ -75,6 +75,7 @@ impl Stage for Features {
 
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {
         let table = ctx.table("input")?;
+        columns::require(table.schema(), &self.needed())?;
         let cutoff = self.cutoff.as_ref().and_then(dates::day).map(|day| i64::from(day) * dates::DAY);
         let request = Request { cutoff, max_categories: self.max_categories, alive: &|| ctx.alive() };
         let made = features::make(&table, &self.columns(), &request)?;
@@ -86,6 +87,11 @@ impl Stage for Features {
 }
 
 impl Features {
+    /// The columns that there must be, by parameter.
+    fn needed(&self) -> [(&str, &str); 3] {
+        [("customer", &self.customer), ("time", &self.time), ("amount", &self.amount)]
+    }
+
     fn columns(&self) -> Columns {
         Columns {
             customer: self.customer.clone(),
@@ -117,7 +123,7 @@ impl Features {
 
     fn outcome(&self, table: &Table, made: features::Features) -> Outcome {
         let (customers, width) = (made.table.num_rows(), made.table.num_columns());
-        let mut outcome = Outcome::new(format!("{} customers x {width}", grouped(customers as u64)))
+        let mut outcome = Outcome::new(format!("{} x {width}", plural(customers, "customer")))
             .metric("customers", customers as f64)
             .metric("rows_used", made.counts.used as f64)
             .metric("rows_skipped", made.counts.skipped() as f64);
@@ -165,8 +171,9 @@ fn skipped(counts: &Counts) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!("{} without {what}", grouped(*count)))
         .collect();
-    let all = counts.skipped() + counts.used;
-    format!("{} of {} rows are skipped: {}", grouped(counts.skipped()), grouped(all), reasons.join(", "))
+    let all = count(counts.skipped() + counts.used, "row");
+    let are = if counts.skipped() == 1 { "is" } else { "are" };
+    format!("{} of {all} {are} skipped: {}", grouped(counts.skipped()), reasons.join(", "))
 }
 
 fn left_out(customers: usize) -> String {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::Table;
 use crate::data::series::{self, Member, Panel, TOTAL};
+use crate::diagnostic::plural;
 use crate::model::forecast::Method;
 use crate::model::forecast::backtest::Plan;
 use crate::model::forecast::contest::{Contest, Entry, contest};
@@ -158,12 +159,13 @@ impl Forecast {
         let entry = found.entries.get(found.overall);
         let folds = entry.map_or(0, |entry| entry.backtest.folds);
         let scores = entry.and_then(|entry| entry.pooled);
-        let weeks = if folds == 1 { "1 fold".to_owned() } else { format!("{folds} folds") };
+        let weeks = plural(folds, "fold");
         match scores.map(|scores| (scores.wape, scores.mae)) {
             Some((Some(wape), _)) => format!("{best} best: WAPE {:.1} % over {weeks}", 100.0 * wape),
             Some((None, mae)) => format!("{best} best: MAE {mae:.2} over {weeks}"),
             None => {
-                format!("{} series, {} weeks ahead by {best}, no back-test", panel.names.len(), self.horizon)
+                let ahead = plural(self.horizon, "week");
+                format!("{} series, {ahead} ahead by {best}, no back-test", panel.names.len())
             }
         }
     }
@@ -172,14 +174,16 @@ impl Forecast {
         let folds = found.entries.first().map_or(0, |entry| entry.backtest.folds);
         if folds < self.folds {
             let longest = panel.series.iter().map(|series| series.values.len()).max().unwrap_or(0);
-            let message = format!(
-                "{longest} weeks of history allow {folds} of {} folds of {} weeks",
-                self.folds, self.horizon
-            );
+            let allow = if longest == 1 { "allows" } else { "allow" };
+            let (history, asked) = (plural(longest, "week"), plural(self.folds, "fold"));
+            let each = plural(self.horizon, "week");
+            let message = format!("{history} of history {allow} {folds} of {asked} of {each}");
             outcome = outcome.warn_at("folds", message);
         }
         if panel.filled > 0 {
-            let message = format!("{} weeks have no value of `{}` and count as 0", panel.filled, self.target);
+            let (have, counts) = if panel.filled == 1 { ("has", "counts") } else { ("have", "count") };
+            let weeks = plural(panel.filled, "week");
+            let message = format!("{weeks} {have} no value of `{}` and {counts} as 0", self.target);
             outcome = outcome.warn_at("input", message);
         }
         for (model, entry) in self.models.iter().zip(&found.entries) {

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use self::members::{Feature, Members};
 use self::names::Portrait;
 use crate::data::Table;
+use crate::diagnostic::plural;
 use crate::model::cluster::{Preparation, Scale};
 use crate::model::stats::Moments;
 use crate::stage::{Context, Failure, Layer, Need, Outcome, Port, PortType, Ref, Stage};
@@ -150,7 +151,7 @@ fn names(members: &Members, contrasts: &[Contrast<'_>]) -> Vec<String> {
 fn summarise(members: &Members, revenue: &Revenue, names: &[String]) -> Outcome {
     let count = names.len();
     let shares: Vec<f64> = members.sizes.iter().map(|size| *size as f64 / members.count() as f64).collect();
-    let segments = if count == 1 { "1 segment".to_owned() } else { format!("{count} segments") };
+    let segments = plural(count, "segment");
     let summary = match revenue.top() {
         Some((top, share)) => {
             format!("{segments}, \"{}\" bring {:.0} % of revenue", names[top], 100.0 * share)
@@ -165,8 +166,7 @@ fn summarise(members: &Members, revenue: &Revenue, names: &[String]) -> Outcome 
 }
 
 fn warn(mut outcome: Outcome, members: &Members, revenue: &Revenue) -> Outcome {
-    let customers =
-        |count: usize| if count == 1 { "1 customer".to_owned() } else { format!("{count} customers") };
+    let customers = |count: usize| plural(count, "customer");
     if members.unassigned > 0 {
         let message = format!("{} with features but no segment left out", customers(members.unassigned));
         outcome = outcome.warn_at("segments", message);

@@ -7,8 +7,9 @@ use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::data::Table;
 use crate::data::series::{self, Columns, Groups, Request, Weekly};
+use crate::data::{Table, columns};
+use crate::diagnostic::plural;
 use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
 
 /// Weekly revenue, orders and customers, in total and by segment
@@ -87,6 +88,7 @@ impl Stage for Series {
 
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {
         let table = ctx.table("input")?;
+        columns::require(table.schema(), &self.needed())?;
         let request = Request {
             columns: self.columns(),
             groups: self.groups(ctx)?,
@@ -99,6 +101,11 @@ impl Stage for Series {
 }
 
 impl Series {
+    /// The columns that there must be, by parameter.
+    fn needed(&self) -> [(&str, &str); 3] {
+        [("customer", &self.customer), ("time", &self.time), ("amount", &self.amount)]
+    }
+
     fn columns(&self) -> Columns {
         Columns { customer: self.customer.clone(), time: self.time.clone(), amount: self.amount.clone() }
     }
@@ -128,13 +135,15 @@ impl From<Partial> for series::Partial {
 }
 
 fn outcome(made: Weekly) -> Outcome {
-    let mut outcome = Outcome::new(format!("{} series x {} weeks", made.series, made.weeks))
+    let mut outcome = Outcome::new(format!("{} series x {}", made.series, plural(made.weeks, "week")))
         .metric("series", made.series as f64)
         .metric("weeks", made.weeks as f64)
         .metric("rows_skipped", made.skipped as f64)
         .metric("unsegmented", made.unsegmented as f64);
     if made.skipped > 0 {
-        outcome = outcome.warn(format!("{} rows have no time or no amount and are skipped", made.skipped));
+        let (have, are) = if made.skipped == 1 { ("has", "is") } else { ("have", "are") };
+        let rows = plural(made.skipped, "row");
+        outcome = outcome.warn(format!("{rows} {have} no time or no amount and {are} skipped"));
     }
     if !made.dropped.is_empty() {
         let mondays: Vec<_> = made.dropped.iter().map(|monday| series::date(*monday)).collect();
@@ -147,8 +156,9 @@ fn outcome(made: Weekly) -> Outcome {
         outcome = outcome.warn_at("partial", message);
     }
     if made.unsegmented > 0 {
-        let message =
-            format!("{} customers have no segment: their series is `unsegmented`", made.unsegmented);
+        let have = if made.unsegmented == 1 { "has" } else { "have" };
+        let who = plural(made.unsegmented, "customer");
+        let message = format!("{who} {have} no segment: their series is `unsegmented`");
         outcome = outcome.warn_at("segments", message);
     }
     outcome.table("series", Table::from_batch(made.table))
@@ -222,7 +232,7 @@ mod tests {
             messages,
             [
                 "left out, because it is covered only in part: the week of 2024-01-15",
-                "1 customers have no segment: their series is `unsegmented`"
+                "1 customer has no segment: their series is `unsegmented`"
             ]
         );
         let Artifact::Table(table) = &outcome.artifacts[0].1 else { panic!("no table") };

@@ -9,7 +9,7 @@ use toml::value::Datetime;
 use crate::data::parquet::Writer;
 use crate::data::simulate::{self, Dirt, Ids, Persona, Settings, Simulation, Weights};
 use crate::data::{Table, dates};
-use crate::diagnostic::grouped;
+use crate::diagnostic::{count, plural};
 use crate::stage::{Artifact, Context, Layer, Mistake, Need, Outcome, Port, PortType, Stage};
 
 /// Simulates customers of a shop, what they buy, and the truth about them.
@@ -183,7 +183,7 @@ fn to_file(settings: &Settings, ctx: &Context<'_>) -> Result<(Simulation, Artifa
 
 fn outcome(made: Simulation, transactions: Artifact) -> Outcome {
     let customers = made.customers.num_rows();
-    let summary = format!("{} rows, {} customers", grouped(made.rows), grouped(customers as u64));
+    let summary = format!("{}, {}", count(made.rows, "row"), plural(customers, "customer"));
     let mut outcome = Outcome::new(summary)
         .metric("rows", made.rows as f64)
         .metric("customers", customers as f64)
@@ -243,7 +243,7 @@ mod tests {
         let amounts = columns::float_vec(&table.to_batch().unwrap(), "amount").unwrap();
         assert_eq!(outcome.metrics["rows"], amounts.len() as f64);
         assert!((outcome.metrics["revenue"] - amounts.iter().sum::<f64>()).abs() < 0.01);
-        assert_eq!(outcome.summary, format!("{} rows, 500 customers", grouped(amounts.len() as u64)));
+        assert_eq!(outcome.summary, format!("{}, 500 customers", plural(amounts.len(), "row")));
     }
 
     #[test]
@@ -292,7 +292,7 @@ mod tests {
         let params = format!("customers = 1\nstart = 2025-01-01\nend = 2025-01-01\n{rare}");
         let stage: Simulate = toml::from_str(&params).unwrap();
         let outcome = within(Path::new("."), |ctx| stage.run(ctx)).unwrap();
-        assert_eq!(outcome.summary, "0 rows, 1 customers");
+        assert_eq!(outcome.summary, "0 rows, 1 customer");
         assert_eq!(outcome.warnings[0].message, "not one order fell into the period");
     }
 

@@ -6,6 +6,7 @@
 mod cache;
 mod damage;
 mod data;
+mod input;
 mod language;
 mod output;
 mod pipelines;

@@ -13,6 +13,7 @@ use encoding_rs::{Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 pub struct Charset {
     encoding: &'static Encoding,
     lossy: bool,
+    broken: Option<u64>,
 }
 
 /// Advice for whoever named an encoding that doesn't exist.
@@ -30,7 +31,7 @@ impl Charset {
     /// The encoding of that label, such as `utf-8` or `latin1`.
     pub fn labelled(label: &str) -> Option<Self> {
         // Bytes that an encoding doesn't have are replaced when the user insists on it.
-        Encoding::for_label(label.as_bytes()).map(|encoding| Self { encoding, lossy: true })
+        Encoding::for_label(label.as_bytes()).map(|encoding| Self { encoding, lossy: true, broken: None })
     }
 
     /// The encoding of a file of which only the beginning has been read.
@@ -40,7 +41,7 @@ impl Charset {
     pub fn of_head(head: &[u8], path: &Path) -> Result<Self> {
         match Encoding::for_bom(head) {
             Some((encoding, _)) if encoding == UTF_16LE || encoding == UTF_16BE => {
-                return Ok(Self { encoding, lossy: true });
+                return Ok(Self { encoding, lossy: true, broken: None });
             }
             _ => {}
         }
@@ -54,7 +55,7 @@ impl Charset {
 
     /// UTF-8, as long as nothing speaks against it.
     pub fn utf8() -> Self {
-        Self { encoding: UTF_8, lossy: false }
+        Self { encoding: UTF_8, lossy: false, broken: None }
     }
 
     /// The encoding of a file that isn't valid UTF-8: Windows-1252 (which Latin-1 is a part of), or
@@ -65,22 +66,35 @@ impl Charset {
     pub fn survey(path: &Path) -> Result<Self> {
         let mut file = fs_err::File::open(path)?;
         let (mut whole, mut broken) = (0_u64, 0_u64);
+        let (mut line, mut first) = (1, None);
         let mut block = Vec::with_capacity(SURVEY);
+        let mut cut = Vec::new();
         loop {
             block.clear();
-            if file.by_ref().take(SURVEY as u64).read_to_end(&mut block)? == 0 {
-                break;
-            }
+            block.append(&mut cut);
+            let ended = file.by_ref().take(SURVEY as u64).read_to_end(&mut block)? == 0;
             for part in block.utf8_chunks() {
                 whole += part.valid().chars().filter(|c| !c.is_ascii()).count() as u64;
-                broken += u64::from(!part.invalid().is_empty());
+                line += memchr::memchr_iter(b'\n', part.valid().as_bytes()).count() as u64;
+                if !ended && is_begun(part.invalid()) && block.ends_with(part.invalid()) {
+                    // The block may end within a character; nothing follows it here.
+                    cut = part.invalid().to_vec();
+                } else if !part.invalid().is_empty() {
+                    broken += 1;
+                    first.get_or_insert(line);
+                }
+            }
+            if ended {
+                break;
             }
         }
-        Ok(if whole > broken {
-            Self { encoding: UTF_8, lossy: true }
-        } else {
-            Self { encoding: WINDOWS_1252, lossy: true }
-        })
+        let encoding = if whole > broken { UTF_8 } else { WINDOWS_1252 };
+        Ok(Self { encoding, lossy: true, broken: first })
+    }
+
+    /// The first line with bytes that aren't UTF-8, where the whole file was surveyed for them.
+    pub fn broken_line(self) -> Option<u64> {
+        self.broken
     }
 
     /// The name for messages.
@@ -111,6 +125,11 @@ impl Charset {
     fn decoder(self) -> Option<Decoder> {
         (!self.is_plain()).then(|| self.encoding.new_decoder_with_bom_removal())
     }
+}
+
+/// Whether bytes are the beginning of a character whose end is missing.
+fn is_begun(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }
 
 /// A file as a stream of text bytes; those that are read and not yet consumed are kept.
@@ -228,5 +247,21 @@ mod tests {
             text("é ü \u{20ac} ".as_bytes().iter().chain(b"\xff!").copied().collect::<Vec<_>>().as_slice());
         assert_eq!(damaged, "é ü € \u{fffd}!");
         assert!(charset.is_damaged_utf8());
+    }
+
+    #[test]
+    fn a_survey_names_the_first_line_that_is_no_utf8() {
+        let line = |bytes: &[u8]| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            fs_err::write(file.path(), bytes).unwrap();
+            Charset::survey(file.path()).unwrap().broken_line()
+        };
+        assert_eq!(line(b"a\nb\nK\xf6ln\n\xf6\n"), Some(3));
+        assert_eq!(line("a\nKöln\n".as_bytes()), None);
+        // Characters of three bytes lie across the edges of blocks.
+        let mut euros = "€".repeat(SURVEY).into_bytes();
+        assert_eq!(line(&euros), None);
+        euros.extend_from_slice(b"\n\xff\n\xe2\x82");
+        assert_eq!(line(&euros), Some(2));
     }
 }

@@ -40,6 +40,9 @@ use collect::{Collected, Collector};
 /// Files with more bytes than this together don't become a table in memory.
 const LARGE: u64 = 256 << 20;
 
+/// What to do about a file without rows.
+const EXPORT: &str = "export or copy it again, or name another file";
+
 /// The table that was read.
 pub struct Ingested {
     /// Its rows, in the order of files and lines.
@@ -124,14 +127,14 @@ fn finish(
 
 fn no_rows(files: &[File], format: Format, options: &Options) -> Failure {
     let what = if format == Format::Text && options.header { "a header but no rows" } else { "no rows" };
-    match files {
-        [one] => Failure::new(format!("`{}` has {what}", one.name)).at("path"),
+    let message = match files {
+        [one] => format!("`{}` has {what}", one.name),
         many => {
-            let names: Vec<&str> = many.iter().map(|file| file.name.as_str()).collect();
             let have = if what.starts_with("no") { "no rows" } else { "headers but no rows" };
-            Failure::new(format!("{} have {have}", quoted(names, "and"))).at("path")
+            format!("{} have {have}", quoted(many.iter().map(|file| file.name.as_str()), "and"))
         }
-    }
+    };
+    Failure::new(message).hint(EXPORT).at("path")
 }
 
 /// Finds out what kind of file it is, by its first bytes.
@@ -146,7 +149,7 @@ pub fn format(file: &File) -> Result<Format> {
         return Err(Failure::new(format!("`{name}` is a folder, not a file")).hint(hint).at("path").into());
     }
     if metadata.len() == 0 {
-        return Err(Failure::new(format!("`{name}` is empty")).at("path").into());
+        return Err(empty(name).into());
     }
     let mut handle = fs_err::File::open(&file.path)?;
     let mut magic = Vec::new();
@@ -172,6 +175,11 @@ pub fn format(file: &File) -> Result<Format> {
         }
         _ => Ok(Format::Text),
     }
+}
+
+/// A file in which nothing stands.
+pub(super) fn empty(name: &str) -> Failure {
+    Failure::new(format!("`{name}` is empty")).hint(EXPORT).at("path")
 }
 
 fn missing(file: &File) -> Failure {

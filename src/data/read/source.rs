@@ -162,7 +162,7 @@ fn head(file: &File, options: &Options) -> Result<Head> {
     let whole = bytes <= HEAD as u64;
     let text = String::from_utf8_lossy(blocks.pending()).into_owned();
     if text.trim().is_empty() {
-        return Err(Failure::new(format!("`{}` is empty", file.name)).at("path").into());
+        return Err(super::empty(&file.name).into());
     }
     Ok(Head { text, charset, old_mac, bytes, whole })
 }

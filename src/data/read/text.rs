@@ -15,6 +15,7 @@ use super::infer::{self, Look};
 use super::mapping;
 use super::options::Options;
 use super::source::{self, File, Source};
+use crate::diagnostic::grouped;
 
 /// Passes after which the columns are taken as they are; kinds grow at most three times.
 const PASSES: usize = 8;
@@ -112,10 +113,8 @@ impl Job {
     fn notes(mut self, sources: &[Source], out: &Collector, options: &Options) -> Vec<String> {
         for source in sources {
             let name = &source.file.name;
-            if options.encoding.is_none() && source.charset.is_damaged_utf8() {
-                self.notes.push(format!("`{name}` has characters that aren't UTF-8; they became `\u{fffd}`"));
-            } else if options.encoding.is_none() && !source.charset.is_plain() {
-                self.notes.push(format!("`{name}` isn't UTF-8; it was read as {}", source.charset.name()));
+            if options.encoding.is_none() {
+                self.notes.extend(encoding_note(name, source.charset));
             }
             if source.header_looks_like_data() {
                 self.notes.push(format!(
@@ -127,6 +126,21 @@ impl Job {
         self.notes.extend(infer::notes(&self.columns, &out.tallies, options));
         self.notes
     }
+}
+
+/// How a file that isn't UTF-8 was read, and the line to look at.
+fn encoding_note(name: &str, charset: Charset) -> Option<String> {
+    let line = charset.broken_line().map_or(String::new(), |line| format!(" in line {}", grouped(line)));
+    if charset.is_damaged_utf8() {
+        return Some(format!(
+            "`{name}` has bytes that aren't UTF-8, the first{line}; they became `\u{fffd}`"
+        ));
+    }
+    let line = if line.is_empty() { line } else { format!(" (first{line})") };
+    let label = charset.name();
+    let message =
+        format!("`{name}` isn't UTF-8{line}; it was read as {label}: if that is wrong, set `encoding`");
+    (!charset.is_plain()).then_some(message)
 }
 
 /// Guesses what columns hold from samples of all files.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use arrow::array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use hashbrown::HashMap;
 
@@ -13,6 +13,7 @@ use super::calendar::{date, day_of, monday, sunday, week_of};
 use super::customers::Customers;
 use super::groups::{Groups, Members};
 use crate::data::{Table, columns};
+use crate::diagnostic::Failure;
 
 /// The series of all purchases.
 pub const TOTAL: &str = "all";
@@ -177,7 +178,10 @@ impl Tally {
     fn finish(self, partial: Partial) -> Result<Option<Weekly>> {
         let Some((first, last)) = self.span else { return Ok(None) };
         if week_of(last) - week_of(first) > MAX_WEEKS {
-            bail!("the times span more than 200 years, from {} to {}", date(first), date(last));
+            let message =
+                format!("the times span more than 200 years, from {} to {}", date(first), date(last));
+            let hint = "look for mistyped years: a `check` stage with `min` and `max` for that column names their rows";
+            return Err(Failure::new(message).hint(hint).at("time").into());
         }
         let (weeks, dropped, all_partial) = range(first, last, partial);
         let series = self.series();

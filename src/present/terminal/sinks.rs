@@ -238,8 +238,12 @@ impl<'a> Lines<'a> {
         if interrupted {
             lines.push(format!("interrupted; everything finished is cached: custem run {}", self.file));
         } else if failed > 0 {
-            let done = plural(ran + hit, "finished stage");
-            lines.push(format!("{done} stay cached; mend the cause, then: custem run {}", self.file));
+            let done = match ran + hit {
+                0 => String::new(),
+                1 => "1 finished stage stays cached; ".to_owned(),
+                more => format!("{} stay cached; ", plural(more, "finished stage")),
+            };
+            lines.push(format!("{done}mend the cause, then: custem run {}", self.file));
         }
         lines.extend(kept.pages.iter().map(|page| format!("report: {page}")));
         lines

@@ -11,7 +11,11 @@ use ndarray::{Array2, Axis, concatenate};
 use super::Churn;
 use crate::data::features::{self, Columns, MAX_CATEGORIES, Request};
 use crate::data::{Table, columns, dates};
+use crate::diagnostic::{count, plural};
 use crate::stage::{Context, Failure, Outcome};
+
+/// What to do with data that says nothing about churn.
+const LEAVE_OUT: &str = "churn needs several customers and more than two weeks of transactions: without them leave this stage out";
 
 /// The column with the customer's id in a table of features.
 pub const CUSTOMER: &str = "customer_id";
@@ -150,23 +154,25 @@ pub fn one_class(rows: &Rows) -> Failure {
         ("bought again", "choose fewer `horizon_days`")
     };
     let (from, days) = (dates::show(rows.cutoff), rows.horizon / dates::DAY);
-    let message = format!("all {} customers {did} in the {days} days from {from}", rows.labels.len());
-    Failure::new(message).hint(hint).at("horizon_days")
+    let who = match rows.labels.len() {
+        1 => "the only customer".to_owned(),
+        many => format!("all {}", plural(many, "customer")),
+    };
+    let hint = if rows.labels.len() == 1 { LEAVE_OUT } else { hint };
+    Failure::new(format!("{who} {did} in the {days} days from {from}")).hint(hint).at("horizon_days")
 }
 
 fn too_short(first: i64, end: i64, stage: &Churn) -> Failure {
     let days = end.saturating_sub(first).max(0) / dates::DAY;
     let message = format!(
-        "the history is shorter than two horizons: {days} days from {} to {}, and `horizon_days` is {}",
+        "the history is shorter than two horizons: {} from {} to {}, and `horizon_days` is {}",
+        count(days.unsigned_abs(), "day"),
         dates::show(first),
         dates::show(end),
         stage.horizon_days
     );
     let most = (days - 1) / 2;
-    let hint = if most >= 7 {
-        format!("choose at most {most} for `horizon_days`")
-    } else {
-        "there must be transactions from more than two weeks before the end".to_owned()
-    };
+    let hint =
+        if most >= 7 { format!("choose at most {most} for `horizon_days`") } else { LEAVE_OUT.to_owned() };
     Failure::new(message).hint(hint).at("horizon_days")
 }

@@ -8,6 +8,7 @@ use arrow::compute::{partition, sort_to_indices, take_record_batch};
 use arrow::util::display::array_value_to_string;
 
 use crate::data::{Table, columns};
+use crate::diagnostic::plural;
 use crate::model::cluster::{Error, LARGEST, Points, Preparation, Reason, Scale};
 use crate::stage::{Failure, Outcome};
 
@@ -81,7 +82,7 @@ impl Features {
         for (name, values) in self.iter() {
             let beyond = values.iter().filter(|value| value.abs() > LARGEST).count();
             if beyond > 0 {
-                let customers = if beyond == 1 { "1 customer" } else { &format!("{beyond} customers") };
+                let customers = plural(beyond, "customer");
                 let message = format!("`{name}` is infinite for {customers}, which counts as missing");
                 outcome = outcome.warn_at("features", message);
             }
@@ -89,8 +90,8 @@ impl Features {
         for feature in &preparation.features {
             let (name, missing, of) = (&feature.name, feature.missing, self.customers());
             if 2 * missing > of {
-                let message =
-                    format!("`{name}` is missing for {missing} of {of} customers; its median stands in");
+                let of = plural(of, "customer");
+                let message = format!("`{name}` is missing for {missing} of {of}; its median stands in");
                 outcome = outcome.warn_at("features", message);
             }
         }

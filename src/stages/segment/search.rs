@@ -7,11 +7,15 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 
 use super::Segment;
+use crate::diagnostic::plural;
 use crate::model::cluster::{
     Clustering, Error, KMeans, Partition, Points, calinski_harabasz, davies_bouldin, kmeans,
     silhouette_sampled,
 };
 use crate::stage::{Context, Failure, Outcome};
+
+/// What to do with data that can't be divided.
+const TOO_FEW: &str = "segments need several customers who differ: without them leave this stage out";
 
 /// All that was found.
 pub(super) struct Tried {
@@ -96,10 +100,10 @@ impl Segment {
         if self.k <= customers {
             return Ok(());
         }
-        let there =
-            if customers == 1 { "is only 1 customer" } else { &format!("are only {customers} customers") };
-        let failure = Failure::new(format!("`k` is {}, but there {there}", self.k));
-        Err(failure.hint("`k` must be far below the number of customers").at("k"))
+        let are = if customers == 1 { "is" } else { "are" };
+        let message = format!("`k` is {}, but there {are} only {}", self.k, plural(customers, "customer"));
+        let hint = if customers < 3 { TOO_FEW } else { "`k` must be far below the number of customers" };
+        Err(Failure::new(message).hint(hint).at("k"))
     }
 
     /// Clusters for `k` and for every `k` of the scan.
@@ -180,8 +184,10 @@ impl Segment {
 fn explain(error: Error) -> anyhow::Error {
     match error {
         Error::TooFewDistinct { k, distinct } => {
-            let message = format!("`k` is {k}, but customers differ in only {distinct} ways");
-            Failure::new(message).hint(format!("set `k` to at most {distinct}")).at("k").into()
+            let message = format!("`k` is {k}, but customers differ in only {}", plural(distinct, "way"));
+            let hint =
+                if distinct < 2 { TOO_FEW.to_owned() } else { format!("set `k` to at most {distinct}") };
+            Failure::new(message).hint(hint).at("k").into()
         }
         other => other.into(),
     }

@@ -85,7 +85,12 @@ fn parquet_that_can_not_be_read() {
             .hint("flatten it before, or name the columns to read with `keep` and `columns`")
             .at("path")
     );
-    assert_eq!(of("none.parquet"), Failure::new("`none.parquet` has no rows").at("path"));
+    assert_eq!(
+        of("none.parquet"),
+        Failure::new("`none.parquet` has no rows")
+            .hint("export or copy it again, or name another file")
+            .at("path")
+    );
     assert_eq!(
         problem(folder.read(&["a.csv", "none.parquet"], &Options::default())),
         Failure::new("`a.csv` and `none.parquet` are of different formats")

@@ -9,7 +9,12 @@ use super::{Folder, good, lines, problem, read_text, table};
 fn latin_1_is_found_out_and_reported() {
     let ingested = good(b"name,n\ncaf\xe9,1\nt\xfcr,2\n".as_slice(), &Options::default());
     assert_eq!(lines(table(&ingested)), ["name:text|n:int", "café|1", "tür|2"]);
-    assert_eq!(ingested.notes, ["`f.csv` isn't UTF-8; it was read as windows-1252"]);
+    assert_eq!(
+        ingested.notes,
+        [
+            "`f.csv` isn't UTF-8 (first in line 2); it was read as windows-1252: if that is wrong, set `encoding`"
+        ]
+    );
     let options = Options { encoding: Some("latin1".into()), ..Options::default() };
     assert_eq!(good(b"name,n\ncaf\xe9,1\n".as_slice(), &options).notes, Vec::<String>::new());
     let options = Options { encoding: Some("klingon".into()), ..Options::default() };
@@ -30,7 +35,12 @@ fn bytes_that_are_no_text_far_down_change_the_encoding() {
     text.extend_from_slice(b"60000,caf\xe9\n");
     let ingested = good(&text, &Options::default());
     assert_eq!(lines(table(&ingested)).last().unwrap(), "60000|café");
-    assert_eq!(ingested.notes, ["`f.csv` isn't UTF-8; it was read as windows-1252"]);
+    assert_eq!(
+        ingested.notes,
+        [
+            "`f.csv` isn't UTF-8 (first in line 60,002); it was read as windows-1252: if that is wrong, set `encoding`"
+        ]
+    );
 }
 
 #[test]
@@ -148,9 +158,20 @@ fn files_that_are_no_tables() {
     ]);
     fs_err::create_dir(folder.path().join("sub")).unwrap();
     let of = |name: &str| problem(folder.read(&[name], &Options::default()));
-    assert_eq!(of("empty.csv"), Failure::new("`empty.csv` is empty").at("path"));
-    assert_eq!(of("blank.csv"), Failure::new("`blank.csv` is empty").at("path"));
-    assert_eq!(of("header.csv"), Failure::new("`header.csv` has a header but no rows").at("path"));
+    assert_eq!(
+        of("empty.csv"),
+        Failure::new("`empty.csv` is empty").hint("export or copy it again, or name another file").at("path")
+    );
+    assert_eq!(
+        of("blank.csv"),
+        Failure::new("`blank.csv` is empty").hint("export or copy it again, or name another file").at("path")
+    );
+    assert_eq!(
+        of("header.csv"),
+        Failure::new("`header.csv` has a header but no rows")
+            .hint("export or copy it again, or name another file")
+            .at("path")
+    );
     assert_eq!(
         of("twice.csv"),
         Failure::new("`twice.csv` has two columns named `id`: the 1st and the 3rd")

@@ -1,0 +1,150 @@
+//! Scratch folders of running stages, and the removal of those that a killed process left.
+//!
+//! A process that works holds the operating system's lock on a small file next to its folders, so
+//! whoever gets that lock knows that the owner is no more, wherever it ran.
+
+use std::fs::TryLockError;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+use super::lease::{is_at, open};
+
+/// Behind the owner's name: the file that it keeps locked.
+const SIGN: &str = ".alive";
+
+/// Where stages work.
+pub struct Scratch {
+    folder: PathBuf,
+    /// This process's name with its locked file, once it has needed a folder.
+    owner: Mutex<Option<(String, std::fs::File)>>,
+}
+
+impl Scratch {
+    /// Scratch folders in a folder that exists.
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_path_buf(), owner: Mutex::new(None) }
+    }
+
+    /// A new folder for a stage to work in; it goes when the value is dropped.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub fn make(&self) -> Result<TempDir> {
+        let Ok(mut owner) = self.owner.lock() else { bail!("another stage broke down") };
+        let name = match owner.as_ref() {
+            Some((name, _)) => name.clone(),
+            None => {
+                self.sweep();
+                let (name, file) = self.sign()?;
+                owner.insert((name, file)).0.clone()
+            }
+        };
+        tempfile::Builder::new()
+            .prefix(&format!("{name}-"))
+            .tempdir_in(&self.folder)
+            .with_context(|| format!("can't make a scratch folder in `{}`", self.folder.display()))
+    }
+
+    /// Makes and locks this process's file.
+    fn sign(&self) -> Result<(String, std::fs::File)> {
+        for number in 0_u32.. {
+            let name = format!("{}.{number}", std::process::id());
+            let path = self.sign_of(&name);
+            let file = open(&path)?;
+            match file.try_lock() {
+                // Somebody who was sweeping may have taken the file away meanwhile.
+                Ok(()) if is_at(&file, &path) => return Ok((name, file)),
+                // Another machine or container can have a process of the same number.
+                Ok(()) | Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => {
+                    return Err(error).with_context(|| format!("can't lock `{}`", path.display()));
+                }
+            }
+        }
+        bail!("no name is free in `{}`", self.folder.display())
+    }
+
+    /// Removes the folders of owners that are no more.
+    fn sweep(&self) {
+        let Ok(entries) = fs_err::read_dir(&self.folder) else { return };
+        let paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+        for path in paths.iter().filter(|path| path.is_dir()) {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let owner = name.split('-').next().unwrap_or_default();
+            if let Gone::Yes(_held) = gone(&self.sign_of(owner)) {
+                // Somebody else may be sweeping too; whoever comes second finds nothing.
+                let _ = fs_err::remove_dir_all(path);
+            }
+        }
+        for sign in paths.iter().filter(|path| path.to_string_lossy().ends_with(SIGN)) {
+            if let Gone::Yes(_held) = gone(sign) {
+                let _ = fs_err::remove_file(sign);
+            }
+        }
+    }
+
+    fn sign_of(&self, owner: &str) -> PathBuf {
+        self.folder.join(format!("{owner}{SIGN}"))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Some((name, _)) = self.owner.get_mut().ok().and_then(|owner| owner.take()) {
+            // If it stays, the next process finds it unlocked and takes it away.
+            let _ = fs_err::remove_file(self.sign_of(&name));
+        }
+    }
+}
+
+/// Whether an owner is no more; its lock is held meanwhile, so that nobody takes its name over.
+enum Gone {
+    No,
+    Yes(Option<std::fs::File>),
+}
+
+/// Looks whether nobody holds the lock on an owner's file, which is made before any of its folders.
+fn gone(sign: &Path) -> Gone {
+    match fs_err::File::open(sign).map(|file| file.into_parts().0) {
+        Ok(file) if file.try_lock().is_ok() => Gone::Yes(Some(file)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Gone::Yes(None),
+        _ => Gone::No,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Scratch;
+
+    #[test]
+    fn folders_of_the_dead_go_and_those_of_the_living_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let dead = folder.path().join("99.0-abc");
+        fs_err::create_dir(&dead).unwrap();
+        fs_err::write(dead.join("half.parquet"), "half").unwrap();
+        fs_err::write(folder.path().join("99.0.alive"), "").unwrap();
+        let one = Scratch::new(folder.path());
+        let mine = one.make().unwrap();
+        assert!(!dead.exists() && !folder.path().join("99.0.alive").exists());
+        // The same process number again, as another container would have it.
+        let two = Scratch::new(folder.path());
+        let other = two.make().unwrap();
+        assert!(mine.path().exists() && other.path().exists());
+        let other = other.keep();
+        drop((mine, one, two));
+        drop(Scratch::new(folder.path()).make().unwrap());
+        assert!(!other.exists());
+    }
+
+    #[test]
+    fn nothing_stays_when_all_are_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let scratch = Scratch::new(folder.path());
+        drop((scratch.make().unwrap(), scratch.make().unwrap()));
+        drop(scratch);
+        assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

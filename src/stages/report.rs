@@ -99,7 +99,7 @@ impl Stage for Report {
     }
 
     fn gives(&self) -> Vec<Port> {
-        vec![Port::new("page", PortType::Page)]
+        vec![Port::new("page", PortType::Page, "The page: one HTML file that needs nothing but itself.")]
     }
 
     fn check(&self) -> Vec<Mistake> {

@@ -6,6 +6,7 @@
 mod cache;
 mod damage;
 mod data;
+mod golden;
 mod input;
 mod language;
 mod output;

@@ -161,7 +161,7 @@ fn metric(value: f64) -> String {
         return format!("{value:e}");
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from -4 to 14")]
-    let decimals = if size == 0.0 { 0 } else { (5.0 - size.log10().floor()).max(0.0) as usize };
+    let decimals = if size == 0.0 { 0 } else { (5.0 - libm::log10(size).floor()).max(0.0) as usize };
     let text = format!("{size:.decimals$}");
     let text =
         if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text.as_str() };

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,9 @@ pub struct Golden {
     stages: BTreeMap<String, Given>,
 }
 
+/// What stages gave, by kind and stage.
+pub type ByKind = BTreeMap<String, BTreeMap<String, Given>>;
+
 /// The pipeline, with SQL where it is built in.
 pub fn pipeline() -> String {
     if cfg!(feature = "sql") { format!("{ALL}\n{SQL}") } else { ALL.to_owned() }
@@ -61,14 +64,10 @@ pub fn project(pipeline: &str) -> Project {
 }
 
 /// Runs a project and gives what each stage gave, by kind and stage.
-pub fn gave(
-    project: &Project,
-    args: &[&str],
-    env: &[(&str, &str)],
-) -> BTreeMap<String, BTreeMap<String, Given>> {
+pub fn gave(project: &Project, args: &[&str], env: &[(&str, &str)]) -> ByKind {
     let ran = project.custem_with(&[&["run", "p.toml", "--json"], args].concat(), env);
     assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
-    let mut kinds: BTreeMap<String, BTreeMap<String, Given>> = BTreeMap::new();
+    let mut kinds: ByKind = BTreeMap::new();
     for end in events(&ran.out).iter().filter(|event| event["event"] == "stage_done") {
         let of = |part: &str| -> BTreeMap<String, String> {
             let ports = end["outputs"].as_object().unwrap().iter();
@@ -80,13 +79,28 @@ pub fn gave(
     kinds
 }
 
-/// What a fresh project with two cores gives, run once for all tests.
-pub fn fresh() -> &'static (Project, BTreeMap<String, BTreeMap<String, Given>>) {
-    static FRESH: OnceLock<(Project, BTreeMap<String, BTreeMap<String, Given>>)> = OnceLock::new();
+/// A run of the pipeline in a fresh project with two cores.
+pub struct Fresh {
+    pub given: ByKind,
+    /// The pipeline with every default spelled out, as the run recorded it.
+    resolved: String,
+    /// The bytes of every object, by digest.
+    pub objects: BTreeMap<String, Vec<u8>>,
+}
+
+/// The fresh run, made once for all tests.
+pub fn fresh() -> &'static Fresh {
+    static FRESH: OnceLock<Fresh> = OnceLock::new();
     FRESH.get_or_init(|| {
         let project = project(&pipeline());
         let given = gave(&project, &["--jobs", "2"], &[]);
-        (project, given)
+        let (_, resolved) = project.files("experiments/configs").remove(0);
+        let digest = |path: &Path| -> String {
+            path.strip_prefix(project.path("cache/objects")).unwrap().to_string_lossy().replace('/', "")
+        };
+        let objects = project.files("cache/objects").into_iter();
+        let objects = objects.map(|(path, bytes)| (digest(&path), bytes)).collect();
+        Fresh { given, resolved: String::from_utf8(resolved).unwrap(), objects }
     })
 }
 
@@ -106,7 +120,7 @@ fn written() -> BTreeMap<String, Golden> {
 
 /// What runs give now; of kinds that aren't built in, what is written down.
 fn now(written: &BTreeMap<String, Golden>) -> BTreeMap<String, Golden> {
-    let (_, given) = fresh();
+    let given = &fresh().given;
     let mut now = BTreeMap::new();
     for kind in kinds() {
         let name = text(&kind, "kind").to_owned();
@@ -183,12 +197,8 @@ fn every_kind_gives_the_bytes_that_are_written_down() {
 }
 
 /// Asserts that two runs gave the same, and says where they did not.
-fn same(
-    one: &BTreeMap<String, BTreeMap<String, Given>>,
-    two: &BTreeMap<String, BTreeMap<String, Given>>,
-    prefix: &str,
-) {
-    let flat = |given: &BTreeMap<String, BTreeMap<String, Given>>| -> BTreeMap<String, String> {
+fn same(one: &ByKind, two: &ByKind, prefix: &str) {
+    let flat = |given: &ByKind| -> BTreeMap<String, String> {
         let stages = given.values().flatten();
         let all = stages.flat_map(|(stage, given)| {
             let name = stage.trim_start_matches("the_").trim_start_matches(prefix).to_owned();
@@ -206,7 +216,7 @@ fn same(
 
 #[test]
 fn one_core_gives_the_same() {
-    same(&gave(&project(&pipeline()), &["--jobs", "1"], &[]), &fresh().1, "the_");
+    same(&gave(&project(&pipeline()), &["--jobs", "1"], &[]), &fresh().given, "the_");
 }
 
 #[test]
@@ -222,11 +232,10 @@ fn a_processor_without_fma_gives_the_same() {
 fn other_names_and_defaults_spelled_out_give_the_same() {
     let renamed = gave(&project(&pipeline().replace("the_", "our_")), &[], &[]);
     assert!(renamed.values().flatten().all(|(stage, _)| stage.starts_with("our_")));
-    same(&renamed, &fresh().1, "our_");
-    let (_, resolved) = fresh().0.files("experiments/configs").remove(0);
-    let resolved = String::from_utf8(resolved).unwrap();
+    same(&renamed, &fresh().given, "our_");
+    let resolved = &fresh().resolved;
     assert!(resolved.len() > 2 * pipeline().len(), "every default is spelled out:\n{resolved}");
-    same(&gave(&project(&resolved), &[], &[]), &fresh().1, "the_");
+    same(&gave(&project(resolved), &[], &[]), &fresh().given, "the_");
 }
 
 #[test]

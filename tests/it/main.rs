@@ -8,6 +8,7 @@ mod damage;
 mod data;
 mod golden;
 mod input;
+mod kinds;
 mod language;
 mod output;
 mod pipelines;

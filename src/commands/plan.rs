@@ -1,5 +1,6 @@
 //! `custem plan`: what a run would do, and why.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -38,13 +39,18 @@ pub fn show(
     Ok(if planned.iter().all(idle) { ExitCode::SUCCESS } else { ExitCode::from(WOULD_RUN) })
 }
 
+/// Each task once, however many of its ports are in use.
+fn once(tasks: &[usize]) -> impl Iterator<Item = usize> {
+    tasks.iter().copied().collect::<BTreeSet<_>>().into_iter()
+}
+
 fn to_json(pipeline: &Pipeline, planned: &[Planned]) -> Json {
     let label = |task: usize| pipeline.tasks[task].label.as_str();
     let stage = |planned: &Planned| {
         let (verdict, because) = match &planned.verdict {
             Verdict::UpToDate(_) => ("up_to_date", Json::Null),
             Verdict::MustRun(causes) => ("must_run", json!(causes)),
-            Verdict::MayRun(on) => ("may_run", json!(on.iter().map(|task| label(*task)).collect::<Vec<_>>())),
+            Verdict::MayRun(on) => ("may_run", json!(once(on).map(label).collect::<Vec<_>>())),
             Verdict::Broken(message) => ("broken", json!(message)),
         };
         let restore: Vec<_> =

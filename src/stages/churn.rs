@@ -14,6 +14,7 @@ use anyhow::Result;
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
 use ndarray::Array2;
 use rand::Rng;
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
@@ -140,7 +141,9 @@ impl Stage for Churn {
         let table = ctx.table("input")?;
         columns::require(table.schema(), &self.needed())?;
         let history = History::new(table, self)?;
-        let (train, holdout) = (history.labelled(ctx, 2)?, history.labelled(ctx, 1)?);
+        let labelled = || rayon::join(|| history.labelled(ctx, 2), || history.labelled(ctx, 1));
+        let ((train, holdout), everybody) = rayon::join(labelled, || history.everybody(ctx));
+        let (train, holdout) = (train?, holdout?);
         let names = rows::names(&train, &holdout);
         let seed = Streams::new(ctx.seed, "churn models").of(0).next_u64();
         let tried = self.tried(ctx, &names, &train, &holdout, seed)?;
@@ -149,7 +152,7 @@ impl Stage for Churn {
         let labels = [train.labels.as_slice(), &holdout.labels].concat();
         let fitted = fit(best.model, &x, &labels, seed)?;
         ctx.alive()?;
-        let everybody = history.everybody(ctx)?;
+        let everybody = everybody?;
         let chances = chances(&fitted, &everybody.matrix(&names)?)?;
         let summary =
             format!("{}: AUC {:.2}, Brier {:.2}", best.model.name(), best.scores.auc, best.scores.brier);
@@ -204,14 +207,14 @@ impl Churn {
         seed: u64,
     ) -> Result<Vec<Tried>> {
         let (x, new) = (train.matrix(names)?, holdout.matrix(names)?);
-        let mut tried = Vec::new();
-        for model in &self.models {
+        let try_out = |model: &Model| -> Result<Tried> {
             ctx.alive()?;
             let chances = chances(&fit(*model, &x, &train.labels, seed)?, &new)?;
             let scores = scores(&holdout.labels, &chances).ok_or_else(|| rows::one_class(holdout))?;
-            tried.push(Tried { model: *model, chances, scores });
-        }
-        Ok(tried)
+            Ok(Tried { model: *model, chances, scores })
+        };
+        let tried: Vec<Result<Tried>> = self.models.par_iter().map(try_out).collect();
+        tried.into_iter().collect()
     }
 }
 

@@ -183,3 +183,21 @@ fn what_is_piped_has_no_colour_codes() {
         assert!(!output.stdout.contains(&0x1b) && !output.stderr.contains(&0x1b), "{args:?}");
     }
 }
+
+/// A stage that is needed for two of its ports is named once.
+#[test]
+fn a_plan_names_each_stage_once() {
+    let two = format!(
+        "{ONE}[stages.b]\nkind = \"command\"\ncommand = [\"true\"]\ninputs = {{ x = \"a\", y = \"a.metrics\" }}\n"
+    );
+    let project = Project::with(&two);
+    project.run(&[]);
+    project.write("p.toml", two.replace("\"hello\"", "\"hallo\""));
+    let plan = project.custem(&["plan", "p.toml"]);
+    assert_eq!(plan.code, 10, "{}", plan.err);
+    let may = plan.out.lines().find(|line| line.starts_with("  may run")).unwrap_or_default();
+    assert_eq!(may, "  may run    b   if `a` gives other bytes");
+    let json: serde_json::Value =
+        serde_json::from_str(&project.custem(&["plan", "p.toml", "--json"]).out).unwrap();
+    assert_eq!(json["stages"][1]["because"], serde_json::json!(["a"]));
+}

@@ -9,6 +9,9 @@ use crate::present::theme::{INK, MUTED, Rgb, size};
 /// Space between the picture's edge and what is in it.
 pub const PADDING: f64 = 14.0;
 
+/// Lines that a title or its explanation has at most.
+const LINES: usize = 4;
+
 /// Which point of a text its position is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
@@ -214,7 +217,7 @@ impl Drawing {
 
     /// Adds lines of text below what is there.
     fn paragraph(&mut self, content: &str, size: f64, bold: bool, color: Rgb) {
-        for line in text::wrap(content, size, bold, self.width - 2.0 * PADDING, 3) {
+        for line in text::wrap(content, size, bold, self.width - 2.0 * PADDING, LINES) {
             self.height += 1.3 * size;
             let label = Label::new(PADDING, self.height - 0.35 * size, line).sized(size).colored(color);
             self.put(if bold { label.bold() } else { label });

@@ -161,7 +161,7 @@ impl Grid {
         let rest = self.rows.len().saturating_sub(ROWS);
         html! {
             div.scroll {
-                table.stack[self.columns.iter().map(Column::long).sum::<usize>() > STACKED] role="table" {
+                table.stack[self.is_wide()] role="table" {
                     caption { (self.caption) }
                     thead role="rowgroup" { tr role="row" {
                         @for column in &self.columns {
@@ -180,6 +180,12 @@ impl Grid {
                 @if rest > 0 { p.under { (count(rest as u64)) " more not shown" } }
             }
         }
+    }
+
+    /// Whether it is too wide for a narrow screen: by its headings, or by words in its cells.
+    fn is_wide(&self) -> bool {
+        let worded = self.columns.iter().skip(1).any(|column| matches!(column, Column::Text(_)));
+        worded || self.columns.iter().map(Column::long).sum::<usize>() > STACKED
     }
 
     fn cells(&self, row: &[Markup]) -> Markup {

@@ -1,5 +1,7 @@
 //! Listings for the terminal: plans, reasons, runs, tables.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -9,13 +11,16 @@ use unicode_width::UnicodeWidthStr;
 use super::sinks::cause;
 use super::{bytes, seconds};
 use crate::data::{Table, columns};
-use crate::diagnostic::{grouped, plural};
+use crate::diagnostic::{grouped, plural, quoted};
 use crate::engine::cause::Cause;
 use crate::engine::events::Ranked;
 use crate::engine::plan::{Planned, Verdict};
 use crate::model::rank;
 use crate::observe::runs::{Overview, Run};
 use crate::pipeline::{Goal, Pipeline, Sweep};
+
+/// A stage that took less time than this, in seconds, takes none worth a word.
+const NOTICEABLE: f64 = 0.05;
 
 /// The variants of a sweep ranked by the values of their objective; NaN for one that failed.
 pub fn leaderboard(sweep: &Sweep, values: &[f64]) -> Vec<Ranked> {
@@ -37,7 +42,11 @@ pub fn plan(pipeline: &Pipeline, planned: &[Planned]) -> String {
     let mut up_to_date = 0;
     for one in planned {
         let name = label(one.task);
-        let about = one.seconds.map(|time| format!("   about {}", seconds(time))).unwrap_or_default();
+        let about = one
+            .seconds
+            .filter(|time| *time >= NOTICEABLE)
+            .map(|time| format!("   about {}", seconds(time)))
+            .unwrap_or_default();
         match &one.verdict {
             Verdict::UpToDate(_) => up_to_date += 1,
             Verdict::MustRun(causes) => {
@@ -45,11 +54,10 @@ pub fn plan(pipeline: &Pipeline, planned: &[Planned]) -> String {
                 text += &format!("  must run   {name:width$}   {}{about}\n", causes.join("; "));
             }
             Verdict::MayRun(on) => {
-                let on: Vec<_> = on.iter().map(|task| format!("`{}`", label(*task))).collect();
-                text += &format!(
-                    "  may run    {name:width$}   if {} gives other bytes{about}\n",
-                    on.join(" or ")
-                );
+                // A stage that gives several ports is one stage.
+                let on: BTreeSet<_> = on.iter().copied().collect();
+                let on = quoted(on.into_iter().map(label), "or");
+                text += &format!("  may run    {name:width$}   if {on} gives other bytes{about}\n");
             }
             Verdict::Broken(message) => text += &format!("  broken     {name:width$}   {message}\n"),
         }

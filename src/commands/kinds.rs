@@ -9,7 +9,7 @@ use crate::cli;
 use crate::diagnostic::{Diagnostic, Problems, did_you_mean, plural};
 use crate::pipeline::common_fields;
 use crate::pipeline::shape::{Field, Shape};
-use crate::stage::Kind;
+use crate::stage::{Kind, Port};
 use crate::stages::KINDS;
 
 pub fn kinds(flags: &cli::Kinds) -> Result<ExitCode> {
@@ -65,7 +65,27 @@ fn one(kind: &Kind) -> String {
             text += &format!("      {line}\n");
         }
     }
+    text += "\noutputs, the main one first\n";
+    for port in outputs(kind) {
+        text += &format!("  {}   {}\n      {}\n", port.name, port.ty.name(), port.doc);
+    }
     text
+}
+
+/// The outputs that a stage has as long as its parameters don't say otherwise.
+fn outputs(kind: &Kind) -> Vec<Port> {
+    let declared = (kind.build)(toml::Table::new()).map(|stage| stage.gives()).unwrap_or_default();
+    declared.into_iter().chain([Port::metrics()]).collect()
+}
+
+/// A default as one would write it into a pipeline.
+fn spelled(field: &Field) -> String {
+    match (&field.shape, &field.default) {
+        (Shape::Date, Json::String(date)) => date.clone(),
+        (_, default) => {
+            toml::Value::try_from(default).map_or_else(|_| default.to_string(), |value| value.to_string())
+        }
+    }
 }
 
 /// The default where there is one, then what is allowed.
@@ -79,7 +99,7 @@ fn value(field: &Field) -> String {
     match &field.default {
         _ if field.required => format!("...   required, {allowed}"),
         Json::Null => format!("...   {allowed}"),
-        default => format!("{default}   {allowed}"),
+        _ => format!("{}   {allowed}", spelled(field)),
     }
 }
 
@@ -98,8 +118,10 @@ fn to_json(kind: &Kind) -> Json {
             "default": field.default, "min": min, "max": max, "choices": choices, "doc": field.doc,
         })
     };
+    let output = |port: &Port| json!({ "name": port.name, "type": port.ty, "doc": port.doc });
     json!({
         "kind": kind.name, "version": kind.version, "layer": kind.layer, "seeded": kind.seeded, "doc": doc(kind),
         "parameters": fields(kind).iter().map(parameter).collect::<Vec<_>>(),
+        "outputs": outputs(kind).iter().map(output).collect::<Vec<_>>(),
     })
 }

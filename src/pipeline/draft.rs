@@ -12,7 +12,7 @@ use super::conform::{self, Place};
 use super::document::{Node, Table, Value, table_to_toml};
 use super::shape::{Field, Shape};
 use crate::diagnostic::{Diagnostic, Location, did_you_mean};
-use crate::stage::{AnyStage, Kind, Need, Port, PortType};
+use crate::stage::{AnyStage, Kind, Need, Port};
 
 /// A stage that is right in itself.
 pub struct Draft {
@@ -191,7 +191,7 @@ fn build(
         ]
     })?;
     let mut gives = body.gives();
-    gives.push(Port::new("metrics", PortType::Metrics));
+    gives.push(Port::metrics());
     let (saves, mut problems) = saves(name, table, &gives);
     for mistake in body.check() {
         let place = node.nearest(&mistake.key);

@@ -6,6 +6,7 @@ use anyhow::Result;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use super::{Context, Outcome, PortType};
 
@@ -120,12 +121,24 @@ pub struct Port {
     pub name: String,
     /// Its type.
     pub ty: PortType,
+    /// What it holds, in a sentence for `custem kinds`.
+    pub doc: &'static str,
 }
 
 impl Port {
     /// An output.
-    pub fn new(name: impl Into<String>, ty: PortType) -> Self {
-        Self { name: name.into(), ty }
+    pub fn new(name: impl Into<String>, ty: PortType, doc: &'static str) -> Self {
+        Self { name: name.into(), ty, doc }
+    }
+
+    /// The output that every stage has besides its own.
+    pub fn metrics() -> Self {
+        Self::new("metrics", PortType::Metrics, "The stage's named numbers, as JSON.")
+    }
+
+    /// An output that holds a table.
+    pub fn table(name: &str, doc: &'static str) -> Self {
+        Self::new(name, PortType::Table, doc)
     }
 }
 
@@ -243,9 +256,11 @@ impl Kind {
     }
 }
 
-/// Written into a value, a date comes out as a table with this one key; it is made a date again.
+/// Written into a value, a date comes out as a table with this one key.
+const DATE: &str = "$__toml_private_datetime";
+
+/// Makes dates of tables that stand for them.
 fn restore_dates(value: &mut toml::Value) {
-    const DATE: &str = "$__toml_private_datetime";
     match value {
         toml::Value::Array(items) => items.iter_mut().for_each(restore_dates),
         toml::Value::Table(table) => {
@@ -259,12 +274,26 @@ fn restore_dates(value: &mut toml::Value) {
     }
 }
 
+/// The same in a schema, where a date is text.
+fn plain_dates(value: &mut Json) {
+    match value {
+        Json::Array(items) => items.iter_mut().for_each(plain_dates),
+        Json::Object(table) => match table.get(DATE) {
+            Some(Json::String(date)) => *value = Json::String(date.clone()),
+            _ => table.values_mut().for_each(plain_dates),
+        },
+        _ => {}
+    }
+}
+
 fn schema_of<S: Stage>() -> Schema {
     let settings = schemars::generate::SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
-    settings.into_generator().into_root_schema_for::<S>()
+    let mut schema = settings.into_generator().into_root_schema_for::<S>();
+    schema.ensure_object().values_mut().for_each(plain_dates);
+    schema
 }
 
 fn build<S: Stage>(params: toml::Table) -> Result<Box<dyn AnyStage>, toml::de::Error> {

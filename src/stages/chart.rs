@@ -145,7 +145,10 @@ impl Stage for Chart {
     }
 
     fn gives(&self) -> Vec<Port> {
-        vec![Port::new("svg", PortType::Image), Port::new("png", PortType::Image)]
+        vec![
+            Port::new("svg", PortType::Image, "The picture as SVG."),
+            Port::new("png", PortType::Image, "The picture as PNG, two dots a pixel."),
+        ]
     }
 
     /// What is set but would not be looked at.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::quality::rule::defaults;
 use crate::data::quality::{self, Finding, Rule, Severity};
 use crate::diagnostic::count;
-use crate::stage::{Artifact, Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
+use crate::stage::{Artifact, Context, Failure, Layer, Mistake, Need, Outcome, Port, Ref, Stage};
 
 /// Holds a table against rules; the checked rows are the main output.
 ///
@@ -52,7 +52,13 @@ impl Stage for Check {
     }
 
     fn gives(&self) -> Vec<Port> {
-        vec![Port::new("rows", PortType::Table), Port::new("findings", PortType::Table)]
+        vec![
+            Port::table("rows", "The rows that came in, unchanged."),
+            Port::table(
+                "findings",
+                "One row a check: whether it passed, how many values it looked at, and how many failed.",
+            ),
+        ]
     }
 
     fn check(&self) -> Vec<Mistake> {

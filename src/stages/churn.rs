@@ -26,7 +26,7 @@ use crate::model::predict::reliability::reliability;
 use crate::model::predict::scores::{Scores, scores};
 use crate::model::predict::{self, Classifier, Method};
 use crate::model::random::Streams;
-use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
+use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, Ref, Stage};
 
 /// Parts of the range from 0 to 1 on the port `reliability`.
 const BINS: usize = 10;
@@ -104,9 +104,21 @@ impl Stage for Churn {
     }
 
     fn gives(&self) -> Vec<Port> {
-        ["scores", "models", "importance", "reliability"]
-            .map(|port| Port::new(port, PortType::Table))
-            .to_vec()
+        vec![
+            Port::table("scores", "One row a customer: the chance that they stay away, and its band."),
+            Port::table(
+                "models",
+                "One row a model: how good it was on the holdout, and which one was chosen.",
+            ),
+            Port::table(
+                "importance",
+                "One row a feature, the one that the chosen model rests on most first.",
+            ),
+            Port::table(
+                "reliability",
+                "What the chosen model predicted against what happened, in tenths of the range.",
+            ),
+        ]
     }
 
     fn check(&self) -> Vec<Mistake> {

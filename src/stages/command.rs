@@ -62,9 +62,12 @@ impl Stage for Command {
 
     fn gives(&self) -> Vec<Port> {
         if self.outputs.is_empty() {
-            return vec![Port::new(STDOUT, PortType::File)];
+            let doc = "What the program prints, where no `outputs` are declared; else these are its outputs.";
+            return vec![Port::new(STDOUT, PortType::File, doc)];
         }
-        self.outputs.iter().map(|(name, file)| Port::new(name, type_of(file))).collect()
+        let port =
+            |(name, file): (&String, &String)| Port::new(name, type_of(file), "A file that it writes.");
+        self.outputs.iter().map(port).collect()
     }
 
     fn sources(&self) -> Vec<Source> {

@@ -8,7 +8,7 @@ use toml::value::Datetime;
 use crate::data::features::{self, Columns, Counts, REST, Request};
 use crate::data::{Table, columns, dates};
 use crate::diagnostic::{count, grouped, plural};
-use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
+use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, Ref, Stage};
 
 /// Recency, frequency, spend and habits of every customer.
 ///
@@ -65,7 +65,10 @@ impl Stage for Features {
     }
 
     fn gives(&self) -> Vec<Port> {
-        vec![Port::new("features", PortType::Table)]
+        vec![Port::table(
+            "features",
+            "One row a customer, by id: recency, frequency, spend, rhythm and shares.",
+        )]
     }
 
     fn check(&self) -> Vec<Mistake> {

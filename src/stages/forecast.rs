@@ -15,7 +15,7 @@ use crate::diagnostic::plural;
 use crate::model::forecast::Method;
 use crate::model::forecast::backtest::Plan;
 use crate::model::forecast::contest::{Contest, Entry, contest};
-use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
+use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, Ref, Stage};
 
 /// Forecasts weekly series with intervals; back-tests every method
 ///
@@ -82,7 +82,17 @@ impl Stage for Forecast {
     }
 
     fn gives(&self) -> Vec<Port> {
-        ["forecast", "backtest", "scores"].map(|port| Port::new(port, PortType::Table)).to_vec()
+        vec![
+            Port::table(
+                "forecast",
+                "One row a series, model and week to come: mean, and the ends of the interval.",
+            ),
+            Port::table(
+                "backtest",
+                "One row for each week of the past that was forecast: what was predicted and what came.",
+            ),
+            Port::table("scores", "One row a model and series: its errors in the back-test."),
+        ]
     }
 
     fn check(&self) -> Vec<Mistake> {

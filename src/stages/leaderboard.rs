@@ -68,7 +68,10 @@ impl Stage for Leaderboard {
     }
 
     fn gives(&self) -> Vec<Port> {
-        vec![Port::new("leaderboard", PortType::Table)]
+        vec![Port::table(
+            "leaderboard",
+            "One row a variant, best first: its values on the axes, and the objective.",
+        )]
     }
 
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {

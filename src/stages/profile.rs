@@ -18,7 +18,7 @@ use crate::data::Table;
 use crate::diagnostic::plural;
 use crate::model::cluster::{Preparation, Scale};
 use crate::model::stats::Moments;
-use crate::stage::{Context, Failure, Layer, Need, Outcome, Port, PortType, Ref, Stage};
+use crate::stage::{Context, Failure, Layer, Need, Outcome, Port, Ref, Stage};
 
 /// Describes and names segments: size, revenue, what sets them apart
 ///
@@ -51,7 +51,13 @@ impl Stage for Profile {
     }
 
     fn gives(&self) -> Vec<Port> {
-        vec![Port::new("profile", PortType::Table), Port::new("differences", PortType::Table)]
+        vec![
+            Port::table("profile", "One row a segment: name, size, revenue, and the mean of every feature."),
+            Port::table(
+                "differences",
+                "One row a segment and feature: how far its mean lies from that of all customers.",
+            ),
+        ]
     }
 
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {

@@ -12,9 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::data::read::options::{BadRows, DateOrder, DecimalSign, Delimiter, Keep, Options, Type};
 use crate::data::read::{self, File, Rows};
 use crate::diagnostic::{count, grouped, quoted};
-use crate::stage::{
-    Artifact, Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Source, Stage,
-};
+use crate::stage::{Artifact, Context, Failure, Layer, Mistake, Need, Outcome, Port, Source, Stage};
 
 /// Reads CSV, other delimited text or Parquet files into one table.
 ///
@@ -176,7 +174,10 @@ impl Stage for Read {
     }
 
     fn gives(&self) -> Vec<Port> {
-        vec![Port::new("rows", PortType::Table), Port::new("rejected", PortType::Table)]
+        vec![
+            Port::table("rows", "The rows, in the order of files and lines."),
+            Port::table("rejected", "Rows that were left out: file, line, column, value and reason."),
+        ]
     }
 
     fn sources(&self) -> Vec<Source> {

@@ -99,15 +99,15 @@ impl Stage for Report {
     }
 
     fn gives(&self) -> Vec<Port> {
-        vec![Port::new("page", PortType::Page)]
+        vec![Port::new("page", PortType::Page, "The page: one HTML file that needs nothing but itself.")]
     }
 
     fn check(&self) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
         if self.needs().is_empty() {
-            let names = quoted(self.tables().iter().map(|(key, ..)| *key), "and");
+            let names = quoted(self.tables().iter().map(|(key, ..)| *key).chain(["charts"]), "and");
             let mistake = Mistake::new("kind", "a report needs at least one input");
-            mistakes.push(mistake.hint(format!("its inputs are {names} and `charts`")));
+            mistakes.push(mistake.hint(format!("its inputs are {names}")));
         }
         for (at, section) in self.sections.iter().enumerate() {
             if self.sections.iter().take(at).any(|other| other == section) {

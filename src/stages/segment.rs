@@ -103,10 +103,17 @@ impl Stage for Segment {
 
     fn gives(&self) -> Vec<Port> {
         vec![
-            Port::new("assignments", PortType::Table),
-            Port::new("centers", PortType::Table),
-            Port::new("selection", PortType::Table),
-            Port::new("model", PortType::Model),
+            Port::table("assignments", "One row a customer: segment, and distance to its centre."),
+            Port::table(
+                "centers",
+                "One row a segment: its size, and its centre in the units of the features.",
+            ),
+            Port::table("selection", "One row for each `k` that was tried, with measures of how good it is."),
+            Port::new(
+                "model",
+                PortType::Model,
+                "The centres, and how features are prepared for them, as JSON.",
+            ),
         ]
     }
 

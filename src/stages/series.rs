@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::series::{self, Columns, Groups, Request, Weekly};
 use crate::data::{Table, columns};
 use crate::diagnostic::plural;
-use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
+use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, Ref, Stage};
 
 /// Weekly revenue, orders and customers, in total and by segment
 ///
@@ -75,7 +75,7 @@ impl Stage for Series {
     }
 
     fn gives(&self) -> Vec<Port> {
-        vec![Port::new("series", PortType::Table)]
+        vec![Port::table("series", "One row a series and week: revenue, orders and customers.")]
     }
 
     fn check(&self) -> Vec<Mistake> {

@@ -10,7 +10,7 @@ use crate::data::parquet::Writer;
 use crate::data::simulate::{self, Dirt, Ids, Persona, Settings, Simulation, Weights};
 use crate::data::{Table, dates};
 use crate::diagnostic::{count, plural};
-use crate::stage::{Artifact, Context, Layer, Mistake, Need, Outcome, Port, PortType, Stage};
+use crate::stage::{Artifact, Context, Layer, Mistake, Need, Outcome, Port, Stage};
 
 /// Simulates customers of a shop, what they buy, and the truth about them.
 ///
@@ -77,7 +77,20 @@ impl Stage for Simulate {
     }
 
     fn gives(&self) -> Vec<Port> {
-        ["transactions", "customers", "truth"].map(|name| Port::new(name, PortType::Table)).into()
+        vec![
+            Port::table(
+                "transactions",
+                "One row a purchase, by time: customer, time, amount, channel, category, `is_local`.",
+            ),
+            Port::table(
+                "customers",
+                "One row a customer: when they were acquired, and whether they live nearby.",
+            ),
+            Port::table(
+                "truth",
+                "What only the simulation knows of each customer: persona, rate, when they were lost.",
+            ),
+        ]
     }
 
     fn check(&self) -> Vec<Mistake> {

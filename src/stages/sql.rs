@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "sql")]
 use crate::data::relational::query;
 use crate::diagnostic::plural;
-use crate::stage::{Context, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
+use crate::stage::{Context, Layer, Mistake, Need, Outcome, Port, Ref, Stage};
 
 const NOT_BUILT: &str = "this custem was built without SQL";
 const HOW_TO_BUILD: &str = "build it with `cargo build --release --features sql`";
@@ -38,7 +38,7 @@ impl Stage for Sql {
     }
 
     fn gives(&self) -> Vec<Port> {
-        vec![Port::new("rows", PortType::Table)]
+        vec![Port::table("rows", "The rows that the query gives.")]
     }
 
     fn check(&self) -> Vec<Mistake> {

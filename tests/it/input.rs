@@ -415,7 +415,7 @@ fn a_file_in_place_of_a_folder_of_custem_is_told() {
         project.write(folder, "mine");
         let ran = calm(&project);
         assert_eq!(ran.code, 1);
-        says(&ran, &[&folder.to_string(), "hint: a file stands where a folder should be", "`--root`"]);
+        says(&ran, &[folder, "hint: a file stands where a folder should be", "`--root`"]);
         assert_eq!(project.read(folder), "mine");
     }
 }
@@ -583,7 +583,8 @@ fn dirty() -> String {
             3 => format!("{of_month:02}/{month:02}/{year}"),
             _ => format!("{}T00:00:00Z", iso(day)),
         };
-        let note = if rows.len().is_multiple_of(4) { "\"two\r\nlines, and \"\"quotes\"\"\"" } else { "plain" };
+        let note =
+            if rows.len().is_multiple_of(4) { "\"two\r\nlines, and \"\"quotes\"\"\"" } else { "plain" };
         rows.push(format!("{},{when},{amount},{note}\r\n", id(customer)));
     };
     for customer in 0..12 {

@@ -6,7 +6,9 @@
 mod cache;
 mod damage;
 mod data;
+mod golden;
 mod input;
+mod kinds;
 mod language;
 mod output;
 mod pipelines;

@@ -47,7 +47,13 @@ impl Project {
 
     /// Runs custem in the project's folder.
     pub fn custem(&self, args: &[&str]) -> Ran {
-        ran(binary().current_dir(self.folder.path()).args(args).output().unwrap())
+        self.custem_with(args, &[])
+    }
+
+    /// Runs custem in the project's folder, with some environment variables.
+    pub fn custem_with(&self, args: &[&str], env: &[(&str, &str)]) -> Ran {
+        let env = env.iter().copied();
+        ran(binary().current_dir(self.folder.path()).args(args).envs(env).output().unwrap())
     }
 
     /// Runs `p.toml` and gives what became of each stage, sorted: `features ran`.

@@ -155,7 +155,7 @@ impl Scaling {
         let count = values.len() as f64;
         let unit = UNIT * values.iter().map(|value| value.abs() / count).sum::<f64>();
         let unit = if unit > 0.0 { unit } else { 1.0 };
-        let curved: Vec<f64> = values.iter().map(|value| (value / unit).asinh()).collect();
+        let curved: Vec<f64> = values.iter().map(|value| libm::asinh(value / unit)).collect();
         let mean = curved.iter().sum::<f64>() / count;
         let sd = (curved.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
         let sd = if sd > 1e-9 { sd } else { 1.0 };
@@ -166,11 +166,11 @@ impl Scaling {
     }
 
     fn apply(&self, value: f64) -> f64 {
-        ((value / self.unit).asinh() - self.mean) / self.sd
+        (libm::asinh(value / self.unit) - self.mean) / self.sd
     }
 
     fn undo(&self, scaled: f64) -> f64 {
-        (scaled * self.sd + self.mean).sinh() * self.unit
+        libm::sinh(scaled * self.sd + self.mean) * self.unit
     }
 
     fn limit(&self, scaled: f64) -> f64 {

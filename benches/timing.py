@@ -16,7 +16,7 @@ def busy():
 
 def run(command, cwd=None, env=None, fine=(0,)):
     """Runs a command to its end: seconds of wall and CPU (its children included), peak MB of its largest
-    process, the cores that other processes used meanwhile, and what it printed."""
+    process (at least what this process has), the cores that other processes used meanwhile, and what it printed."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         before, start = busy(), time.perf_counter()
         process = subprocess.Popen(command, cwd=cwd, env=env, stdout=out, stderr=err)

@@ -413,7 +413,6 @@ impl<'a> Run<'a> {
         let note = |warning: &crate::stage::Warning| {
             Note::at(&warning.message, task.place(warning.key.as_deref().unwrap_or("kind")))
         };
-        let ran = outcome == Outcome::Ran;
         self.sink.event(&Event::StageDone(Box::new(StageDone {
             stage: task.label.clone(),
             kind: task.draft.kind.name.to_owned(),
@@ -424,7 +423,7 @@ impl<'a> Run<'a> {
             outputs: record.outputs,
             metrics: record.metrics,
             summary: record.summary,
-            seconds: if ran { under_way.start.elapsed().as_secs_f64() } else { record.seconds },
+            seconds: record.seconds,
             because: under_way.because,
             error: None,
         })));

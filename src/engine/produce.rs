@@ -70,8 +70,8 @@ pub fn produce(bench: &Bench<'_>, mut job: Job) -> Result<Product> {
     let start = Instant::now();
     let outcome = compute(bench, &job.identity, inputs, scratch.path())?;
     unchanged(&job.identity)?;
-    let seconds = start.elapsed().as_secs_f64();
     let (outputs, tables) = keep_outputs(bench, &outcome, &job.identity, scratch.path())?;
+    let seconds = start.elapsed().as_secs_f64();
     let record = Record {
         kind: bench.task.draft.kind.name.to_owned(),
         outputs,

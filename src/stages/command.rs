@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Child, Command as Program, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use schemars::JsonSchema;
@@ -257,7 +257,8 @@ fn reader(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<V
 }
 
 fn wait(child: &mut Child, ctx: &Context<'_>) -> Result<std::process::ExitStatus> {
-    let mut pause = Duration::from_micros(200);
+    // Most programs of a thousand small stages take a few milliseconds: at first it looks often.
+    let (mut pause, start) = (Duration::from_micros(200), Instant::now());
     loop {
         if let Some(status) = child.try_wait().context("can't wait for the program")? {
             return Ok(status);
@@ -267,7 +268,9 @@ fn wait(child: &mut Child, ctx: &Context<'_>) -> Result<std::process::ExitStatus
             return Err(interrupted);
         }
         std::thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(20));
+        if start.elapsed() > Duration::from_millis(10) {
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use arrow::compute::{partition, sort_to_indices, take_record_batch};
 use arrow::util::display::array_value_to_string;
 
 use crate::data::{Table, columns};
-use crate::diagnostic::plural;
+use crate::diagnostic::{grouped, plural};
 use crate::model::cluster::{Error, LARGEST, Points, Preparation, Reason, Scale};
 use crate::stage::{Failure, Outcome};
 
@@ -90,7 +90,7 @@ impl Features {
         for feature in &preparation.features {
             let (name, missing, of) = (&feature.name, feature.missing, self.customers());
             if 2 * missing > of {
-                let of = plural(of, "customer");
+                let (missing, of) = (grouped(missing), plural(of, "customer"));
                 let message = format!("`{name}` is missing for {missing} of {of}; its median stands in");
                 outcome = outcome.warn_at("features", message);
             }

@@ -95,7 +95,7 @@ impl Default for Churn {
 
 impl Stage for Churn {
     const KIND: &'static str = "churn";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const LAYER: Layer = Layer::Model;
     const SEEDED: bool = true;
 

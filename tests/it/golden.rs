@@ -5,7 +5,7 @@
 //!
 //! Which bytes are portable: kernels add in a fixed order and take exponentials and logarithms from
 //! the crate `libm` (`clippy.toml` forbids the C library's, whose last digit depends on whether the
-//! processor has FMA). What crates compute inside (`rand_distr`, `forust-ml`) still calls the C
+//! processor has FMA). What the crate `rand_distr` computes inside still calls the C
 //! library; a last digit there only shows where it tips a draw or a split.
 //! `a_processor_without_fma_gives_the_same` holds all of it against glibc without FMA and AVX2.
 

@@ -164,30 +164,39 @@ impl From<Diagnostic> for Problems {
     }
 }
 
-/// The text of a diagnostic: message, place with source line and caret, hint. No trailing newline.
+/// The text of a diagnostic: message, place with source line and caret, what else the message says (its
+/// further lines, such as the complaint of a program), hint. No trailing newline.
 pub fn render(diagnostic: &Diagnostic, colour: bool) -> String {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let message = one_line(&diagnostic.message);
+    let (message, details) = diagnostic.message.split_once('\n').unwrap_or((&diagnostic.message, ""));
+    let message = one_line(message);
     let title = level.primary_title(message.as_str());
-    let mut groups = vec![match &diagnostic.at {
-        Some(at) => title.element(snippet(at)),
-        None => Group::with_title(title),
-    }];
     let hint = diagnostic.hint.as_deref().map(one_line);
-    if let Some(hint) = &hint {
-        let title = Level::HELP.with_name("hint").secondary_title(hint.as_str());
-        groups.push(Group::with_title(title));
-    }
+    let hint = hint
+        .as_ref()
+        .map(|hint| Group::with_title(Level::HELP.with_name("hint").secondary_title(hint.as_str())));
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii);
-    if diagnostic.at.is_some() {
-        return renderer.render(&groups);
+    let mut parts: Vec<String> = match &diagnostic.at {
+        Some(at) => {
+            let mut groups = vec![title.element(snippet(at))];
+            if details.is_empty() {
+                groups.extend(hint.clone());
+            }
+            vec![renderer.render(&groups)]
+        }
+        None => vec![renderer.render(&[Group::with_title(title)])],
+    };
+    let lines = details.lines().map(str::trim_end).filter(|line| !line.is_empty());
+    parts.extend(lines.map(|line| format!("    {line}")));
+    // Rendered together they would be joined by the margin of a source line that isn't there.
+    if diagnostic.at.is_none() || !details.is_empty() {
+        parts.extend(hint.map(|hint| renderer.render(&[hint])));
     }
-    // Together they would be joined by the margin of a source line that isn't there.
-    groups.iter().map(|group| renderer.render(std::slice::from_ref(group))).collect::<Vec<_>>().join("\n")
+    parts.join("\n")
 }
 
 fn snippet(at: &Location) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
@@ -220,6 +229,12 @@ mod tests {
     fn without_a_place_the_hint_follows_at_once() {
         let shown = render(&Diagnostic::error("there is no run `5`").hint("list them"), false);
         assert_eq!(shown, "error: there is no run `5`\nhint: list them");
+    }
+
+    #[test]
+    fn further_lines_of_a_message_follow_it() {
+        let shown = render(&Diagnostic::error("`sh` ended with 3\none\n\n  two").hint("look"), false);
+        assert_eq!(shown, "error: `sh` ended with 3\n    one\n      two\nhint: look");
     }
 
     #[test]

@@ -94,6 +94,7 @@ fn stop_on_ctrl_c() -> Arc<AtomicBool> {
     let flag = Arc::clone(&cancelled);
     let handler = move || {
         if flag.swap(true, Ordering::Relaxed) {
+            crate::stages::end_all();
             std::process::exit(i32::from(INTERRUPTED));
         }
     };

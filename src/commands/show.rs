@@ -13,7 +13,7 @@ use crate::cli;
 use crate::data::Table;
 use crate::diagnostic::{Diagnostic, Problems, quoted};
 use crate::engine::Project;
-use crate::engine::store::{Output, Store};
+use crate::engine::store::{Amiss, Output, Store};
 use crate::observe::runs::{self, Run};
 use crate::present::terminal;
 use crate::stage::PortType;
@@ -25,7 +25,10 @@ pub fn show(flags: &cli::Show, project: &Project) -> Result<ExitCode> {
     let store = Store::open(&project.cache())?;
     let path = match store.verify(&output.digest) {
         Ok(path) => path,
-        Err(loss) => bail!("`{}` is {} in the cache: run the pipeline again", flags.artifact, loss.name()),
+        Err(Amiss::Lost(loss)) => {
+            bail!("`{}` is {} in the cache: run the pipeline again", flags.artifact, loss.name())
+        }
+        Err(Amiss::Unread(error)) => return Err(error),
     };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     if output.ty != PortType::Table {

@@ -56,7 +56,7 @@ pub fn asked(flags: &cli::Run, project: &Project) -> Option<Digest> {
 pub fn answer(asked: &Digest, flags: &cli::Run, project: &Project) -> Result<bool> {
     let start = Instant::now();
     let Some(note) = still::note(project, asked) else { return Ok(false) };
-    let Some(said) = still::said::<Said<'_>>(&note, project) else { return Ok(false) };
+    let Some(said) = still::said::<Said<'_>>(&note, project, asked) else { return Ok(false) };
     let journal = Journal::start(&project.experiments())?;
     journal.config(said.config)?;
     let first = started(&journal.run, said.name, said.file, said.stages);
@@ -84,7 +84,7 @@ pub fn keep(
     project: &Project,
     pipeline: &Pipeline,
     config: &str,
-    facts: Facts,
+    facts: Facts<'_>,
     ends: &[StageDone],
 ) -> Result<()> {
     // A stage whose bytes were lost on the way ended twice; the last time counts.

@@ -68,7 +68,9 @@ pub fn differences(
     new: &BTreeMap<String, String>,
 ) -> Vec<Cause> {
     let paths: std::collections::BTreeSet<_> = old.keys().chain(new.keys()).collect();
-    let changed = paths.into_iter().filter(|path| old.get(*path) != new.get(*path));
+    // That there are none stands for a list of nothing; what came or went is listed by itself.
+    let listed = |path: &&String| !matches!(path.as_str(), "inputs" | "sources");
+    let changed = paths.into_iter().filter(|path| old.get(*path) != new.get(*path)).filter(listed);
     changed.map(|path| cause(task, givers, path, old.get(path).cloned(), new.get(path).cloned())).collect()
 }
 

@@ -1,11 +1,19 @@
 //! Digests: blake3 of bytes, as a small value that prints as hex.
 
 use std::fmt;
-use std::io;
-use std::path::Path;
+use std::io::{self, Read as _};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Bytes read at once.
+const BLOCK: usize = 4 << 20;
+
+/// Reads a block, or less at the end.
+fn fill(reader: &mut impl io::Read, block: &mut Vec<u8>) -> io::Result<()> {
+    block.clear();
+    reader.take(BLOCK as u64).read_to_end(block).map(drop)
+}
 
 /// A blake3 digest of 32 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,19 +32,36 @@ impl Digest {
         }
     }
 
-    /// The digest of a file's bytes; a large file is mapped and hashed in parallel.
+    /// The digest of all that a reader gives: while one block is hashed, on all cores, the next one is
+    /// read. Files are not mapped, because one that shrinks meanwhile would end the process.
     ///
     /// # Errors
-    /// When the file can't be read.
-    pub fn of_file(path: &Path) -> io::Result<Self> {
+    /// When it can't be read.
+    pub fn of_reader(mut reader: impl io::Read + Send) -> io::Result<Self> {
         let mut hasher = blake3::Hasher::new();
-        hasher.update_mmap_rayon(path)?;
+        let (mut block, mut next) = (Vec::new(), Vec::new());
+        fill(&mut reader, &mut block)?;
+        while block.len() == BLOCK {
+            let (read, ()) = rayon::join(|| fill(&mut reader, &mut next), || _ = hasher.update_rayon(&block));
+            read?;
+            std::mem::swap(&mut block, &mut next);
+        }
+        if block.len() as u64 > PARALLEL_FROM {
+            hasher.update_rayon(&block);
+        } else {
+            hasher.update(&block);
+        }
         Ok(Self(*hasher.finalize().as_bytes()))
     }
 
     /// A digest from a finished hasher.
     pub fn from_hasher(hasher: &blake3::Hasher) -> Self {
         Self(*hasher.finalize().as_bytes())
+    }
+
+    /// A digest from its raw bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 
     /// The raw bytes.
@@ -98,5 +123,19 @@ impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BLOCK, Digest};
+
+    #[test]
+    fn blocks_do_not_show_in_the_digest() {
+        for size in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 2 * BLOCK + 7] {
+            let bytes: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
+            assert_eq!(Digest::of_reader(bytes.as_slice()).unwrap(), Digest::of(&bytes), "{size}");
+            assert_eq!(Digest::of(&bytes).as_bytes(), blake3::hash(&bytes).as_bytes(), "{size}");
+        }
     }
 }

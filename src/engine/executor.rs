@@ -1,35 +1,35 @@
 //! The executor: takes tasks as their inputs become known, from the cache or by running them.
 //!
-//! One thread decides and keeps the states; each running stage has a thread of its own. A failure
-//! stops only what needs the failed stage. Bytes that turn out to be lost are computed anew.
+//! One thread decides and keeps the states; each running stage has a thread of its own. This file
+//! starts stages, [`finish`] takes what became of them, [`heal`] has lost bytes computed anew.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::path::Path;
+mod finish;
+mod heal;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
+use tempfile::TempDir;
 
 use super::Project;
 use super::cause::Cause;
 use super::digest::Digest;
-use super::events::{Event, Note, Outcome, Sink, StageDone};
+use super::events::{Event, Note, Outcome, Sink};
 use super::files::Files;
 use super::identify::Identity;
 use super::plan::{self, History};
-use super::produce::{Bench, Job, Product, produce};
-use super::save::{self, Placed, Standing};
+use super::produce::{Bench, Job, Product, broke_down, produce};
 use super::state::{State, Step};
 use super::still::{Facts, Ground};
-use super::store::{Loss, Output, Record, Store};
+use super::store::{Output, Record, Store};
 use crate::data::Table;
-use crate::diagnostic::remedy;
 use crate::pipeline::{Edge, Pipeline, Task};
-use crate::stage::{Failure, Progress};
-
-/// Tables that wait in memory for the next stage take at most this much.
-const MEMORY: usize = 1 << 30;
+use crate::stage::Progress;
+use heal::Healing;
 
 /// How often the deciding thread looks whether the user wants to stop.
 const LOOK: Duration = Duration::from_millis(50);
@@ -65,7 +65,7 @@ pub struct Ended {
     /// What it came to.
     pub tally: Tally,
     /// What must hold for there to be nothing left to do; none when something was left undone.
-    pub facts: Option<Facts>,
+    pub facts: Option<Facts<'static>>,
 }
 
 /// Runs the wanted tasks of a pipeline.
@@ -88,11 +88,11 @@ pub fn run(
         let spawn = |at: usize, job: Job| {
             let sender = sender.clone();
             let store = &store;
-            scope.spawn(move || work(pipeline, at, job, store, sink, cancelled, &sender));
+            let work = move || work(pipeline, at, job, store, sink, cancelled, &sender);
+            std::thread::Builder::new().spawn_scoped(scope, work).map(drop)
         };
         run.drive(&spawn, &receiver, cancelled)?;
-        // What isn't remembered is read again by the next run; everything is done nevertheless.
-        let _ = run.files.settle();
+        run.files.settle();
         Ok::<_, anyhow::Error>((run.tally, run.ground, run.files))
     })?;
     if tally.ran > 0 {
@@ -116,7 +116,9 @@ fn work(
 ) {
     let task = &pipeline.tasks[at];
     let progress = Reporter { label: &task.label, sink };
-    let product = produce(&Bench { task, store, progress: &progress, cancelled }, job);
+    let bench = Bench { task, store, progress: &progress, cancelled };
+    let product = catch_unwind(AssertUnwindSafe(|| produce(&bench, job)))
+        .unwrap_or_else(|panic| Err(broke_down(task.draft.kind.name, panic.as_ref())));
     // The receiver is only gone when the run broke off, and then nobody waits for this.
     let _ = sender.send((at, product));
 }
@@ -155,13 +157,15 @@ struct Run<'a> {
     running: usize,
     /// Outputs of tasks that are done.
     outputs: Vec<Option<BTreeMap<String, Output>>>,
-    /// Why a task must run although it has a record.
-    lost: HashMap<usize, Cause>,
-    /// Outputs that were computed anew in this run because their bytes were lost.
-    healed: HashSet<(usize, String)>,
+    /// How each task that is over came out.
+    outcomes: Vec<Option<Outcome>>,
+    healing: Healing,
     /// What identifies a running task, for its end: key, inputs, causes.
     under_way: HashMap<usize, UnderWay>,
-    memory: HashMap<(usize, String), Table>,
+    /// Tables in memory by the task that gave them, with their ports.
+    memory: HashMap<usize, Vec<(String, Table)>>,
+    /// Where copies of saved outputs are made.
+    copies: Option<TempDir>,
     stopped: bool,
     tally: Tally,
     ground: Ground,
@@ -172,6 +176,8 @@ struct UnderWay {
     inputs: BTreeMap<String, String>,
     because: Vec<Cause>,
     start: Instant,
+    /// How many losses had been healed when it started.
+    heals: usize,
 }
 
 impl<'a> Run<'a> {
@@ -212,10 +218,11 @@ impl<'a> Run<'a> {
             ready,
             running: 0,
             outputs: vec![None; count],
-            lost: HashMap::new(),
-            healed: HashSet::new(),
+            outcomes: vec![None; count],
+            healing: Healing::default(),
             under_way: HashMap::new(),
             memory: HashMap::new(),
+            copies: None,
             stopped: false,
             tally: Tally::default(),
             ground: Ground::default(),
@@ -225,7 +232,7 @@ impl<'a> Run<'a> {
     /// Decides and waits until nothing is left to do.
     fn drive(
         &mut self,
-        spawn: &dyn Fn(usize, Job),
+        spawn: &dyn Fn(usize, Job) -> std::io::Result<()>,
         receiver: &Receiver<Message>,
         cancelled: &AtomicBool,
     ) -> Result<()> {
@@ -235,8 +242,10 @@ impl<'a> Run<'a> {
             }
             while !self.stopped && self.running < self.options.jobs {
                 let Some(at) = self.ready.pop_first() else { break };
-                if let Some(job) = self.decide(at) {
-                    spawn(at, job);
+                if let Some(job) = self.decide(at)
+                    && let Err(error) = spawn(at, job)
+                {
+                    self.returned(at, Err(anyhow!("can't start a thread: {error}")));
                 }
             }
             if self.running == 0 && (self.stopped || self.ready.is_empty()) {
@@ -244,7 +253,7 @@ impl<'a> Run<'a> {
                 return Ok(());
             }
             match receiver.recv_timeout(LOOK) {
-                Ok((at, product)) => self.returned(at, product)?,
+                Ok((at, product)) => self.returned(at, product),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Err(anyhow!("all stages went away")),
             }
@@ -280,7 +289,7 @@ impl<'a> Run<'a> {
         for (pattern, found) in &identity.patterns {
             self.ground.pattern(pattern, found.clone());
         }
-        let again = self.lost.get(&at).cloned();
+        let again = self.healing.lost.get(&at).cloned();
         let verdict = match &again {
             Some(cause) => Err(vec![cause.clone()]),
             None => plan::judge(&identity, self.store, self.options.forced[at]),
@@ -303,12 +312,18 @@ impl<'a> Run<'a> {
     fn start(&mut self, at: usize, identity: Identity, mut because: Vec<Cause>) -> Job {
         let task = self.task(at);
         if because.is_empty() {
-            let last = (self.history)(&task.label).and_then(|key| self.store.record(&key));
-            because = plan::causes_since(self.pipeline, task, &identity, last.as_ref());
+            because = plan::causes_since(self.pipeline, task, &identity, self.store, self.history);
         }
-        if let Some(Cause::Lost { port, loss }) = because.first() {
-            let message =
-                format!("`{}.{port}` is {} in the cache, computing it anew", task.label, loss.name());
+        let message = match because.first() {
+            Some(Cause::Lost { port, loss }) => {
+                Some(format!("`{}.{port}` is {} in the cache, computing it anew", task.label, loss.name()))
+            }
+            Some(Cause::Forgotten) if self.store.index_is_damaged() => {
+                Some(format!("the record of `{}` is damaged in the cache, computing it anew", task.label))
+            }
+            _ => None,
+        };
+        if let Some(message) = message {
             self.sink.event(&Event::Warning(Note::new(message)));
         }
         self.sink.event(&Event::StageStarted {
@@ -316,247 +331,31 @@ impl<'a> Run<'a> {
             kind: task.draft.kind.name.to_owned(),
             because: because.clone(),
         });
-        let under_way =
-            UnderWay { key: identity.key, inputs: identity.input_digests(), because, start: Instant::now() };
+        let under_way = self.under_way(&identity, because);
         self.under_way.insert(at, under_way);
         self.step(at, Step::Start);
         self.running += 1;
         let held = |edge: &Edge| {
-            let table = self.memory.get(&(edge.task, edge.port.clone()))?;
+            let (_, table) = self.memory.get(&edge.task)?.iter().find(|(port, _)| *port == edge.port)?;
             Some((edge.key.clone(), table.clone()))
         };
         let memory = task.inputs.iter().filter_map(held).collect();
-        let forced = self.options.forced[at] || self.lost.contains_key(&at);
+        let forced = self.options.forced[at] || self.healing.lost.contains_key(&at);
         Job { identity, memory, forced }
     }
 
     fn hit(&mut self, at: usize, identity: &Identity, record: Record) {
-        let under_way = UnderWay {
-            key: identity.key,
-            inputs: identity.input_digests(),
-            because: Vec::new(),
-            start: Instant::now(),
-        };
+        let under_way = self.under_way(identity, Vec::new());
         self.finish(at, under_way, record, Outcome::Hit);
     }
 
-    fn returned(&mut self, at: usize, product: Result<Product>) -> Result<()> {
-        self.running -= 1;
-        let Some(under_way) = self.under_way.remove(&at) else { return Ok(()) };
-        match product {
-            Ok(Product::Ran(record, tables)) => {
-                self.remember(at, tables);
-                self.finish(at, under_way, record, Outcome::Ran);
-            }
-            Ok(Product::Taken(record)) => self.finish(at, under_way, record, Outcome::Hit),
-            Ok(Product::InputLost(key, loss)) => self.input_lost(at, &under_way, &key, loss),
-            Err(error) => self.fail(at, Some(&under_way), &error),
-        }
-        Ok(())
-    }
-
-    /// Keeps tables in memory for stages that need them next.
-    fn remember(&mut self, at: usize, tables: Vec<(String, Table)>) {
-        let waiting = self.consumers[at].iter().any(|consumer| !self.states[*consumer].is_over());
-        let mut held: usize = self.memory.values().map(Table::bytes_in_memory).sum();
-        for (port, table) in tables.into_iter().filter(|_| waiting) {
-            held += table.bytes_in_memory();
-            if held <= MEMORY {
-                self.memory.insert((at, port), table);
-            }
+    fn under_way(&self, identity: &Identity, because: Vec<Cause>) -> UnderWay {
+        UnderWay {
+            key: identity.key,
+            inputs: identity.input_digests(),
+            because,
+            start: Instant::now(),
+            heals: self.healing.done,
         }
     }
-
-    /// Drops tables that nobody waits for any more.
-    fn forget(&mut self, at: usize) {
-        for edge in &self.task(at).inputs {
-            let done = self.consumers[edge.task].iter().all(|consumer| self.states[*consumer].is_over());
-            if done {
-                self.memory.retain(|(task, _), _| *task != edge.task);
-            }
-        }
-    }
-
-    fn finish(&mut self, at: usize, under_way: UnderWay, record: Record, outcome: Outcome) {
-        match self.save(at, &record, outcome) {
-            Ok(None) => {}
-            Ok(Some((port, loss))) => {
-                self.lost.insert(at, Cause::lost(&port, loss));
-                self.step(at, Step::Finish);
-                self.step(at, Step::OutputLost);
-                self.ready.insert(at);
-                return;
-            }
-            Err(error) => return self.fail(at, Some(&under_way), &error),
-        }
-        self.step(at, Step::Finish);
-        match outcome {
-            Outcome::Ran => self.tally.ran += 1,
-            _ => self.tally.hit += 1,
-        }
-        record.outputs.values().for_each(|output| self.ground.object(output));
-        self.outputs[at] = Some(record.outputs.clone());
-        self.report(at, under_way, record, outcome);
-        self.lost.remove(&at);
-        for consumer in self.consumers[at].clone() {
-            self.missing[consumer] -= 1;
-            if self.missing[consumer] == 0 && self.states[consumer] == State::Waiting {
-                self.step(consumer, Step::InputsKnown);
-                self.ready.insert(consumer);
-            }
-        }
-        self.forget(at);
-    }
-
-    fn report(&self, at: usize, under_way: UnderWay, record: Record, outcome: Outcome) {
-        let task = self.task(at);
-        let note = |warning: &crate::stage::Warning| {
-            Note::at(&warning.message, task.place(warning.key.as_deref().unwrap_or("kind")))
-        };
-        self.sink.event(&Event::StageDone(Box::new(StageDone {
-            stage: task.label.clone(),
-            kind: task.draft.kind.name.to_owned(),
-            outcome,
-            key: Some(under_way.key.hex()),
-            inputs: under_way.inputs,
-            warnings: record.warnings.iter().map(note).collect(),
-            outputs: record.outputs,
-            metrics: record.metrics,
-            summary: record.summary,
-            seconds: record.seconds,
-            because: under_way.because,
-            error: None,
-        })));
-    }
-
-    /// Puts saved outputs in place; the port whose bytes are lost, if one is.
-    fn save(&mut self, at: usize, record: &Record, outcome: Outcome) -> Result<Option<(String, Loss)>> {
-        for (port, path) in &self.task(at).saves {
-            let Some(output) = record.outputs.get(port) else { continue };
-            let full = self.project.root.join(path);
-            let standing = save::standing(&full, output, &mut self.files, self.store)
-                .map_err(|error| unsaved(path, &error))?;
-            self.ground.file(&full, output.digest);
-            if standing == Standing::Same {
-                continue;
-            }
-            let placed = save::place(&full, output, standing, &mut self.files, self.store);
-            let kept = match placed.map_err(|error| unsaved(path, &error))? {
-                Placed::Done(kept) => kept,
-                Placed::Lost(loss) => return Ok(Some((port.clone(), loss))),
-            };
-            if outcome == Outcome::Hit || kept.is_some() {
-                self.sink.event(&Event::Restored {
-                    stage: self.task(at).label.clone(),
-                    path: path.display().to_string(),
-                    why: standing.name().to_owned(),
-                    kept: kept.map(|kept| {
-                        kept.strip_prefix(&self.project.root).unwrap_or(&kept).display().to_string()
-                    }),
-                });
-            }
-        }
-        Ok(None)
-    }
-
-    /// Lets the task that gave the lost input run anew, once.
-    fn input_lost(&mut self, at: usize, under_way: &UnderWay, key: &str, loss: Loss) {
-        let Some(edge) = self.task(at).inputs.iter().find(|edge| edge.key == key) else { return };
-        if !self.healed.insert((edge.task, edge.port.clone())) {
-            let error =
-                anyhow!("input `{key}` is {} again after it was computed anew: check the disk", loss.name());
-            return self.fail(at, Some(under_way), &error);
-        }
-        let (giver, cause) = (edge.task, Cause::lost(&edge.port, loss));
-        self.step(at, Step::InputLost);
-        if self.outputs[giver].take().is_some() {
-            self.output_lost(giver, cause);
-        }
-    }
-
-    /// Takes a task's outputs back; whoever waits for them waits again.
-    fn output_lost(&mut self, giver: usize, cause: Cause) {
-        self.tally.hit = self.tally.hit.saturating_sub(1);
-        self.lost.insert(giver, cause);
-        self.step(giver, Step::OutputLost);
-        self.ready.insert(giver);
-        for consumer in self.consumers[giver].clone() {
-            self.missing[consumer] += 1;
-            if self.ready.remove(&consumer) {
-                self.step(consumer, Step::InputLost);
-            }
-        }
-    }
-
-    fn fail(&mut self, at: usize, under_way: Option<&UnderWay>, error: &anyhow::Error) {
-        let task = self.task(at);
-        let failure = error.downcast_ref::<Failure>();
-        let place = task.place(failure.and_then(|failure| failure.key.as_deref()).unwrap_or("kind"));
-        let hint = failure.and_then(|failure| failure.hint.clone());
-        let hint = hint.or_else(|| remedy(error).map(str::to_owned));
-        let note = Note { hint, ..Note::at(format!("{error:#}"), place) };
-        let interrupted = note.message == "interrupted";
-        self.step(at, Step::Fail);
-        let outcome = if interrupted { Outcome::Skipped } else { Outcome::Failed };
-        if interrupted {
-            self.tally.skipped += 1;
-        } else {
-            self.tally.failed += 1;
-            self.stopped |= !self.options.keep_going;
-        }
-        self.sink.event(&ended(task, outcome, under_way, note));
-        self.skip_consumers(at);
-        self.forget(at);
-    }
-
-    /// Skips everything that needs a task.
-    fn skip_consumers(&mut self, at: usize) {
-        let label = self.task(at).label.clone();
-        let mut stack = self.consumers[at].clone();
-        while let Some(consumer) = stack.pop() {
-            if matches!(self.states[consumer], State::Waiting | State::Ready) {
-                self.ready.remove(&consumer);
-                self.skip(consumer, format!("needs `{label}`"));
-                stack.extend(self.consumers[consumer].iter().copied());
-            }
-        }
-    }
-
-    fn skip(&mut self, at: usize, message: String) {
-        self.step(at, Step::Skip);
-        self.tally.skipped += 1;
-        self.sink.event(&ended(self.task(at), Outcome::Skipped, None, Note::new(message)));
-    }
-
-    fn skip_rest(&mut self) {
-        for at in 0..self.states.len() {
-            if self.options.wanted[at] && !self.states[at].is_over() {
-                self.skip(at, "the run ended before it".to_owned());
-            }
-        }
-    }
-}
-
-/// Why a saved output is not at its path; the output itself is in the store.
-fn unsaved(path: &Path, error: &anyhow::Error) -> Failure {
-    let message = format!("can't save `{}`: {}", path.display(), error.root_cause());
-    let hint = remedy(error).unwrap_or("`save` takes the path of a file in a folder that can be written");
-    Failure::new(message).hint(hint).at("save")
-}
-
-fn ended(task: &Task, outcome: Outcome, under_way: Option<&UnderWay>, note: Note) -> Event {
-    Event::StageDone(Box::new(StageDone {
-        stage: task.label.clone(),
-        kind: task.draft.kind.name.to_owned(),
-        outcome,
-        key: under_way.map(|under_way| under_way.key.hex()),
-        inputs: under_way.map(|under_way| under_way.inputs.clone()).unwrap_or_default(),
-        outputs: BTreeMap::new(),
-        metrics: BTreeMap::new(),
-        summary: String::new(),
-        seconds: under_way.map_or(0.0, |under_way| under_way.start.elapsed().as_secs_f64()),
-        because: under_way.map(|under_way| under_way.because.clone()).unwrap_or_default(),
-        warnings: Vec::new(),
-        error: Some(note),
-    }))
 }

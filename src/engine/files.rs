@@ -1,8 +1,9 @@
 //! Digests of files outside the store, remembered by what `stat` says of them.
 //!
 //! A file whose path, size, times and inode are as they were is not read again. One that was changed
-//! only just before it was hashed could change again within the clock's tick unseen, so its digest
-//! isn't remembered.
+//! only just before it was hashed could change again within the clock's tick unseen, so it is first let
+//! lie for a tick; where the file system's clock is so coarse that this would take long, its digest isn't
+//! remembered.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -13,10 +14,14 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
+use super::disk;
 use super::log::Log;
 
-/// A coarse clock may give two changes within this time the same stamp.
+/// The kernel's clock may give two changes within this time the same stamp.
 const TICK: Duration = Duration::from_millis(20);
+
+/// So may a file system that only keeps whole seconds, or every other one.
+const COARSE: Duration = Duration::from_secs(2);
 
 /// What `stat` says of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,22 +42,49 @@ impl Stamp {
     /// # Errors
     /// When there is no such file.
     pub fn of(path: &Path) -> std::io::Result<Self> {
-        let meta = std::fs::metadata(path)?;
+        Ok(Self::from(&std::fs::metadata(path)?))
+    }
+
+    /// The stamp in what the file system says of a file.
+    pub fn from(meta: &std::fs::Metadata) -> Self {
         let nanos = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
-        Ok(Self {
+        Self {
             size: meta.len(),
             modified: nanos(meta.mtime(), meta.mtime_nsec()),
             changed: nanos(meta.ctime(), meta.ctime_nsec()),
             inode: meta.ino(),
-        })
+        }
+    }
+
+    /// Whether it is the same file with the same bytes, whatever else became of it.
+    pub(super) fn same_content(&self, other: &Self) -> bool {
+        let content = |stamp: &Self| (stamp.size, stamp.modified, stamp.inode);
+        content(self) == content(other)
     }
 
     /// Whether the file lay still for long enough before `seen` that a later change must show.
-    fn settled(&self, seen: SystemTime) -> bool {
-        let seen = seen.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let last = u64::try_from(self.changed.max(self.modified)).unwrap_or(u64::MAX);
-        seen > Duration::from_nanos(last) + TICK
+    pub(super) fn settled(&self, seen: SystemTime) -> bool {
+        self.rest(seen).is_zero()
     }
+
+    /// How long it must still lie. Only the system sets the time of the last change of anything.
+    fn rest(&self, seen: SystemTime) -> Duration {
+        let tick = if self.changed % 1_000_000_000 == 0 { COARSE } else { TICK };
+        let changed = Duration::from_nanos(u64::try_from(self.changed).unwrap_or_default());
+        let seen = seen.duration_since(UNIX_EPOCH).unwrap_or_default();
+        (changed + tick).saturating_sub(seen)
+    }
+}
+
+/// What `stat` says of a file that has lain still, where that doesn't take long.
+fn at_rest(path: &Path) -> std::io::Result<std::fs::Metadata> {
+    let meta = std::fs::metadata(path)?;
+    let rest = Stamp::from(&meta).rest(SystemTime::now());
+    if rest.is_zero() || rest > TICK {
+        return Ok(meta);
+    }
+    std::thread::sleep(rest);
+    std::fs::metadata(path)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -65,7 +97,9 @@ struct Known {
 /// The remembered digests of files outside.
 pub struct Files {
     log: Log,
-    placed: BTreeMap<PathBuf, Digest>,
+    placed: BTreeMap<PathBuf, (Stamp, Digest)>,
+    /// Whether new digests are written down.
+    writes: bool,
 }
 
 impl Files {
@@ -74,28 +108,41 @@ impl Files {
     /// # Errors
     /// When its file is there but can't be read.
     pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self { log: Log::open(path)?, placed: BTreeMap::new() })
+        Ok(Self { log: Log::open(path)?, placed: BTreeMap::new(), writes: true })
+    }
+
+    /// Opens the memory to look only: nothing is written.
+    ///
+    /// # Errors
+    /// When its file is there but can't be read.
+    pub fn look(path: &Path) -> Result<Self> {
+        Ok(Self { writes: false, ..Self::open(path)? })
     }
 
     /// The digest of a file, read only when it may have changed.
     ///
     /// # Errors
-    /// When it can't be read, is a folder, or keeps changing while it is read.
+    /// When it can't be read, is no ordinary file, or keeps changing while it is read.
     pub fn digest(&mut self, path: &Path) -> Result<(Digest, Stamp)> {
-        let stamp = Stamp::of(path).with_context(|| format!("can't read `{}`", path.display()))?;
-        if path.is_dir() {
-            bail!("`{}` is a folder, not a file", path.display());
-        }
+        let unreadable = || format!("can't read `{}`", path.display());
+        let stamp = Stamp::of(path).with_context(unreadable)?;
         if let Some(known) = self.known(path, &stamp) {
             return Ok((known, stamp));
         }
-        let seen = SystemTime::now();
-        let digest = Digest::of_file(path).with_context(|| format!("can't read `{}`", path.display()))?;
+        let meta = at_rest(path).with_context(unreadable)?;
+        if meta.is_dir() {
+            bail!("`{}` is a folder, not a file", path.display());
+        }
+        if !meta.is_file() {
+            bail!("`{}` is no ordinary file", path.display());
+        }
+        let (stamp, seen) = (Stamp::from(&meta), SystemTime::now());
+        let digest = disk::open(path).and_then(Digest::of_reader).with_context(unreadable)?;
         if Stamp::of(path).ok() != Some(stamp) {
             bail!("`{}` changed while it was being read", path.display());
         }
         if stamp.settled(seen) {
-            self.remember(path, stamp, digest)?;
+            self.remember(path, stamp, digest);
         }
         Ok((digest, stamp))
     }
@@ -106,37 +153,85 @@ impl Files {
         (known.path == path && known.stamp == *stamp).then_some(known.digest)
     }
 
-    /// Notes that a file with this content has just been put there; it is remembered by `settle`.
-    pub fn placed(&mut self, path: &Path, digest: Digest) {
-        self.placed.insert(path.to_path_buf(), digest);
+    /// Notes that a file with this content has just been put there, and what `stat` said of it then; it
+    /// is remembered by `settle`.
+    pub fn placed(&mut self, path: &Path, stamp: Stamp, digest: Digest) {
+        self.placed.insert(path.to_path_buf(), (stamp, digest));
     }
 
-    /// Remembers the files that were put there, now that they have lain still.
-    ///
-    /// # Errors
-    /// When the disk is full.
-    pub fn settle(&mut self) -> Result<()> {
+    /// Remembers the files that were put there and have lain still since.
+    pub fn settle(&mut self) {
         let placed = std::mem::take(&mut self.placed);
-        let stamps = |path: &PathBuf| Stamp::of(path).ok();
-        let newest = placed.keys().filter_map(stamps).map(|stamp| stamp.changed).max();
-        let wait = newest.map(|changed| Stamp { size: 0, modified: changed, changed, inode: 0 });
-        if wait.is_some_and(|stamp| !stamp.settled(SystemTime::now())) {
-            std::thread::sleep(TICK);
-        }
-        for (path, digest) in placed {
-            match Stamp::of(&path) {
-                Ok(stamp) if stamp.settled(SystemTime::now()) => self.remember(&path, stamp, digest)?,
-                _ => {}
+        let rest =
+            placed.values().map(|(stamp, _)| stamp.rest(SystemTime::now())).filter(|rest| *rest <= TICK);
+        std::thread::sleep(rest.max().unwrap_or_default());
+        for (path, (stamp, digest)) in placed {
+            let seen = SystemTime::now();
+            if Stamp::of(&path).is_ok_and(|now| now == stamp) && stamp.settled(seen) {
+                self.remember(&path, stamp, digest);
             }
         }
-        Ok(())
     }
 
-    fn remember(&mut self, path: &Path, stamp: Stamp, digest: Digest) -> Result<()> {
-        self.log.append(&id(path), &Known { path: path.to_path_buf(), stamp, digest })
+    /// What can't be written down is read again by the next run.
+    fn remember(&mut self, path: &Path, stamp: Stamp, digest: Digest) {
+        if self.writes {
+            let _ = self.log.append(&id(path), &Known { path: path.to_path_buf(), stamp, digest });
+        }
     }
 }
 
 fn id(path: &Path) -> Digest {
     Digest::of(path.as_os_str().as_encoded_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::{Digest, Files, Stamp};
+
+    fn files(folder: &Path) -> Files {
+        Files::open(&folder.join("files.log")).unwrap()
+    }
+
+    #[test]
+    fn a_file_that_was_changed_just_now_is_remembered_after_a_tick() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let mut files = files(folder.path());
+        for text in ["one", "two", "six"] {
+            std::fs::write(&path, text).unwrap();
+            let (digest, stamp) = files.digest(&path).unwrap();
+            assert_eq!(digest, Digest::of(text.as_bytes()));
+            assert_eq!(files.known(&path, &stamp), Some(digest));
+        }
+    }
+
+    #[test]
+    fn bytes_that_nobody_hashed_are_not_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, "made").unwrap();
+        let mut files = files(folder.path());
+        files.placed(&path, Stamp::of(&path).unwrap(), Digest::of(b"made"));
+        std::thread::sleep(Duration::from_millis(30));
+        std::fs::write(&path, "mine").unwrap();
+        files.settle();
+        assert_eq!(files.known(&path, &Stamp::of(&path).unwrap()), None);
+        std::fs::write(&path, "made").unwrap();
+        files.placed(&path, Stamp::of(&path).unwrap(), Digest::of(b"made"));
+        files.settle();
+        assert_eq!(files.known(&path, &Stamp::of(&path).unwrap()), Some(Digest::of(b"made")));
+    }
+
+    #[test]
+    fn what_is_no_ordinary_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut files = files(folder.path());
+        let said = |files: &mut Files, path: &str| files.digest(Path::new(path)).unwrap_err().to_string();
+        assert_eq!(said(&mut files, "/dev/zero"), "`/dev/zero` is no ordinary file");
+        assert_eq!(said(&mut files, "/tmp"), "`/tmp` is a folder, not a file");
+    }
 }

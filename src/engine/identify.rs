@@ -122,7 +122,9 @@ fn is_pattern(text: &str) -> bool {
 pub(super) fn glob(pattern: &str, root: &Path) -> Result<Vec<PathBuf>, Failure> {
     let bad = |error: glob::PatternError| Failure::new(format!("`{pattern}` is no pattern: {}", error.msg));
     let mut found = Vec::new();
-    for path in glob::glob(&root.join(pattern).to_string_lossy()).map_err(bad)? {
+    // A pattern that is a path from the top has no root before it, and a root may have brackets in its name.
+    let root = if Path::new(pattern).is_absolute() { String::new() } else { literally(root) };
+    for path in glob::glob(&format!("{root}{pattern}")).map_err(bad)? {
         let path = path.map_err(|error| Failure::new(error.to_string()))?;
         if path.is_file() {
             found.push(path);
@@ -130,4 +132,10 @@ pub(super) fn glob(pattern: &str, root: &Path) -> Result<Vec<PathBuf>, Failure> 
     }
     found.sort();
     Ok(found)
+}
+
+/// A folder as the beginning of a pattern that means it and nothing else.
+fn literally(folder: &Path) -> String {
+    let text = glob::Pattern::escape(&folder.to_string_lossy());
+    if text.is_empty() || text.ends_with('/') { text } else { text + "/" }
 }

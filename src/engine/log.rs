@@ -5,15 +5,16 @@
 //! last good line of a key counts. Nobody ever waits for a lock.
 
 use std::collections::HashMap;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use fs_err::{File, OpenOptions};
+use anyhow::{Context, Result};
+use fs_err::File;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::digest::Digest;
+use super::disk;
 use super::files::Stamp;
 
 /// Hex digits of a key, and of a checksum.
@@ -27,6 +28,8 @@ pub struct Log {
     path: PathBuf,
     text: Vec<u8>,
     lines: HashMap<Digest, (usize, usize)>,
+    /// Lines that are not as they were written.
+    damaged: usize,
     writer: Option<File>,
 }
 
@@ -36,8 +39,13 @@ impl Log {
     /// # Errors
     /// When the file is there but can't be read.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut log =
-            Self { path: path.to_path_buf(), text: Vec::new(), lines: HashMap::new(), writer: None };
+        let mut log = Self {
+            path: path.to_path_buf(),
+            text: Vec::new(),
+            lines: HashMap::new(),
+            damaged: 0,
+            writer: None,
+        };
         log.refresh()?;
         Ok(log)
     }
@@ -47,11 +55,13 @@ impl Log {
     /// # Errors
     /// When the file can't be read.
     pub fn refresh(&mut self) -> Result<()> {
-        let mut file = match File::open(&self.path) {
-            Ok(file) => file,
+        match std::fs::metadata(&self.path) {
+            Ok(meta) if meta.len() == self.text.len() as u64 => return Ok(()),
+            Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
+            Err(error) => return Err(error).with_context(|| format!("can't read `{}`", self.path.display())),
+        }
+        let mut file = disk::open(&self.path)?;
         let start = self.text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         self.text.truncate(start);
         file.seek(SeekFrom::Start(start as u64))?;
@@ -66,21 +76,40 @@ impl Log {
         serde_json::from_slice(self.text.get(start + BODY..end)?).ok()
     }
 
+    /// How many lines are damaged: torn by a kill, or changed on the disk.
+    pub fn damaged(&self) -> usize {
+        let unfinished = self.text.last().is_some_and(|last| *last != b'\n');
+        self.damaged + usize::from(unfinished)
+    }
+
+    /// All records that are whole.
+    pub fn all<T: DeserializeOwned>(&self) -> impl Iterator<Item = (Digest, T)> {
+        self.lines.keys().filter_map(|key| Some((*key, self.get(key)?)))
+    }
+
     /// Appends a record in one write.
     ///
     /// # Errors
     /// When the disk is full or the folder can't be written.
     pub fn append<T: Serialize>(&mut self, key: &Digest, record: &T) -> Result<()> {
         let body = serde_json::to_string(record)?;
-        let line = format!("{key} {} {body}\n", checksum(key, body.as_bytes()));
-        if self.writer.is_none() {
-            self.writer = Some(OpenOptions::new().create(true).append(true).open(&self.path)?);
+        // The blank line in front ends whatever a dying process may have left half-written.
+        let line = format!("\n{key} {} {body}\n", checksum(key, body.as_bytes()));
+        let mut writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => disk::open_to_append(&self.path)?,
+        };
+        disk::write(&mut writer, line.as_bytes())?;
+        let now = writer.metadata()?.len();
+        self.writer = Some(writer);
+        let start = self.text.len();
+        if now != (start + line.len()) as u64 {
+            return self.refresh();
         }
-        if let Some(writer) = &mut self.writer {
-            // The blank line in front ends whatever a dying process may have left half-written.
-            writer.write_all(format!("\n{line}").as_bytes())?;
-        }
-        self.refresh()
+        // Nobody else has written meanwhile: the file is what is in memory and this line.
+        self.text.extend_from_slice(line.as_bytes());
+        self.take_lines(start);
+        Ok(())
     }
 
     /// What `stat` says of the file, if no other process has added to what was read.
@@ -95,7 +124,7 @@ impl Log {
     /// When the disk fails.
     pub fn sync(&mut self) -> Result<()> {
         if let Some(writer) = &self.writer {
-            writer.sync_data()?;
+            disk::sync(writer)?;
         }
         Ok(())
     }
@@ -105,8 +134,9 @@ impl Log {
         let text = std::mem::take(&mut self.text);
         while let Some(length) = memchr::memchr(b'\n', &text[start..]) {
             let end = start + length;
-            if let Some(key) = key_of(&text[start..end]) {
-                self.lines.insert(key, (start, end));
+            match key_of(&text[start..end]) {
+                Some(key) => drop(self.lines.insert(key, (start, end))),
+                None => self.damaged += usize::from(length > 0),
             }
             start = end + 1;
         }
@@ -177,6 +207,7 @@ mod tests {
                 .filter(|(at, key)| log.get::<usize>(key).is_some_and(|got| got != *at))
                 .count();
             assert!(right >= 2 && wrong == 0, "byte {at}: {right} right, {wrong} wrong");
+            assert_eq!(log.damaged() > 0, right < 3, "byte {at}");
         }
     }
 

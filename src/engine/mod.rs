@@ -1,11 +1,13 @@
 //! The engine: what identifies a stage run, where its bytes are kept, what must run, and running it.
 //!
-//! `manifest` turns a task into a key, `log` and `store` keep records and bytes, `files` remembers
-//! digests of files outside, `identify` finds each task's key and record, `plan` foretells,
+//! `manifest` turns a task into a key, `log` and `store` keep records and bytes on the `disk`, `files`
+//! remembers digests of files outside, `identify` finds each task's key and record, `plan` foretells,
 //! `executor` runs, `still` knows when there is nothing to do, `events` is what it reports. The engine sees stages only through `stage`.
 
 pub mod cause;
+mod difference;
 pub mod digest;
+pub mod disk;
 pub mod events;
 pub mod executor;
 pub mod files;

@@ -1,6 +1,6 @@
 //! What a run would do, told without running: which stages must run, which may, which needn't.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -11,8 +11,8 @@ use super::digest::Digest;
 use super::files::Files;
 use super::identify::Identity;
 use super::save::{self, Standing};
-use super::store::{Loss, Output, Record, Store};
-use crate::pipeline::{Pipeline, Task};
+use super::store::{Output, Record, Store};
+use crate::pipeline::{Edge, Pipeline, Task};
 
 /// The key of a task in the last run of this pipeline, by its label.
 pub type History<'a> = dyn Fn(&str) -> Option<Digest> + 'a;
@@ -39,11 +39,13 @@ pub struct Planned {
     pub verdict: Verdict,
     /// How long it took when it last ran.
     pub seconds: Option<f64>,
+    /// How much it left when it last ran.
+    pub bytes: Option<u64>,
     /// Saved files that would be put back: path, why, size.
     pub restore: Vec<(PathBuf, Standing, u64)>,
 }
 
-/// Foretells a run of the wanted tasks.
+/// Foretells a run of the wanted tasks; nothing is written.
 ///
 /// # Errors
 /// When the store or a saved file can't be read.
@@ -54,56 +56,112 @@ pub fn plan(
     forced: &[bool],
     history: &History<'_>,
 ) -> Result<Vec<Planned>> {
-    let store = Store::open(&project.cache())?;
-    let mut files = Files::open(&store.files_log())?;
+    let store = Store::look(&project.cache())?;
+    let mut files = Files::look(&store.files_log())?;
+    let mut planner = Planner { pipeline, project, store: &store, history, frames: None };
     let mut outputs: Vec<Option<BTreeMap<String, Output>>> = vec![None; pipeline.tasks.len()];
     let mut planned = Vec::new();
     for at in (0..pipeline.tasks.len()).filter(|at| wanted[*at]) {
         let task = &pipeline.tasks[at];
+        let verdict = planner.verdict(task, forced[at], &mut outputs, &mut files);
         let last = history(&task.label).and_then(|key| store.record(&key));
-        let seconds = last.as_ref().map(|record| record.seconds);
-        let verdict =
-            verdict(pipeline, task, forced[at], &outputs, &store, &mut files, project, last.as_ref());
         let mut restore = Vec::new();
         if let Verdict::UpToDate(record) = &verdict {
             restore = restores(task, record, &mut files, &store, project)?;
-            outputs[at] = Some(record.outputs.clone());
         }
-        planned.push(Planned { task: at, verdict, seconds, restore });
+        let bytes = last.as_ref().map(|record| record.outputs.values().map(|output| output.bytes).sum());
+        planned.push(Planned {
+            task: at,
+            verdict,
+            seconds: last.as_ref().map(|record| record.seconds),
+            bytes,
+            restore,
+        });
     }
     Ok(planned)
 }
 
-#[expect(clippy::too_many_arguments, reason = "the plan's whole surroundings, for one caller")]
-fn verdict(
-    pipeline: &Pipeline,
-    task: &Task,
-    forced: bool,
-    outputs: &[Option<BTreeMap<String, Output>>],
-    store: &Store,
-    files: &mut Files,
-    project: &Project,
-    last: Option<&Record>,
-) -> Verdict {
-    let unknown: Vec<_> =
-        task.inputs.iter().map(|edge| edge.task).filter(|from| outputs[*from].is_none()).collect();
-    if !unknown.is_empty() && !forced {
-        return Verdict::MayRun(unknown);
+struct Planner<'a> {
+    pipeline: &'a Pipeline,
+    project: &'a Project,
+    store: &'a Store,
+    history: &'a History<'a>,
+    /// What the cache has records of, whatever the inputs were: read when it is first asked for.
+    frames: Option<HashSet<Frame>>,
+}
+
+/// A manifest in readable form without the digests of inputs.
+type Frame = Vec<(String, String)>;
+
+impl Planner<'_> {
+    /// What a run would do with a task; its outputs are noted where they can be foretold.
+    fn verdict(
+        &mut self,
+        task: &Task,
+        forced: bool,
+        outputs: &mut [Option<BTreeMap<String, Output>>],
+        files: &mut Files,
+    ) -> Verdict {
+        let unknown: Vec<_> =
+            task.inputs.iter().map(|edge| edge.task).filter(|from| outputs[*from].is_none()).collect();
+        let given = |edge: &Edge| {
+            let output = outputs[edge.task].as_ref()?.get(&edge.port)?;
+            Some((edge.key.clone(), output.digest))
+        };
+        let inputs = task.inputs.iter().filter_map(given).collect();
+        let identity = match Identity::of(task, inputs, files, &self.project.root) {
+            Ok(identity) => identity,
+            Err(error) => return Verdict::Broken(format!("{error:#}")),
+        };
+        if !unknown.is_empty() {
+            return self.without_key(task, forced, &identity, unknown);
+        }
+        // A record's outputs are what another run would give, also where it must run for other reasons.
+        let known = self.store.record(&identity.key).map(|record| record.outputs);
+        let place = self.pipeline.tasks.iter().position(|other| std::ptr::eq(other, task));
+        if let Some(at) = place {
+            outputs[at] = known;
+        }
+        match judge(&identity, self.store, forced) {
+            Ok(record) => Verdict::UpToDate(Box::new(record)),
+            Err(causes) if causes.is_empty() => Verdict::MustRun(self.causes(task, &identity)),
+            Err(causes) => Verdict::MustRun(causes),
+        }
     }
-    let given = |edge: &crate::pipeline::Edge| {
-        let output = outputs[edge.task].as_ref()?.get(&edge.port)?;
-        Some((edge.key.clone(), output.digest))
-    };
-    let inputs = task.inputs.iter().filter_map(given).collect();
-    let identity = match Identity::of(task, inputs, files, &project.root) {
-        Ok(identity) => identity,
-        Err(error) => return Verdict::Broken(format!("{error:#}")),
-    };
-    match judge(&identity, store, forced) {
-        Ok(record) => Verdict::UpToDate(Box::new(record)),
-        Err(causes) if causes.is_empty() => Verdict::MustRun(causes_since(pipeline, task, &identity, last)),
-        Err(causes) => Verdict::MustRun(causes),
+
+    /// A task some of whose inputs are yet to be computed: it needn't run if they turn out to be ones
+    /// that it has had, with the same parameters.
+    fn without_key(
+        &mut self,
+        task: &Task,
+        forced: bool,
+        identity: &Identity,
+        unknown: Vec<usize>,
+    ) -> Verdict {
+        if forced {
+            return Verdict::MustRun(vec![Cause::Forced]);
+        }
+        let store = self.store;
+        let frames = self
+            .frames
+            .get_or_insert_with(|| store.records().iter().map(|record| frame(&record.manifest)).collect());
+        if frames.contains(&frame(&identity.readable(task))) {
+            return Verdict::MayRun(unknown);
+        }
+        let mut causes = self.causes(task, identity);
+        causes.retain(|cause| !matches!(cause, Cause::Input { new: None, .. }));
+        Verdict::MustRun(if causes.is_empty() { vec![Cause::New] } else { causes })
     }
+
+    fn causes(&self, task: &Task, identity: &Identity) -> Vec<Cause> {
+        causes_since(self.pipeline, task, identity, self.store, self.history)
+    }
+}
+
+fn frame(manifest: &BTreeMap<String, String>) -> Frame {
+    let is_input = |path: &str| path == "inputs" || path.starts_with("inputs.");
+    let own = manifest.iter().filter(|(path, _)| !is_input(path));
+    own.map(|(path, value)| (path.clone(), value.clone())).collect()
 }
 
 /// The record of a task that needn't run; else why it must, beyond having another key.
@@ -113,20 +171,22 @@ pub(super) fn judge(identity: &Identity, store: &Store, forced: bool) -> Result<
     }
     let record = store.record(&identity.key).ok_or_else(Vec::new)?;
     match store.lost(&record) {
-        Some(port) => Err(vec![Cause::lost(port, Loss::Missing)]),
+        Some((port, loss)) => Err(vec![Cause::lost(port, loss)]),
         None => Ok(record),
     }
 }
 
-/// Why a task's key differs from that of the last run.
+/// Why a task without a record must run: how its key differs from that of the last run.
 pub(super) fn causes_since(
     pipeline: &Pipeline,
     task: &Task,
     identity: &Identity,
-    last: Option<&Record>,
+    store: &Store,
+    history: &History<'_>,
 ) -> Vec<Cause> {
-    let Some(last) = last else { return vec![Cause::New] };
-    let giver = |edge: &crate::pipeline::Edge| (edge.key.clone(), pipeline.tasks[edge.task].label.clone());
+    let Some(key) = history(&task.label) else { return vec![Cause::New] };
+    let Some(last) = store.record(&key) else { return vec![Cause::Forgotten] };
+    let giver = |edge: &Edge| (edge.key.clone(), pipeline.tasks[edge.task].label.clone());
     let givers = task.inputs.iter().map(giver).collect();
     let causes = cause::differences(task, &givers, &last.manifest, &identity.readable(task));
     if causes.is_empty() { vec![Cause::Forgotten] } else { causes }

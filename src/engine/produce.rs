@@ -2,18 +2,18 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
+use super::difference;
 use super::digest::Digest;
 use super::files::Stamp;
 use super::identify::Identity;
 use super::lease::Lease;
-use super::store::{Loss, Output, Record, Store};
+use super::store::{Amiss, Loss, Output, Record, Store};
 use crate::data::Table;
 use crate::pipeline::Task;
 use crate::stage::{Artifact, Context, Input, Metrics, Outcome, Port, PortType, Progress};
@@ -30,8 +30,15 @@ pub struct Job {
 
 /// What a thread gives back.
 pub enum Product {
-    /// The record, and the tables that are in memory now by port.
-    Ran(Record, Vec<(String, Table)>),
+    /// It ran.
+    Ran {
+        /// What it left behind.
+        record: Record,
+        /// Tables that are in memory now, by port.
+        tables: Vec<(String, Table)>,
+        /// That an earlier run with the same key gave other bytes.
+        alarm: Option<String>,
+    },
     /// The record that another process made meanwhile.
     Taken(Record),
     /// An input's bytes are lost: the parameter that names it, and what became of it.
@@ -55,16 +62,18 @@ pub struct Bench<'a> {
 /// # Errors
 /// When the stage fails, or the store can't be written.
 pub fn produce(bench: &Bench<'_>, mut job: Job) -> Result<Product> {
-    let lease = Lease::take(&bench.store.leases(), &job.identity.key, bench.cancelled)?;
-    if lease.waited
-        && !job.forced
+    let _lease = Lease::take(&bench.store.leases(), &job.identity.key, bench.cancelled)?;
+    // Somebody else may have made the record since this process looked.
+    if !job.forced
         && let Some(record) = bench.store.fresh_record(&job.identity.key)?
+        && bench.store.lost(&record).is_none()
     {
         return Ok(Product::Taken(record));
     }
     let inputs = match inputs(bench.store, &job.identity, &mut job.memory) {
         Ok(inputs) => inputs,
-        Err((key, loss)) => return Ok(Product::InputLost(key, loss)),
+        Err((key, Amiss::Lost(loss))) => return Ok(Product::InputLost(key, loss)),
+        Err((key, Amiss::Unread(error))) => return Err(error.context(format!("can't read input `{key}`"))),
     };
     let scratch = bench.store.scratch()?;
     let start = Instant::now();
@@ -81,11 +90,14 @@ pub fn produce(bench: &Bench<'_>, mut job: Job) -> Result<Product> {
         seconds,
         manifest: job.identity.readable(bench.task),
     };
+    let earlier = bench.store.fresh_record(&job.identity.key)?;
+    let alarm =
+        earlier.and_then(|earlier| difference::alarm(&bench.task.label, bench.store, &earlier, &record));
     bench.store.keep(&job.identity.key, &record)?;
-    Ok(Product::Ran(record, tables))
+    Ok(Product::Ran { record, tables, alarm })
 }
 
-type Lost = (String, Loss);
+type Lost = (String, Amiss);
 
 fn inputs(
     store: &Store,
@@ -95,7 +107,7 @@ fn inputs(
     let one = |(key, digest): &(String, Digest)| {
         let input = match memory.remove(key) {
             Some(table) => Input::Table(table),
-            None => Input::Object(store.verify(digest).map_err(|loss| (key.clone(), loss))?),
+            None => Input::Object(store.verify(digest).map_err(|amiss| (key.clone(), amiss))?),
         };
         Ok((key.clone(), input))
     };
@@ -116,20 +128,14 @@ fn compute(
         progress: bench.progress,
         cancelled: bench.cancelled,
     };
-    let body = &bench.task.draft.body;
-    match catch_unwind(AssertUnwindSafe(|| body.run(&context))) {
-        Ok(outcome) => outcome,
-        Err(panic) => Err(anyhow!(
-            "kind `{}` broke down ({}): this is a defect in custem, please report it",
-            bench.task.draft.kind.name,
-            panic_text(panic.as_ref())
-        )),
-    }
+    bench.task.draft.body.run(&context)
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
+/// What is said of a stage that panicked.
+pub fn broke_down(kind: &str, panic: &(dyn Any + Send)) -> anyhow::Error {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given")
+    let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+    anyhow!("kind `{kind}` broke down ({text}): this is a defect in custem, please report it")
 }
 
 /// A file that changed while the stage read it would be cached under the digest that it had before.

@@ -1,14 +1,16 @@
 //! Saved outputs: copies of artifacts at paths that the pipeline names.
 //!
-//! A copy is made under a temporary name and renamed. A file of the user's that stands in the way is
+//! A copy is made in a scratch folder and renamed. A file of the user's that stands in the way is
 //! moved aside, never overwritten.
 
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::disk;
 use super::files::{Files, Stamp};
-use super::store::{Loss, Output, Store};
+use super::store::{Amiss, Loss, Output, Store};
 
 /// How a saved file differs from what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +65,8 @@ pub enum Placed {
     Lost(Loss),
 }
 
-/// Puts a copy of an output at a path.
+/// Puts a copy of an output at a path. It is made in the folder `within`, where a killed process leaves
+/// nothing that stays, or beside the path where that folder is on another file system.
 ///
 /// # Errors
 /// When the folder can't be made or written.
@@ -73,29 +76,35 @@ pub fn place(
     found: Standing,
     files: &mut Files,
     store: &Store,
+    within: &Path,
 ) -> Result<Placed> {
     let object = match store.verify(&output.digest) {
         Ok(object) => object,
-        Err(loss) => return Ok(Placed::Lost(loss)),
+        Err(Amiss::Lost(loss)) => return Ok(Placed::Lost(loss)),
+        Err(Amiss::Unread(error)) => return Err(error),
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs_err::create_dir_all(folder)?;
-    let temporary = tempfile::Builder::new()
-        .prefix(".custem-")
-        .tempfile_in(folder)
-        .with_context(|| format!("can't write into `{}`", folder.display()))?;
-    fs_err::copy(&object, temporary.path())?;
-    make_ordinary(temporary.path())?;
+    disk::make_folder(folder)?;
+    let within = if device(within)? == device(folder)? { within } else { folder };
+    // The copy is the user's to edit, while objects are read-only.
+    let ordinary = std::fs::Permissions::from_mode(0o644);
+    let temporary = tempfile::Builder::new().prefix(".custem-").permissions(ordinary).tempfile_in(within)?;
+    let (file, temporary) = temporary.into_parts();
+    disk::copy_into(&object, &file, path)?;
+    let copied = Stamp::from(&file.metadata()?);
     let kept = if found == Standing::Foreign { Some(move_aside(path)?) } else { None };
-    temporary.persist(path).with_context(|| format!("can't write `{}`", path.display()))?;
-    files.placed(path, output.digest);
+    disk::settle_as(temporary, path)?;
+    // Renaming changed a time; that the bytes are still the copied ones shows by the others.
+    let now = Stamp::from(&file.metadata()?);
+    if now.same_content(&copied) {
+        files.placed(path, now, output.digest);
+    }
     Ok(Placed::Done(kept))
 }
 
-/// Objects are read-only; a copy is the user's to edit.
-fn make_ordinary(path: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    Ok(fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o644))?)
+/// The file system that a folder is on.
+fn device(folder: &Path) -> Result<u64> {
+    Ok(fs_err::metadata(folder)?.dev())
 }
 
 /// Renames a file to its name with `~` behind it, and a number where that is taken.
@@ -107,6 +116,6 @@ fn move_aside(path: &Path) -> Result<PathBuf> {
         })
         .find(|candidate| !candidate.exists());
     let to = free.unwrap_or_else(|| path.with_extension("kept"));
-    fs_err::rename(path, &to)?;
+    disk::rename(path, &to)?;
     Ok(to)
 }

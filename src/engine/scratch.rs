@@ -10,6 +10,7 @@ use std::sync::Mutex;
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
+use super::disk;
 use super::lease::{is_at, open};
 
 /// Behind the owner's name: the file that it keeps locked.
@@ -81,7 +82,7 @@ impl Scratch {
         }
         for sign in paths.iter().filter(|path| path.to_string_lossy().ends_with(SIGN)) {
             if let Gone::Yes(_held) = gone(sign) {
-                let _ = fs_err::remove_file(sign);
+                let _ = disk::remove(sign);
             }
         }
     }
@@ -95,7 +96,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         if let Some((name, _)) = self.owner.get_mut().ok().and_then(|owner| owner.take()) {
             // If it stays, the next process finds it unlocked and takes it away.
-            let _ = fs_err::remove_file(self.sign_of(&name));
+            let _ = disk::remove(&self.sign_of(&name));
         }
     }
 }

@@ -2,19 +2,24 @@
 //!
 //! After a run that left nothing undone, every fact on which "nothing to do" rests is written down
 //! under what was asked: the bytes of the pipeline files, what `stat` says of each source and saved
-//! file, the objects with their sizes, and the index of records. While all of them hold, the same
+//! file and of the folders of objects, and the index of records. While all of them hold, the same
 //! command finds the same keys, records and bytes, so it may answer at once. Any doubt - a fact that
 //! fails, a damaged note, another binary - and the run goes the ordinary way.
+//!
+//! Objects are read-only, and a folder's times change with every object that comes or goes. So one
+//! question stands for all objects of a folder; where its answer has changed, each of them is asked for.
 
-use std::collections::BTreeMap;
-use std::io::Write;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::Project;
 use super::digest::Digest;
+use super::disk;
 use super::files::{Files, Stamp};
 use super::identify;
 use super::store::{self, Output};
@@ -22,8 +27,11 @@ use super::store::{self, Output};
 /// So many notes are kept; the oldest go first.
 const MOST: usize = 64;
 
-/// From so many objects on, a second thread pays.
-const WORTH_A_THREAD: usize = 200;
+/// From so many files on, a second thread pays.
+const WORTH_A_THREAD: usize = 400;
+
+/// Bytes of an object in a note: its digest and its size.
+const OBJECT: usize = 32 + 8;
 
 /// What a run rests on, gathered while it goes.
 #[derive(Debug, Default)]
@@ -53,16 +61,22 @@ impl Ground {
     }
 
     /// The facts, unless a file can't be told by `stat` alone.
-    pub(super) fn facts(self, files: &Files, records: Stamp) -> Option<Facts> {
+    pub(super) fn facts(self, files: &Files, records: Stamp) -> Option<Facts<'static>> {
         let stamp = |(path, digest): (PathBuf, Digest)| {
             let stamp = Stamp::of(&path).ok()?;
             (files.known(&path, &stamp)? == digest).then_some((path, stamp))
         };
+        let mut objects = Vec::with_capacity(self.objects.len() * OBJECT);
+        for (digest, size) in &self.objects {
+            objects.extend_from_slice(digest.as_bytes());
+            objects.extend_from_slice(&size.to_le_bytes());
+        }
         Some(Facts {
             layers: Vec::new(),
             patterns: self.patterns.into_iter().collect(),
             files: self.files.into_iter().map(stamp).collect::<Option<_>>()?,
-            objects: self.objects.into_iter().collect(),
+            folders: Vec::new(),
+            objects: Cow::Owned(objects),
             records,
         })
     }
@@ -70,30 +84,63 @@ impl Ground {
 
 /// Everything that must hold.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Facts {
+pub struct Facts<'n> {
     layers: Vec<(PathBuf, Digest)>,
     patterns: Vec<(String, Vec<PathBuf>)>,
     files: Vec<(PathBuf, Stamp)>,
-    objects: Vec<(Digest, u64)>,
+    /// What `stat` said of folders of objects, by the first byte of the digests in them, when every
+    /// object was there.
+    folders: Vec<(u8, Stamp)>,
+    /// All objects, sorted, [`OBJECT`] bytes each.
+    #[serde(borrow)]
+    objects: Cow<'n, [u8]>,
     records: Stamp,
 }
 
-impl Facts {
-    /// Whether all of it still holds; half of the questions to the file system go to a second thread.
-    fn hold(&self, project: &Project) -> bool {
+/// How the facts came out.
+#[derive(PartialEq, Eq)]
+enum Held {
+    /// One of them doesn't hold.
+    No,
+    /// All of them hold.
+    Yes,
+    /// All of them hold, but some objects had to be asked for one by one.
+    Slowly,
+}
+
+impl Facts<'_> {
+    /// Whether all of it still holds; of many files half are asked for on a second thread.
+    fn hold(&mut self, project: &Project) -> Held {
         let cache = project.cache();
-        let there = |(digest, bytes): &(Digest, u64)| {
-            let object = std::fs::metadata(store::object_path(&cache, digest));
-            object.is_ok_and(|meta| meta.len() == *bytes)
-        };
-        let objects = || self.objects.iter().all(there);
-        if self.objects.len() < WORTH_A_THREAD {
-            return self.outside_holds(project, &cache) && objects();
+        if !self.outside_holds(project, &cache) {
+            return Held::No;
         }
-        std::thread::scope(|scope| {
-            let objects = scope.spawn(objects);
-            self.outside_holds(project, &cache) && objects.join().unwrap_or(false)
-        })
+        self.objects_hold(&cache)
+    }
+
+    /// Whether every object is there; folders are asked about afresh before their objects are.
+    fn objects_hold(&mut self, cache: &Path) -> Held {
+        let known: BTreeMap<u8, Stamp> = self.folders.iter().copied().collect();
+        let used: BTreeSet<u8> = self.objects.chunks_exact(OBJECT).map(|object| object[0]).collect();
+        let mut changed = BTreeSet::new();
+        let mut folders = Vec::with_capacity(used.len());
+        for first in used {
+            let seen = SystemTime::now();
+            let Ok(now) = Stamp::of(&store::object_folder(cache, first)) else { return Held::No };
+            if known.get(&first) != Some(&now) {
+                changed.insert(first);
+            }
+            if now.settled(seen) {
+                folders.push((first, now));
+            }
+        }
+        let asked = self.objects.chunks_exact(OBJECT).filter(|object| changed.contains(&object[0]));
+        if !asked.into_iter().all(|object| is_there(cache, object)) {
+            return Held::No;
+        }
+        let slowly = self.folders != folders;
+        self.folders = folders;
+        if slowly { Held::Slowly } else { Held::Yes }
     }
 
     /// Whether pipelines, sources, saved files and the index are as they were.
@@ -109,14 +156,36 @@ impl Facts {
             && self.layers.iter().all(same_text)
             && stamped(&store::records_path(cache), &self.records)
             && self.patterns.iter().all(as_before)
-            && self.files.iter().all(|(path, stamp)| stamped(path, stamp))
+            && self.files_hold()
     }
+
+    fn files_hold(&self) -> bool {
+        let all = |files: &[(PathBuf, Stamp)]| {
+            files.iter().all(|(path, stamp)| Stamp::of(path).is_ok_and(|now| now == *stamp))
+        };
+        if self.files.len() < WORTH_A_THREAD {
+            return all(&self.files);
+        }
+        let (some, others) = self.files.split_at(self.files.len() / 2);
+        std::thread::scope(|scope| {
+            let some = scope.spawn(|| all(some));
+            all(others) && some.join().unwrap_or(false)
+        })
+    }
+}
+
+/// Whether an object has the size that a note says.
+fn is_there(cache: &Path, object: &[u8]) -> bool {
+    let (Ok(digest), Ok(size)) = (object[..32].try_into(), object[32..].try_into()) else { return false };
+    let found = std::fs::metadata(store::object_path(cache, &Digest::from_bytes(digest)));
+    found.is_ok_and(|meta| meta.len() == u64::from_le_bytes(size))
 }
 
 /// A note: the facts, and what the command says while they hold.
 #[derive(Serialize, Deserialize)]
-struct Note<Said> {
-    facts: Facts,
+struct Note<'n, Said> {
+    #[serde(borrow)]
+    facts: Facts<'n>,
     said: Said,
 }
 
@@ -137,14 +206,25 @@ pub fn note(project: &Project, asked: &Digest) -> Option<Vec<u8>> {
     fs_err::read(path(project, asked)).ok()
 }
 
-/// What a note says, if it is whole and everything that it rests on still holds.
-pub fn said<'n, Said: Deserialize<'n>>(note: &'n [u8], project: &Project) -> Option<Said> {
+/// What a note says, if it is whole and everything that it rests on still holds. One whose folders
+/// have changed is written anew, so that the next time is quick.
+pub fn said<'n, Said: Serialize + Deserialize<'n>>(
+    note: &'n [u8],
+    project: &Project,
+    asked: &Digest,
+) -> Option<Said> {
     let (sum, body) = note.split_at_checked(32)?;
     if Digest::of(body).as_bytes() != sum {
         return None;
     }
-    let note: Note<Said> = postcard::from_bytes(body).ok()?;
-    note.facts.hold(project).then_some(note.said)
+    let mut note: Note<'_, Said> = postcard::from_bytes(body).ok()?;
+    match note.facts.hold(project) {
+        Held::No => return None,
+        Held::Yes => {}
+        // It stays slow if it can't be written, and right all the same.
+        Held::Slowly => drop(write(project, asked, &note)),
+    }
+    Some(note.said)
 }
 
 /// Writes down that there is nothing left to do; `layers` are the pipeline's files as they were read.
@@ -155,20 +235,20 @@ pub fn keep<Said: Serialize>(
     project: &Project,
     asked: &Digest,
     layers: &[(PathBuf, Digest)],
-    mut facts: Facts,
+    mut facts: Facts<'_>,
     said: Said,
 ) -> Result<()> {
     facts.layers = layers.to_vec();
-    let body = postcard::to_stdvec(&Note { facts, said })?;
+    write(project, asked, &Note { facts, said })
+}
+
+fn write<Said: Serialize>(project: &Project, asked: &Digest, note: &Note<'_, Said>) -> Result<()> {
+    let body = postcard::to_stdvec(note)?;
     let path = path(project, asked);
     let folder = path.parent().unwrap_or(Path::new("."));
-    fs_err::create_dir_all(folder)?;
+    disk::make_folder(folder)?;
     thin_out(folder);
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(Digest::of(&body).as_bytes())?;
-    file.write_all(&body)?;
-    file.persist(&path)?;
-    Ok(())
+    Ok(disk::replace(&path, &[Digest::of(&body).as_bytes(), &body])?)
 }
 
 fn path(project: &Project, asked: &Digest) -> PathBuf {
@@ -185,6 +265,6 @@ fn thin_out(folder: &Path) {
     notes.sort();
     for (_, old) in notes.iter().take(notes.len().saturating_sub(MOST - 1)) {
         // Another process may have removed it already.
-        let _ = fs_err::remove_file(old);
+        let _ = disk::remove(old);
     }
 }

@@ -5,14 +5,17 @@
 //! object is checked against its digest once a run.
 
 use std::collections::{BTreeMap, HashSet};
-use std::io::Write;
+use std::fs::Metadata;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
+use super::disk;
 use super::files::Stamp;
 use super::log::Log;
 use super::scratch::Scratch;
@@ -72,6 +75,15 @@ impl Loss {
     }
 }
 
+/// Why an object can't be had.
+#[derive(Debug)]
+pub enum Amiss {
+    /// Its bytes are lost: they must be computed anew.
+    Lost(Loss),
+    /// It may be right, but can't be read.
+    Unread(anyhow::Error),
+}
+
 /// A cache folder.
 pub struct Store {
     folder: PathBuf,
@@ -81,16 +93,29 @@ pub struct Store {
 }
 
 impl Store {
+    /// Opens the cache to look only: nothing is written, and one that isn't there is empty.
+    ///
+    /// # Errors
+    /// When it is there but can't be read, or a newer custem made it.
+    pub fn look(folder: &Path) -> Result<Self> {
+        refuse_newer(&folder.join("format"))?;
+        Self::read(folder)
+    }
+
     /// Opens the cache, making it where there is none.
     ///
     /// # Errors
     /// When the folder can't be made or read, or a newer custem made it.
     pub fn open(folder: &Path) -> Result<Self> {
-        fs_err::create_dir_all(folder)?;
+        disk::make_folder(folder)?;
         check_format(&folder.join("format"))?;
         for part in ["objects", "leases", "tmp"] {
-            fs_err::create_dir_all(folder.join(part))?;
+            disk::make_folder(&folder.join(part))?;
         }
+        Self::read(folder)
+    }
+
+    fn read(folder: &Path) -> Result<Self> {
         let records = Log::open(&records_path(folder))?;
         let scratch = Scratch::new(&folder.join("tmp"));
         let (folder, records) = (folder.to_path_buf(), Mutex::new(records));
@@ -110,6 +135,16 @@ impl Store {
         let Ok(mut records) = self.records.lock() else { return Ok(None) };
         records.refresh()?;
         Ok(records.get(key))
+    }
+
+    /// Whether the index has lines that are not as they were written.
+    pub fn index_is_damaged(&self) -> bool {
+        self.records.lock().is_ok_and(|records| records.damaged() > 0)
+    }
+
+    /// All records.
+    pub fn records(&self) -> Vec<Record> {
+        self.records.lock().map(|log| log.all().map(|(_, record)| record).collect()).unwrap_or_default()
     }
 
     /// Keeps a record; its objects must be in the store already.
@@ -139,35 +174,45 @@ impl Store {
         object_path(&self.folder, digest)
     }
 
-    /// The first output of a record that is not in the store with its size: one stat an output.
-    pub fn lost<'r>(&self, record: &'r Record) -> Option<&'r str> {
-        let gone = |output: &Output| {
-            let size = std::fs::metadata(self.path(&output.digest)).map(|meta| meta.len());
-            size.ok() != Some(output.bytes)
+    /// The first output of a record that is not in the store with its size, and what became of it: one
+    /// stat an output.
+    pub fn lost<'r>(&self, record: &'r Record) -> Option<(&'r str, Loss)> {
+        let loss = |output: &Output| match std::fs::metadata(self.path(&output.digest)) {
+            Ok(meta) if meta.is_file() && meta.len() == output.bytes => None,
+            Ok(_) => Some(Loss::Damaged),
+            Err(_) => Some(Loss::Missing),
         };
-        record.outputs.iter().find(|(_, output)| gone(output)).map(|(port, _)| port.as_str())
+        record.outputs.iter().find_map(|(port, output)| Some((port.as_str(), loss(output)?)))
     }
 
     /// Reads an object through and compares it with its digest, once a run; a damaged one is moved
     /// out of the way.
-    pub fn verify(&self, digest: &Digest) -> Result<PathBuf, Loss> {
+    ///
+    /// # Errors
+    /// See [`Amiss`].
+    pub fn verify(&self, digest: &Digest) -> Result<PathBuf, Amiss> {
         let path = self.path(digest);
         if self.verified.lock().is_ok_and(|verified| verified.contains(digest)) {
             return Ok(path);
         }
-        match Digest::of_file(&path) {
+        let file = match disk::open(&path) {
+            Ok(file) => file.into_parts().0,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(Amiss::Lost(Loss::Missing)),
+            Err(error) => return Err(Amiss::Unread(error.into())),
+        };
+        let meta = file.metadata().map_err(|error| Amiss::Unread(error.into()))?;
+        let found =
+            if meta.is_file() { Digest::of_reader(&file) } else { Err(ErrorKind::IsADirectory.into()) };
+        match found {
             Ok(found) if found == *digest => {
                 self.trust(digest);
                 Ok(path)
             }
-            Ok(_) => {
-                self.quarantine(&path, digest);
-                Err(Loss::Damaged)
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Loss::Missing),
-            Err(_) => {
-                self.quarantine(&path, digest);
-                Err(Loss::Damaged)
+            // A disk that can't give the bytes back has lost them as well as one that gives others.
+            Err(error) if !is_of_the_disk(&error) => Err(Amiss::Unread(error.into())),
+            Ok(_) | Err(_) => {
+                self.quarantine(&path, &meta, digest);
+                Err(Amiss::Lost(Loss::Damaged))
             }
         }
     }
@@ -195,9 +240,7 @@ impl Store {
             return Ok(digest);
         }
         let path = scratch.join(format!("object-{}", digest.short()));
-        let mut file = fs_err::File::create(&path)?;
-        file.write_all(bytes)?;
-        file.sync_data()?;
+        disk::write_synced(&path, bytes)?;
         self.adopt(&path, &digest)?;
         Ok(digest)
     }
@@ -207,12 +250,13 @@ impl Store {
     /// # Errors
     /// When it can't be read or moved.
     pub fn put_file(&self, path: &Path) -> Result<(Digest, u64)> {
-        let digest = Digest::of_file(path).with_context(|| format!("can't read `{}`", path.display()))?;
-        let file = fs_err::File::open(path)?;
+        let own = own_file(path)?;
+        let file = disk::open(&own)?;
+        let digest = Digest::of_reader(&file)?;
         let bytes = file.metadata()?.len();
         if !self.intact(&digest, bytes) {
-            file.sync_data()?;
-            self.adopt(path, &digest)?;
+            disk::sync(&file)?;
+            self.adopt(&own, &digest)?;
         }
         Ok((digest, bytes))
     }
@@ -243,25 +287,51 @@ impl Store {
     fn adopt(&self, from: &Path, digest: &Digest) -> Result<()> {
         let to = self.path(digest);
         if let Some(parent) = to.parent() {
-            fs_err::create_dir_all(parent)?;
+            disk::make_folder(parent)?;
         }
-        let mut permissions = fs_err::metadata(from)?.permissions();
-        permissions.set_readonly(true);
-        fs_err::set_permissions(from, permissions)?;
-        fs_err::rename(from, &to)?;
+        disk::make_read_only(from)?;
+        disk::rename(from, &to)?;
         self.trust(digest);
         Ok(())
     }
 
-    fn quarantine(&self, path: &Path, digest: &Digest) {
+    /// Moves a file whose bytes are wrong away, unless somebody has put a right one there meanwhile.
+    fn quarantine(&self, path: &Path, wrong: &Metadata, digest: &Digest) {
+        let same = |now: Metadata| (now.dev(), now.ino()) == (wrong.dev(), wrong.ino());
+        if !std::fs::metadata(path).is_ok_and(same) {
+            return;
+        }
         let folder = self.folder.join("damaged");
-        let moved =
-            fs_err::create_dir_all(&folder).and_then(|()| fs_err::rename(path, folder.join(digest.hex())));
+        let moved = disk::make_folder(&folder).and_then(|()| disk::rename(path, &folder.join(digest.hex())));
         if moved.is_err() {
             // What can't be moved away must not be taken for good later, so it goes.
-            let _ = fs_err::remove_file(path);
+            let _ = disk::remove(path);
         }
     }
+}
+
+/// Whether the disk could not give bytes back, rather than the system not let us read them.
+fn is_of_the_disk(error: &std::io::Error) -> bool {
+    const EIO: i32 = 5;
+    error.raw_os_error() == Some(EIO)
+        || matches!(error.kind(), ErrorKind::IsADirectory | ErrorKind::UnexpectedEof | ErrorKind::Other)
+}
+
+/// A file that nothing outside the store refers to: a link is replaced by a copy of what it leads to.
+fn own_file(path: &Path) -> Result<PathBuf> {
+    let meta = fs_err::symlink_metadata(path)?;
+    if meta.is_file() && meta.nlink() == 1 {
+        return Ok(path.to_path_buf());
+    }
+    if !fs_err::metadata(path)?.is_file() {
+        bail!("`{}` is no ordinary file", path.display());
+    }
+    let mut own = path.as_os_str().to_owned();
+    own.push(".own");
+    let own = PathBuf::from(own);
+    let file = disk::create(&own)?.into_parts().0;
+    disk::copy_into(path, &file, &own)?;
+    Ok(own)
 }
 
 /// Where a cache folder has an object.
@@ -271,6 +341,11 @@ pub(super) fn object_path(cache: &Path, digest: &Digest) -> PathBuf {
     path.push(&hex[..2]);
     path.push(&hex[2..]);
     path
+}
+
+/// Where a cache folder has the objects whose digests start with that byte.
+pub(super) fn object_folder(cache: &Path, first: u8) -> PathBuf {
+    cache.join("objects").join(format!("{first:02x}"))
 }
 
 /// Where a cache folder has its records.
@@ -283,23 +358,28 @@ pub(super) fn is_known_format(cache: &Path) -> bool {
     fs_err::read_to_string(cache.join("format")).is_ok_and(|text| text.trim() == FORMAT.to_string())
 }
 
+/// Refuses a cache that a newer custem made.
+fn refuse_newer(path: &Path) -> Result<()> {
+    let text = fs_err::read_to_string(path).unwrap_or_default();
+    if let Some(format) = text.trim().parse::<u32>().ok().filter(|format| *format > FORMAT) {
+        bail!(
+            "the cache `{}` has format {format}, but this custem knows formats up to {FORMAT}: \
+             use the custem that made it, or another `--root`",
+            path.parent().unwrap_or(path).display()
+        );
+    }
+    Ok(())
+}
+
+/// Refuses a newer format, and writes this one where there is none, or a damaged one: what an older
+/// format may have been is read as this one, line by line and with checksums.
 fn check_format(path: &Path) -> Result<()> {
+    refuse_newer(path)?;
     match fs_err::read_to_string(path) {
-        Ok(text) => match text.trim().parse::<u32>() {
-            Ok(format) if format > FORMAT => bail!(
-                "the cache `{}` has format {format}, but this custem knows formats up to {FORMAT}: \
-                 use the custem that made it, or another `--root`",
-                path.parent().unwrap_or(path).display()
-            ),
-            Ok(FORMAT) => Ok(()),
-            _ => Ok(fs_err::write(path, format!("{FORMAT}\n"))?),
-        },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Ok(fs_err::write(path, format!("{FORMAT}\n"))?)
+        Ok(text) if text.trim() == FORMAT.to_string() => Ok(()),
+        Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => {
+            Err(error.into())
         }
-        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-            Ok(fs_err::write(path, format!("{FORMAT}\n"))?)
-        }
-        Err(error) => Err(error.into()),
+        _ => Ok(disk::replace(path, &[format!("{FORMAT}\n").as_bytes()])?),
     }
 }

@@ -2,16 +2,15 @@
 //!
 //! Each line is one append, so a killed run's log is whole up to its last line.
 
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::{Context, Result};
-use fs_err::{File, OpenOptions};
+use fs_err::File;
 use serde::Serialize;
 
 use super::{names, runs};
+use crate::engine::disk;
 
 /// The record of a run being written.
 pub struct Journal {
@@ -28,16 +27,17 @@ impl Journal {
     /// When the folder can't be written.
     pub fn start(experiments: &Path) -> Result<Self> {
         for part in ["configs", "logs"] {
-            fs_err::create_dir_all(experiments.join(part))?;
+            disk::make_folder(&experiments.join(part))?;
         }
         let mut number = runs::last_number(experiments) + 1;
         loop {
             let run = names::of(number);
             let path = log_path(experiments, &run);
-            match OpenOptions::new().append(true).create_new(true).open(&path) {
+            match disk::create_to_append(&path) {
                 Ok(file) => {
                     // A hint for the next run, which looks itself when it is wrong.
-                    let _ = fs_err::write(experiments.join("last"), format!("{run}\n"));
+                    let hint = disk::create(&experiments.join("last"));
+                    let _ = hint.and_then(|mut hint| disk::write(&mut hint, format!("{run}\n").as_bytes()));
                     return Ok(Self { run, folder: experiments.to_path_buf(), file: Mutex::new(file) });
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
@@ -57,7 +57,7 @@ impl Journal {
     /// Takes back the record of a run that never began.
     fn withdraw(&self) {
         // What stays behind is an empty log, and readers pass over it.
-        let _ = fs_err::remove_file(log_path(&self.folder, &self.run));
+        let _ = disk::remove(&log_path(&self.folder, &self.run));
     }
 
     /// Appends one event.
@@ -77,7 +77,7 @@ impl Journal {
     pub fn append_lines(&self, lines: &[u8]) -> Result<()> {
         let Ok(mut file) = self.file.lock() else { return Ok(()) };
         let before = file.metadata()?.len();
-        if let Err(error) = file.write_all(lines) {
+        if let Err(error) = disk::write(&mut file, lines) {
             // The log is this run's own, so nobody else's line is cut off.
             let _ = file.set_len(before);
             return Err(error.into());
@@ -104,15 +104,7 @@ impl Journal {
 
 /// Writes a file whole or not at all.
 fn whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = || format!("can't write `{}`", path.display());
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let ordinary = std::fs::Permissions::from_mode(0o644);
-    let mut builder = tempfile::Builder::new();
-    let mut file =
-        builder.prefix(".custem-").permissions(ordinary).tempfile_in(folder).with_context(failed)?;
-    file.write_all(bytes).with_context(failed)?;
-    file.persist(path).with_context(failed)?;
-    Ok(())
+    disk::replace(path, &[bytes]).with_context(|| format!("can't write `{}`", path.display()))
 }
 
 /// The log of a run.

@@ -1,6 +1,7 @@
 //! What a stage sees while it runs: its inputs, its seed, a scratch folder, and a way to report.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -96,6 +97,33 @@ impl Context<'_> {
         }
     }
 
+    /// A copy of an input's file at a path, with the ending of its type: the stage's own, to do with as it
+    /// likes.
+    ///
+    /// # Errors
+    /// When there is no such input or the disk is full.
+    pub fn place(&self, key: &str, path: &Path) -> Result<PathBuf> {
+        if let Some(folder) = path.parent() {
+            fs_err::create_dir_all(folder)?;
+        }
+        match self.input(key)? {
+            Input::Table(table) => {
+                let path = path.with_added_extension("parquet");
+                table.write(&path)?;
+                Ok(path)
+            }
+            Input::Object(object) => {
+                let path = match ending(object)? {
+                    Some(ending) => path.with_added_extension(ending),
+                    None => path.to_path_buf(),
+                };
+                let mut copy = fs_err::File::create(&path)?.into_parts().0;
+                std::io::copy(&mut fs_err::File::open(object)?.into_parts().0, &mut copy)?;
+                Ok(path)
+            }
+        }
+    }
+
     /// The numbers on a metrics input.
     ///
     /// # Errors
@@ -152,4 +180,19 @@ impl Context<'_> {
     fn input(&self, key: &str) -> Result<&Input> {
         self.inputs.get(key).ok_or_else(|| anyhow!("there is no input `{key}`"))
     }
+}
+
+/// The ending that files of this content have, told by how it begins.
+fn ending(object: &Path) -> Result<Option<&'static str>> {
+    let mut start = Vec::new();
+    fs_err::File::open(object)?.take(64).read_to_end(&mut start)?;
+    let known: [(&[u8], &str); 6] = [
+        (b"PAR1", "parquet"),
+        (b"\x89PNG", "png"),
+        (b"<svg", "svg"),
+        (b"<?xml", "svg"),
+        (b"<!DOCTYPE html", "html"),
+        (b"{", "json"),
+    ];
+    Ok(known.into_iter().find(|(begin, _)| start.starts_with(begin)).map(|(_, ending)| ending))
 }

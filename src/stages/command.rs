@@ -3,19 +3,22 @@
 //! The program sees its declared inputs, files and environment and nothing else; what it leaves in
 //! the folder under the declared names are its outputs.
 
-use std::collections::BTreeMap;
-use std::io::Read;
-use std::path::{Component, Path, PathBuf};
-use std::process::{Child, Command as Program, Stdio};
-use std::time::{Duration, Instant};
+mod program;
 
-use anyhow::{Context as _, Result};
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::data::Table;
 use crate::stage::{
     Artifact, Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Source, Stage,
 };
+use program::Ended;
+
+pub use program::end_all;
 
 /// Runs any program on its inputs, in a scratch folder of its own.
 ///
@@ -40,12 +43,9 @@ pub struct Command {
 /// The port of standard output, when no outputs are declared.
 const STDOUT: &str = "stdout";
 
-/// How much of the program's complaint a message shows.
-const TAIL: usize = 2_000;
-
 impl Stage for Command {
     const KIND: &'static str = "command";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const LAYER: Layer = Layer::Data;
 
     fn needs(&self) -> Vec<Need> {
@@ -101,15 +101,14 @@ impl Stage for Command {
         let folder = ctx.scratch().join("work");
         fs_err::create_dir_all(&folder)?;
         self.place_files(ctx, &folder)?;
-        let words = self.words(ctx)?;
-        let ended = execute(&words, &self.env, &folder, ctx)?;
+        let words = self.words(ctx, &folder)?;
+        let ended = program::execute(&words, &self.env, &folder, ctx)?;
         if !ended.ok {
             let program = &self.command[0];
-            return Err(Failure::new(format!("`{program}` ended with {}{}", ended.status, said(&ended)))
-                .at("command")
-                .into());
+            let message = format!("`{program}` ended with {}{}", ended.status, ended.said());
+            return Err(Failure::new(message).at("command").into());
         }
-        self.collect(&folder, &ended)
+        self.collect(&folder, ended)
     }
 }
 
@@ -132,14 +131,15 @@ impl Command {
         Ok(())
     }
 
-    /// The words of the command, placeholders replaced by paths.
-    fn words(&self, ctx: &Context<'_>) -> Result<Vec<String>> {
+    /// The words of the command, placeholders replaced by paths: those of inputs are in the folder and
+    /// the same whatever the cache looks like, so that a program may print them.
+    fn words(&self, ctx: &Context<'_>, folder: &Path) -> Result<Vec<String>> {
         let mut words = self.command.clone();
         for name in self.inputs.keys() {
             let placeholder = format!("{{inputs.{name}}}");
             if words.iter().any(|word| word.contains(&placeholder)) {
-                let path = fs_err::canonicalize(ctx.path(&format!("inputs.{name}"))?)?;
-                let path = path.to_string_lossy().into_owned();
+                let path = ctx.place(&format!("inputs.{name}"), &folder.join("inputs").join(name))?;
+                let path = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
                 words.iter_mut().for_each(|word| *word = word.replace(&placeholder, &path));
             }
         }
@@ -165,16 +165,22 @@ impl Command {
         None
     }
 
-    fn collect(&self, folder: &Path, ended: &Ended) -> Result<Outcome> {
-        let mut outcome = Outcome::new(ended.lines());
+    fn collect(&self, folder: &Path, ended: Ended) -> Result<Outcome> {
+        let mut outcome = Outcome::new(ended.last_line());
         if self.outputs.is_empty() {
-            return Ok(outcome.bytes(STDOUT, ended.stdout.clone()));
+            return Ok(outcome.with(STDOUT, Artifact::File(ended.stdout)));
         }
         for (name, file) in &self.outputs {
             let path = folder.join(file);
             if !path.is_file() {
-                return Err(Failure::new(format!("the program didn't write `{file}`{}", said(ended)))
+                return Err(Failure::new(format!("the program didn't write `{file}`{}", ended.said()))
                     .hint("the file is expected in the folder that the program starts in")
+                    .at(format!("outputs.{name}"))
+                    .into());
+            }
+            if type_of(file) == PortType::Table && Table::open(&path).is_err() {
+                return Err(Failure::new(format!("what the program wrote to `{file}` is not a Parquet file"))
+                    .hint("a file whose name ends in `.parquet` is a table for other stages: name it otherwise if it is none")
                     .at(format!("outputs.{name}"))
                     .into());
             }
@@ -182,103 +188,6 @@ impl Command {
         }
         Ok(outcome)
     }
-}
-
-/// How a program ended and what it said.
-struct Ended {
-    ok: bool,
-    status: String,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-}
-
-impl Ended {
-    /// The last line that it printed, for the terminal.
-    fn lines(&self) -> String {
-        let text = String::from_utf8_lossy(&self.stdout);
-        text.lines()
-            .rev()
-            .map(str::trim)
-            .find(|line| !line.is_empty())
-            .unwrap_or("")
-            .chars()
-            .take(80)
-            .collect()
-    }
-}
-
-fn said(ended: &Ended) -> String {
-    let bytes = if ended.stderr.iter().all(u8::is_ascii_whitespace) { &ended.stdout } else { &ended.stderr };
-    let tail = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(TAIL)..]).trim().to_owned();
-    if tail.is_empty() { String::new() } else { format!(":\n{tail}") }
-}
-
-fn execute(
-    words: &[String],
-    env: &BTreeMap<String, String>,
-    folder: &Path,
-    ctx: &Context<'_>,
-) -> Result<Ended> {
-    let mut program = Program::new(&words[0]);
-    program.args(&words[1..]).current_dir(folder).env_clear();
-    for passed in ["PATH", "HOME"] {
-        if let Some(value) = std::env::var_os(passed) {
-            program.env(passed, value);
-        }
-    }
-    program.envs(env).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    own_group(&mut program);
-    let mut child = program.spawn().map_err(|error| {
-        Failure::new(format!("can't start `{}`: {error}", words[0]))
-            .hint("is the program installed, and is its name spelled as in a terminal?")
-            .at("command")
-    })?;
-    let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
-    let status = wait(&mut child, ctx)?;
-    let join = |thread: std::thread::JoinHandle<Vec<u8>>| thread.join().unwrap_or_default();
-    Ok(Ended { ok: status.success(), status: status.to_string(), stdout: join(stdout), stderr: join(stderr) })
-}
-
-/// A process group of its own, so that everything that the program starts can be ended with it.
-fn own_group(program: &mut Program) {
-    use std::os::unix::process::CommandExt;
-    program.process_group(0);
-}
-
-fn reader(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut pipe) = pipe {
-            // A pipe that breaks has given what it had.
-            let _ = pipe.read_to_end(&mut bytes);
-        }
-        bytes
-    })
-}
-
-fn wait(child: &mut Child, ctx: &Context<'_>) -> Result<std::process::ExitStatus> {
-    // Most programs of a thousand small stages take a few milliseconds: at first it looks often.
-    let (mut pause, start) = (Duration::from_micros(200), Instant::now());
-    loop {
-        if let Some(status) = child.try_wait().context("can't wait for the program")? {
-            return Ok(status);
-        }
-        if let Err(interrupted) = ctx.alive() {
-            end_group(child);
-            return Err(interrupted);
-        }
-        std::thread::sleep(pause);
-        if start.elapsed() > Duration::from_millis(10) {
-            pause = (pause * 2).min(Duration::from_millis(20));
-        }
-    }
-}
-
-fn end_group(child: &mut Child) {
-    let group = format!("-{}", child.id());
-    // If the group is gone already there is nothing left to end.
-    let _ = Program::new("kill").args(["-KILL", "--", &group]).status();
-    let _ = child.wait();
 }
 
 fn type_of(file: &str) -> PortType {
@@ -295,7 +204,12 @@ fn stays_inside(file: &str) -> bool {
     !file.is_empty() && path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
-/// Where a source file goes inside the folder: its own relative path, upward steps left out.
+/// Where a source file goes inside the folder: its own relative path, with `up` for each upward step.
 fn inside(name: &str) -> PathBuf {
-    Path::new(name).components().filter(|part| matches!(part, Component::Normal(_))).collect()
+    let step = |part: Component<'_>| match part {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("up".into()),
+        _ => None,
+    };
+    Path::new(name).components().filter_map(step).collect()
 }

@@ -18,6 +18,8 @@ mod series;
 mod simulate;
 mod sql;
 
+pub use command::end_all;
+
 use crate::stage::Kind;
 
 /// All kinds, in the order of their layers and of a typical pipeline.

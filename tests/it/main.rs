@@ -4,8 +4,10 @@
 #![allow(clippy::panic, clippy::expect_used, reason = "a test that can't go on should stop")]
 
 mod cache;
+mod crowd;
 mod damage;
 mod data;
+mod faults;
 mod golden;
 mod input;
 mod kinds;

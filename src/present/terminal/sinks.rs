@@ -201,7 +201,7 @@ impl<'a> Lines<'a> {
             Outcome::Skipped => (
                 "skipped",
                 String::new(),
-                end.error.as_ref().map_or(String::new(), |note| note.message.clone()),
+                end.error.as_ref().map_or(String::new(), |note| first_line(&note.message)),
             ),
         };
         format!("  {}  {word:7} {time:>9}   {said}", self.columns(&end.stage, &end.kind))
@@ -249,6 +249,11 @@ impl<'a> Lines<'a> {
         lines.extend(kept.pages.iter().map(|page| format!("report: {page}")));
         lines
     }
+}
+
+/// What else a message says is shown with the failure itself.
+fn first_line(message: &str) -> String {
+    message.lines().next().unwrap_or_default().to_owned()
 }
 
 fn warning(note: &Note) -> String {

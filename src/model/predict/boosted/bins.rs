@@ -69,17 +69,17 @@ fn bin_starts(sorted: &[f64]) -> Vec<usize> {
         return firsts.split_off(values.min(1));
     }
     firsts.push(sorted.len());
-    let size = |value: usize| firsts[value + 1] - firsts[value];
-    let is_heavy = |value: usize| size(value) * BINS >= sorted.len();
-    let heavy = (0..values).filter(|value| is_heavy(*value));
-    let (heavy_bins, heavy_rows) = heavy.fold((0, 0), |(bins, rows), value| (bins + 1, rows + size(value)));
+    let sizes: Vec<usize> = firsts.windows(2).map(|ends| ends[1] - ends[0]).collect();
+    let is_heavy = |size: usize| size * BINS >= sorted.len();
+    let heavy = sizes.iter().filter(|size| is_heavy(**size));
+    let (heavy_bins, heavy_rows) = heavy.fold((0, 0), |(bins, rows), size| (bins + 1, rows + size));
     let (mut bins, mut rows) = (BINS - heavy_bins, sorted.len() - heavy_rows);
     let (mut starts, mut held) = (Vec::new(), 0);
-    for value in 1..values {
-        held += if is_heavy(value - 1) { 0 } else { size(value - 1) };
-        let full = held * bins.max(1) >= rows;
-        if is_heavy(value - 1) || is_heavy(value) || full {
-            starts.push(firsts[value]);
+    for (pair, start) in sizes.windows(2).zip(&firsts[1..]) {
+        let (before, next) = (is_heavy(pair[0]), is_heavy(pair[1]));
+        held += if before { 0 } else { pair[0] };
+        if before || next || held * bins.max(1) >= rows {
+            starts.push(*start);
             if held > 0 {
                 (bins, rows, held) = (bins.saturating_sub(1), rows - held, 0);
             }

@@ -1,0 +1,243 @@
+//! What became of a stage: its outputs saved and reported, whoever waits for them let go on, or skipped.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::{Run, UnderWay};
+use crate::data::Table;
+use crate::diagnostic::remedy;
+use crate::engine::cause::Cause;
+use crate::engine::events::{Event, Note, Outcome, StageDone};
+use crate::engine::produce::Product;
+use crate::engine::save::{self, Placed, Standing};
+use crate::engine::state::{State, Step};
+use crate::engine::store::{Loss, Output, Record};
+use crate::pipeline::Task;
+use crate::stage::Failure;
+
+/// What a stage says that ends because the user wants it.
+const INTERRUPTED: &str = "interrupted";
+
+/// Tables that wait in memory for the next stage take at most this much.
+const MEMORY: usize = 1 << 30;
+
+impl Run<'_> {
+    /// Takes what a thread gives back.
+    pub(super) fn returned(&mut self, at: usize, product: Result<Product>) {
+        self.running -= 1;
+        let Some(under_way) = self.under_way.remove(&at) else { return };
+        match product {
+            Ok(Product::InputLost(key, loss)) => self.input_lost(at, &under_way, &key, loss),
+            Ok(_) if !self.has_same_inputs(at, &under_way) => self.decide_anew(at),
+            Ok(Product::Ran { record, tables, alarm }) => {
+                if let Some(message) = alarm {
+                    let place = self.task(at).place("kind");
+                    self.sink.event(&Event::Warning(Note::at(message, place)));
+                }
+                self.remember(at, tables);
+                self.finish(at, under_way, record, Outcome::Ran);
+            }
+            Ok(Product::Taken(record)) => self.finish(at, under_way, record, Outcome::Hit),
+            Err(error) => self.fail(at, Some(&under_way), &error),
+        }
+    }
+
+    /// Keeps tables in memory for stages that need them next.
+    fn remember(&mut self, at: usize, tables: Vec<(String, Table)>) {
+        let waiting = self.consumers[at].iter().any(|consumer| !self.states[*consumer].is_over());
+        if tables.is_empty() || !waiting {
+            return;
+        }
+        let mut held: usize = self.memory.values().flatten().map(|(_, table)| table.bytes_in_memory()).sum();
+        let fits = |(_, table): &(String, Table)| {
+            held += table.bytes_in_memory();
+            held <= MEMORY
+        };
+        self.memory.insert(at, tables.into_iter().filter(fits).collect());
+    }
+
+    /// Drops tables that nobody waits for any more.
+    fn forget(&mut self, at: usize) {
+        for giver in self.task(at).inputs.iter().map(|edge| edge.task) {
+            let over = |consumer: &usize| self.states[*consumer].is_over();
+            if self.memory.contains_key(&giver) && self.consumers[giver].iter().all(over) {
+                self.memory.remove(&giver);
+            }
+        }
+    }
+
+    pub(super) fn finish(&mut self, at: usize, under_way: UnderWay, record: Record, outcome: Outcome) {
+        match self.save(at, &record, outcome) {
+            Ok(None) => {}
+            Ok(Some((port, loss))) => {
+                self.healing.lost.insert(at, Cause::lost(&port, loss));
+                self.step(at, Step::Finish);
+                self.step(at, Step::OutputLost);
+                self.ready.insert(at);
+                return;
+            }
+            Err(error) => return self.fail(at, Some(&under_way), &error),
+        }
+        self.step(at, Step::Finish);
+        self.count(at, Some(outcome));
+        record.outputs.values().for_each(|output| self.ground.object(output));
+        self.outputs[at] = Some(record.outputs.clone());
+        self.report(at, under_way, record, outcome);
+        self.healed(at);
+        for consumer in self.consumers[at].clone() {
+            self.missing[consumer] -= 1;
+            if self.missing[consumer] == 0 && self.states[consumer] == State::Waiting {
+                self.step(consumer, Step::InputsKnown);
+                self.ready.insert(consumer);
+            }
+        }
+        self.forget(at);
+    }
+
+    /// Counts how a task came out, in place of how it came out before.
+    pub(super) fn count(&mut self, at: usize, outcome: Option<Outcome>) {
+        let before = std::mem::replace(&mut self.outcomes[at], outcome);
+        for (outcome, step) in [(before, -1), (outcome, 1)] {
+            let number = match outcome {
+                Some(Outcome::Ran) => &mut self.tally.ran,
+                Some(Outcome::Hit) => &mut self.tally.hit,
+                Some(Outcome::Failed) => &mut self.tally.failed,
+                Some(Outcome::Skipped) => &mut self.tally.skipped,
+                None => continue,
+            };
+            *number = number.saturating_add_signed(step);
+        }
+    }
+
+    fn report(&self, at: usize, under_way: UnderWay, record: Record, outcome: Outcome) {
+        let task = self.task(at);
+        let note = |warning: &crate::stage::Warning| {
+            Note::at(&warning.message, task.place(warning.key.as_deref().unwrap_or("kind")))
+        };
+        self.sink.event(&Event::StageDone(Box::new(StageDone {
+            stage: task.label.clone(),
+            kind: task.draft.kind.name.to_owned(),
+            outcome,
+            key: Some(under_way.key.hex()),
+            inputs: under_way.inputs,
+            warnings: record.warnings.iter().map(note).collect(),
+            outputs: record.outputs,
+            metrics: record.metrics,
+            summary: record.summary,
+            seconds: record.seconds,
+            because: under_way.because,
+            error: None,
+        })));
+    }
+
+    /// Puts saved outputs in place; the port whose bytes are lost, if one is.
+    fn save(&mut self, at: usize, record: &Record, outcome: Outcome) -> Result<Option<(String, Loss)>> {
+        for (port, path) in &self.task(at).saves {
+            let Some(output) = record.outputs.get(port) else { continue };
+            let full = self.project.root.join(path);
+            let standing = save::standing(&full, output, &mut self.files, self.store)
+                .map_err(|error| unsaved(path, &error))?;
+            self.ground.file(&full, output.digest);
+            if standing == Standing::Same {
+                continue;
+            }
+            let placed = self.place(&full, output, standing);
+            let kept = match placed.map_err(|error| unsaved(path, &error))? {
+                Placed::Done(kept) => kept,
+                Placed::Lost(loss) => return Ok(Some((port.clone(), loss))),
+            };
+            if outcome == Outcome::Hit || kept.is_some() {
+                self.sink.event(&Event::Restored {
+                    stage: self.task(at).label.clone(),
+                    path: path.display().to_string(),
+                    why: standing.name().to_owned(),
+                    kept: kept.map(|kept| {
+                        kept.strip_prefix(&self.project.root).unwrap_or(&kept).display().to_string()
+                    }),
+                });
+            }
+        }
+        Ok(None)
+    }
+
+    fn place(&mut self, path: &Path, output: &Output, standing: Standing) -> Result<Placed> {
+        let within = match self.copies.take() {
+            Some(within) => within,
+            None => self.store.scratch()?,
+        };
+        let within = self.copies.insert(within).path();
+        save::place(path, output, standing, &mut self.files, self.store, within)
+    }
+
+    pub(super) fn fail(&mut self, at: usize, under_way: Option<&UnderWay>, error: &anyhow::Error) {
+        let task = self.task(at);
+        let failure = error.downcast_ref::<Failure>();
+        let place = task.place(failure.and_then(|failure| failure.key.as_deref()).unwrap_or("kind"));
+        let hint = failure.and_then(|failure| failure.hint.clone());
+        let hint = hint.or_else(|| remedy(error).map(str::to_owned));
+        let note = Note { hint, ..Note::at(format!("{error:#}"), place) };
+        let interrupted = error.root_cause().to_string() == INTERRUPTED;
+        self.step(at, Step::Fail);
+        let outcome = if interrupted { Outcome::Skipped } else { Outcome::Failed };
+        self.count(at, Some(outcome));
+        self.stopped |= !interrupted && !self.options.keep_going;
+        self.sink.event(&ended(task, outcome, under_way, note));
+        self.skip_consumers(at);
+        self.forget(at);
+    }
+
+    /// Skips everything that needs a task.
+    fn skip_consumers(&mut self, at: usize) {
+        let label = self.task(at).label.clone();
+        let mut stack = self.consumers[at].clone();
+        while let Some(consumer) = stack.pop() {
+            if matches!(self.states[consumer], State::Waiting | State::Ready) {
+                self.ready.remove(&consumer);
+                self.skip(consumer, format!("needs `{label}`"));
+                stack.extend(self.consumers[consumer].iter().copied());
+            }
+        }
+    }
+
+    fn skip(&mut self, at: usize, message: String) {
+        self.step(at, Step::Skip);
+        self.count(at, Some(Outcome::Skipped));
+        self.sink.event(&ended(self.task(at), Outcome::Skipped, None, Note::new(message)));
+    }
+
+    pub(super) fn skip_rest(&mut self) {
+        for at in 0..self.states.len() {
+            if self.options.wanted[at] && !self.states[at].is_over() {
+                self.skip(at, "the run ended before it".to_owned());
+            }
+        }
+    }
+}
+
+/// Why a saved output is not at its path; the output itself is in the store.
+fn unsaved(path: &Path, error: &anyhow::Error) -> Failure {
+    let system = error.chain().find_map(|cause| Some(cause.downcast_ref::<std::io::Error>()?.kind()));
+    let reason = system.map_or_else(|| error.root_cause().to_string(), |kind| kind.to_string());
+    let message = format!("can't save `{}`: {reason}", path.display());
+    let hint = remedy(error).unwrap_or("`save` takes the path of a file in a folder that can be written");
+    Failure::new(message).hint(hint).at("save")
+}
+
+fn ended(task: &Task, outcome: Outcome, under_way: Option<&UnderWay>, note: Note) -> Event {
+    Event::StageDone(Box::new(StageDone {
+        stage: task.label.clone(),
+        kind: task.draft.kind.name.to_owned(),
+        outcome,
+        key: under_way.map(|under_way| under_way.key.hex()),
+        inputs: under_way.map(|under_way| under_way.inputs.clone()).unwrap_or_default(),
+        outputs: BTreeMap::new(),
+        metrics: BTreeMap::new(),
+        summary: String::new(),
+        seconds: under_way.map_or(0.0, |under_way| under_way.start.elapsed().as_secs_f64()),
+        because: under_way.map(|under_way| under_way.because.clone()).unwrap_or_default(),
+        warnings: Vec::new(),
+        error: Some(note),
+    }))
+}

@@ -1,108 +1,102 @@
 //! A lease on a key: whoever holds it computes, whoever waits takes the result.
 //!
-//! The operating system's lock on a small file is the lease, so a dead holder's is free at once. The
-//! holder removes the file at the end; whoever then gets the lock on a file that is no longer at its
-//! path opens a new one.
+//! The operating system's lock on one byte of one file is the lease: which byte, the key says. A lock
+//! belongs to the open file, so it ends with its holder, however that ends, and no file comes or goes.
 
-use std::fs::TryLockError;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use fs_err::File;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
 
 use super::digest::Digest;
 use super::disk;
 
 /// How often a waiting process looks again.
-const PATIENCE: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_millis(5);
 
 /// The right to compute a key; it ends when the value is dropped.
 pub struct Lease {
-    path: PathBuf,
-    file: std::fs::File,
+    _file: File,
 }
 
 impl Lease {
     /// Waits for the lease on a key.
     ///
     /// # Errors
-    /// When the folder can't be written or the run is interrupted.
-    pub fn take(folder: &Path, key: &Digest, cancelled: &AtomicBool) -> Result<Self> {
-        let path = folder.join(key.hex());
-        let mut file = open(&path)?;
-        loop {
-            match file.try_lock() {
-                Ok(()) if is_at(&file, &path) => return Ok(Self { path, file }),
-                Ok(()) => {
-                    file = open(&path)?;
-                    continue;
-                }
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(error)) => {
-                    return Err(error).with_context(|| format!("can't lock `{}`", path.display()));
-                }
-            }
+    /// When the file can't be written or the run is interrupted.
+    pub fn take(path: &Path, key: &Digest, cancelled: &AtomicBool) -> Result<Self> {
+        let file = disk::open_to_append(path)?;
+        while !lock(&file, key).with_context(|| format!("can't lock `{}`", path.display()))? {
             if cancelled.load(Ordering::Relaxed) {
                 bail!("interrupted");
             }
             std::thread::sleep(PATIENCE);
         }
+        Ok(Self { _file: file })
     }
 }
 
-/// Opens a file to lock, made where there is none.
-pub(super) fn open(path: &Path) -> Result<std::fs::File> {
-    Ok(disk::create(path)?.into_parts().0)
-}
-
-/// Whether the open file is still the one at the path.
-pub(super) fn is_at(file: &std::fs::File, path: &Path) -> bool {
-    match (file.metadata(), std::fs::metadata(path)) {
-        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
-        _ => false,
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        // The file goes while the lock is held. If it stays, it is only a file that nobody needs.
-        let _ = disk::remove(&self.path);
-        let _ = self.file.unlock();
+/// Tries to lock the byte of a key; whether nobody else had it.
+fn lock(file: &File, key: &Digest) -> Result<bool, Errno> {
+    // Bytes need not exist to be locked. Two keys that share one would only wait for each other.
+    let first: [u8; 8] = std::array::from_fn(|at| key.as_bytes()[at]);
+    #[allow(clippy::cast_possible_wrap, reason = "half of the number always fits")]
+    let byte = (u64::from_le_bytes(first) >> 1) as i64;
+    #[allow(clippy::cast_possible_truncation, reason = "the constants are small")]
+    let exclusive = libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: byte.min(i64::MAX - 1),
+        l_len: 1,
+        l_pid: 0,
+    };
+    match fcntl(file.file(), FcntlArg::F_OFD_SETLK(&exclusive)) {
+        Ok(_) => Ok(true),
+        Err(Errno::EAGAIN | Errno::EACCES | Errno::EINTR) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use super::{Digest, Lease};
 
     #[test]
-    fn one_at_a_time_holds_it_and_no_file_stays() {
+    fn one_at_a_time_holds_it() {
         let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
         let (holders, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    let key = Digest::of(b"k");
-                    let _lease = Lease::take(folder.path(), &key, &AtomicBool::new(false)).unwrap();
+                    let _lease = Lease::take(&path, &Digest::of(b"k"), &AtomicBool::new(false)).unwrap();
                     most.fetch_max(holders.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                    std::thread::sleep(std::time::Duration::from_millis(5));
+                    std::thread::sleep(Duration::from_millis(5));
                     holders.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
         assert_eq!(most.into_inner(), 1);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
     }
 
     #[test]
-    fn whoever_waits_can_be_interrupted() {
+    fn other_keys_do_not_wait() {
         let folder = tempfile::tempdir().unwrap();
-        let key = Digest::of(b"k");
-        let _held = Lease::take(folder.path(), &key, &AtomicBool::new(false)).unwrap();
-        assert!(Lease::take(folder.path(), &key, &AtomicBool::new(true)).is_err());
+        let path = folder.path().join("lock");
+        // One that is interrupted gives up at once where it would have to wait.
+        let take = |key: &[u8]| Lease::take(&path, &Digest::of(key), &AtomicBool::new(true));
+        let held = take(b"a").unwrap();
+        assert!(take(b"b").is_ok() && take(b"a").is_err());
+        drop(held);
+        assert!(take(b"a").is_ok());
     }
 }

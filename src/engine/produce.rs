@@ -186,7 +186,7 @@ fn keep(
         Artifact::Bytes(bytes) => (store.put_bytes(bytes, scratch)?, bytes.len() as u64),
         Artifact::File(path) => store.put_file(path)?,
         Artifact::Table(table) => {
-            let path = scratch.join(format!("output-{}.parquet", port.name));
+            let path = scratch.join(format!(".custem-output-{}.parquet", port.name));
             table.write(&path).with_context(|| format!("can't write output `{}`", port.name))?;
             store.put_file(&path)?
         }

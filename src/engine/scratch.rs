@@ -4,6 +4,7 @@
 //! whoever gets that lock knows that the owner is no more, wherever it ran.
 
 use std::fs::TryLockError;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -11,7 +12,6 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 use super::disk;
-use super::lease::{is_at, open};
 
 /// Behind the owner's name: the file that it keeps locked.
 const SIGN: &str = ".alive";
@@ -98,6 +98,19 @@ impl Drop for Scratch {
             // If it stays, the next process finds it unlocked and takes it away.
             let _ = disk::remove(&self.sign_of(&name));
         }
+    }
+}
+
+/// Opens a file to lock, made where there is none.
+fn open(path: &Path) -> Result<std::fs::File> {
+    Ok(disk::create(path)?.into_parts().0)
+}
+
+/// Whether the open file is still the one at the path.
+fn is_at(file: &std::fs::File, path: &Path) -> bool {
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
+        _ => false,
     }
 }
 

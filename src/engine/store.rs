@@ -109,7 +109,7 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Self> {
         disk::make_folder(folder)?;
         check_format(&folder.join("format"))?;
-        for part in ["objects", "leases", "tmp"] {
+        for part in ["objects", "tmp"] {
             disk::make_folder(&folder.join(part))?;
         }
         Self::read(folder)
@@ -239,7 +239,7 @@ impl Store {
         if self.intact(&digest, bytes.len() as u64) {
             return Ok(digest);
         }
-        let path = scratch.join(format!("object-{}", digest.short()));
+        let path = scratch.join(format!(".custem-object-{}", digest.short()));
         disk::write_synced(&path, bytes)?;
         self.adopt(&path, &digest)?;
         Ok(digest)
@@ -261,9 +261,9 @@ impl Store {
         Ok((digest, bytes))
     }
 
-    /// Where the lease files are.
+    /// The file whose bytes are locked for leases.
     pub fn leases(&self) -> PathBuf {
-        self.folder.join("leases")
+        self.folder.join("lock")
     }
 
     /// Where digests of files outside are remembered.

@@ -43,6 +43,9 @@ pub struct Command {
 /// The port of standard output, when no outputs are declared.
 const STDOUT: &str = "stdout";
 
+/// The file that takes standard output, when it is the output.
+const PRINTED: &str = ".custem-stdout";
+
 impl Stage for Command {
     const KIND: &'static str = "command";
     const VERSION: u32 = 2;
@@ -98,17 +101,18 @@ impl Stage for Command {
     }
 
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {
-        let folder = ctx.scratch().join("work");
-        fs_err::create_dir_all(&folder)?;
-        self.place_files(ctx, &folder)?;
-        let words = self.words(ctx, &folder)?;
-        let ended = program::execute(&words, &self.env, &folder, ctx)?;
+        let folder = ctx.scratch();
+        self.place_files(ctx, folder)?;
+        let words = self.words(ctx, folder)?;
+        // Where outputs are declared, what it prints is only talk.
+        let stdout = self.outputs.is_empty().then(|| folder.join(PRINTED));
+        let ended = program::execute(&words, &self.env, folder, stdout.as_deref(), ctx)?;
         if !ended.ok {
             let program = &self.command[0];
             let message = format!("`{program}` ended with {}{}", ended.status, ended.said());
             return Err(Failure::new(message).at("command").into());
         }
-        self.collect(&folder, ended)
+        self.collect(folder, &ended)
     }
 }
 
@@ -138,7 +142,7 @@ impl Command {
         for name in self.inputs.keys() {
             let placeholder = format!("{{inputs.{name}}}");
             if words.iter().any(|word| word.contains(&placeholder)) {
-                let path = ctx.place(&format!("inputs.{name}"), &folder.join("inputs").join(name))?;
+                let path = ctx.place(&format!("inputs.{name}"), &folder.join(format!("inputs.{name}")))?;
                 let path = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
                 words.iter_mut().for_each(|word| *word = word.replace(&placeholder, &path));
             }
@@ -165,10 +169,10 @@ impl Command {
         None
     }
 
-    fn collect(&self, folder: &Path, ended: Ended) -> Result<Outcome> {
+    fn collect(&self, folder: &Path, ended: &Ended) -> Result<Outcome> {
         let mut outcome = Outcome::new(ended.last_line());
         if self.outputs.is_empty() {
-            return Ok(outcome.with(STDOUT, Artifact::File(ended.stdout)));
+            return Ok(outcome.with(STDOUT, Artifact::File(folder.join(PRINTED))));
         }
         for (name, file) in &self.outputs {
             let path = folder.join(file);

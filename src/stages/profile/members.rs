@@ -2,10 +2,13 @@
 //!
 //! Knows two tables by customer; knows nothing of names or of how segments were found.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use anyhow::Result;
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, RecordBatch, StringArray};
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
+use rayon::prelude::*;
 
 use crate::data::columns;
 use crate::model::cluster::LARGEST;
@@ -43,13 +46,21 @@ pub(super) struct Feature {
     pub values: Vec<f64>,
 }
 
+impl Feature {
+    /// The largest of its values; below all numbers where there are none.
+    pub fn largest(&self) -> f64 {
+        self.values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+    }
+}
+
 impl Members {
     /// Joins both tables.
     ///
     /// # Errors
     /// When a customer has several rows, or no customer is in both tables.
     pub fn join(features: &RecordBatch, assignments: &RecordBatch) -> Result<Self> {
-        let mut segment_of = segments_by_customer(assignments)?;
+        let assigned = columns::strings(assignments, CUSTOMER)?;
+        let mut segment_of = segments_by_customer(&assigned, assignments)?;
         let customers = columns::strings(features, CUSTOMER)?;
         let (mut rows, mut numbers) = (Vec::new(), Vec::new());
         let mut seen = 0;
@@ -105,8 +116,10 @@ impl Members {
 }
 
 /// The segment of every customer, and whether its features have been seen.
-fn segments_by_customer(assignments: &RecordBatch) -> Result<HashMap<String, (i32, bool)>> {
-    let customers = columns::strings(assignments, CUSTOMER)?;
+fn segments_by_customer<'a>(
+    customers: &'a StringArray,
+    assignments: &RecordBatch,
+) -> Result<HashMap<&'a str, (i32, bool)>> {
     let numbers = columns::integers(assignments, "segment")?;
     let mut segment_of = HashMap::with_capacity(customers.len());
     for (customer, number) in customers.iter().zip(&numbers) {
@@ -115,9 +128,10 @@ fn segments_by_customer(assignments: &RecordBatch) -> Result<HashMap<String, (i3
             let failure = Failure::new(format!("customer `{customer}` has no segment"));
             return Err(failure.at("segments").into());
         };
-        if segment_of.insert(customer.to_owned(), (number, false)).is_some() {
-            return Err(repeated(customer, "segments"));
-        }
+        match segment_of.entry(customer) {
+            Entry::Vacant(place) => place.insert((number, false)),
+            Entry::Occupied(_) => return Err(repeated(customer, "segments")),
+        };
     }
     Ok(segment_of)
 }
@@ -142,20 +156,23 @@ fn numbered(numbers: &[i32]) -> (Vec<i32>, Vec<usize>, Vec<usize>) {
 }
 
 /// The numeric columns at the rows, and the names of those that can't stand in a profile.
+///
+/// Columns are read in parallel and put together in their order.
 fn numeric(table: &RecordBatch, rows: &[usize]) -> Result<(Vec<Feature>, Vec<String>)> {
-    let (mut features, mut hidden) = (Vec::new(), Vec::new());
-    for field in table.schema_ref().fields() {
-        let name = field.name();
-        if name == CUSTOMER || columns::floats(&table.slice(0, 0), name).is_err() {
-            continue;
-        }
-        if TAKEN.contains(&name.as_str()) {
-            hidden.push(name.clone());
-            continue;
-        }
-        let all = columns::float_vec(table, name)?;
-        let known = |row: &usize| if all[*row].abs() <= LARGEST { all[*row] } else { f64::NAN };
-        features.push(Feature { name: name.clone(), values: rows.iter().map(known).collect() });
-    }
-    Ok((features, hidden))
+    let empty = table.slice(0, 0);
+    let names = table.schema_ref().fields().iter().map(|field| field.name());
+    let numeric = names.filter(|name| *name != CUSTOMER && columns::floats(&empty, name).is_ok());
+    let (hidden, shown): (Vec<&String>, Vec<&String>) =
+        numeric.partition(|name| TAKEN.contains(&name.as_str()));
+    let features = shown.into_par_iter().map(|name| feature(table, name, rows)).collect::<Result<_>>()?;
+    Ok((features, hidden.into_iter().cloned().collect()))
+}
+
+fn feature(table: &RecordBatch, name: &str, rows: &[usize]) -> Result<Feature> {
+    let all = columns::floats(table, name)?;
+    let known = |row: &usize| {
+        let value = if all.is_valid(*row) { all.value(*row) } else { f64::NAN };
+        if value.abs() <= LARGEST { value } else { f64::NAN }
+    };
+    Ok(Feature { name: name.to_owned(), values: rows.iter().map(known).collect() })
 }

@@ -204,6 +204,16 @@ fn tables_that_do_not_fit_fail() {
 }
 
 #[test]
+fn threads_change_nothing() {
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let outcome = pool.install(|| run(&features(), &segments())).unwrap();
+        (port(&outcome, 0), port(&outcome, 1))
+    };
+    assert_eq!(with(1), with(3));
+}
+
+#[test]
 fn revenue_must_be_a_numeric_column() {
     let stage = Profile { revenue: "spend".to_owned(), ..Profile::default() };
     let failure = run_with(&stage, &features(), &segments()).unwrap_err().downcast::<Failure>().unwrap();

@@ -7,6 +7,7 @@ use maud::{Markup, html};
 
 use super::parts::{Chapter, Column, Grid, Tile, care, figure, name, plain};
 use super::portraits::portraits;
+use super::risk::GONE;
 use super::{Inputs, Misfit, of};
 use crate::data::Table;
 use crate::data::columns::float_vec;
@@ -68,8 +69,7 @@ pub fn chapter(inputs: &Inputs, money: &Unit) -> Result<Option<Chapter>, Misfit>
         (map(inputs, &segments, money).map_err(of("features"))?)
         (separation(inputs, segments.len()).map_err(of("selection"))?)
     };
-    let brief = vec![html! { @for sentence in text.iter().take(2) { (sentence) " " } }];
-    let brief = if text.is_empty() { Vec::new() } else { brief };
+    let brief = brief(&segments).into_iter().collect();
     let advice = advice(&segments, inputs)?;
     Ok(Some(Chapter { heading: "Segments", tiles: tiles(&segments), brief, advice, body }))
 }
@@ -155,7 +155,23 @@ fn worth(segment: &Segment) -> f64 {
     if segment.customers > 0.0 { segment.revenue / segment.customers } else { f64::NAN }
 }
 
-/// What the figures say, sentence by sentence; the first two also stand in the summary.
+/// The most valuable segment, else the largest one, for the summary.
+fn brief(segments: &[Segment]) -> Option<Markup> {
+    let number = counted(segments.len(), "segment", "segments");
+    let valuable = most(segments, |segment| segment.revenue_share).filter(|_| segments.len() > 1);
+    if let Some(best) = valuable {
+        return Some(html! {
+            "Of " (number) ", " (name(&best.name)) " bring most: " (percent(best.revenue_share)) " of revenue from "
+            (percent(best.share)) " of customers."
+        });
+    }
+    let largest = most(segments, |segment| segment.customers)?;
+    Some(
+        html! { "Of " (number) ", " (name(&largest.name)) " has most customers: " (percent(largest.share)) "." },
+    )
+}
+
+/// What the figures say, sentence by sentence.
 fn sentences(segments: &[Segment], money: &Unit) -> Vec<Markup> {
     if let [only] = segments {
         return vec![
@@ -197,7 +213,8 @@ fn dearest(segments: &[Segment]) -> Option<(&Segment, f64)> {
 
 /// Whom to look after, and which number of segments to try.
 fn advice(segments: &[Segment], inputs: &Inputs) -> Result<Vec<Markup>, Misfit> {
-    let best = most(segments, |segment| segment.revenue);
+    let buying: Vec<_> = segments.iter().filter(|segment| !has_left(segment)).cloned().collect();
+    let best = most(&buying, |segment| segment.revenue);
     let first = best.filter(|best| best.revenue_share > VALUABLE * best.share).map(|best| {
         html! {
             "Look after " (name(&best.name)) " first: " (percent(best.share)) " of customers, "
@@ -209,11 +226,26 @@ fn advice(segments: &[Segment], inputs: &Inputs) -> Result<Vec<Markup>, Misfit> 
     let selection = selection.transpose().map_err(of("selection"))?;
     let other = selection.as_ref().and_then(apart).map(|(number, own, value)| {
         html! {
-            "Try " (fixed(number, 0)) " segments instead of " (segments.len()) ": they are further apart (silhouette "
-            (fixed(value, 3)) " instead of " (fixed(own, 3)) ")."
+            "Try " (fixed(number, 0)) " segments instead of " (segments.len()) ": of all numbers from " (fixed(FEWEST, 0))
+            " on they are furthest apart (silhouette " (fixed(value, 3)) " instead of " (fixed(own, 3)) ")."
         }
     });
     Ok(first.into_iter().chain(other).collect())
+}
+
+/// Whether the usual customer of a segment has most likely left: there is nobody to look after.
+fn has_left(segment: &Segment) -> bool {
+    segment.means.first().is_some_and(|days| *days > GONE)
+}
+
+/// That the number of segments which are furthest apart is too small to be advised, where it is so.
+fn halves(selection: &Selection) -> Option<Markup> {
+    let curve = selection.curves.iter().find(|curve| curve.name.starts_with("silhouette"))?;
+    let best = greatest(&curve.values).and_then(|(at, _)| selection.numbers.get(at).copied())?;
+    let more = selection.numbers.iter().any(|number| *number >= FEWEST);
+    (best < FEWEST && more && selection.chosen != Some(best)).then(|| {
+        html! { "Customers cut into " (fixed(best, 0)) " are nearly always furthest apart, but that is too coarse to act on: it isn't advised." }
+    })
 }
 
 /// A number of segments that is clearly further apart than the one in use, with both silhouettes.
@@ -327,17 +359,29 @@ fn map(inputs: &Inputs, segments: &[Segment], money: &Unit) -> Result<Markup> {
     }
     let names: HashMap<_, _> =
         segments.iter().map(|segment| (segment.key.clone(), segment.name.clone())).collect();
-    let side = |column: &str, unit: Unit| -> Result<Side> {
-        let values = float_vec(&read::gather(features, &[column])?, column)?;
-        let log = read::is_skewed(&super::spend::sorted(&values));
-        Ok(Side { name: words(column), unit, log })
-    };
-    let (x, y) = (side("frequency", Unit::Number)?, side("monetary", money.clone())?);
+    let values = |column: &str| float_vec(&read::gather(features, &[column])?, column);
+    let (purchases, spend) = (values("frequency")?, values("monetary")?);
+    if is_same(&purchases) || is_same(&spend) {
+        let what = if is_same(&purchases) { "bought equally often" } else { "spent equally much" };
+        return Ok(
+            html! { p.under { "All customers " (what) ", so that a chart of purchases and spend would show nothing." } },
+        );
+    }
+    let side =
+        |column, unit, values: &[f64]| Side { name: words(column), unit, log: read::wants_log(values) };
+    let (x, y) = (side("frequency", Unit::Number, &purchases), side("monetary", money.clone(), &spend));
     let groups = read::Groups::Assigned(assignments, &names);
     let mut scatter = read::scatter(features, x, y, ("frequency", "monetary"), groups)?;
     let place = |name: &str| segments.iter().position(|segment| segment.name == name);
     scatter.groups.sort_by_key(|group| place(&group.name).unwrap_or(usize::MAX));
     figure(&scatter)
+}
+
+/// Whether no two known values differ.
+fn is_same(values: &[f64]) -> bool {
+    let mut known = values.iter().filter(|value| value.is_finite());
+    let first = known.next();
+    known.all(|value| Some(value) == first)
 }
 
 /// Whether the segments are apart, from the measures at their number.
@@ -351,7 +395,13 @@ fn separation(inputs: &Inputs, number: usize) -> Result<Markup> {
         html! {}
     };
     let judgement = silhouette(&selection).map(|(k, value)| judge(k, value));
-    Ok(html! { h3 { "Are they really apart?" } @if let Some(judgement) = judgement { (judgement) } (drawn) })
+    let halves = halves(&selection).filter(|_| selection.numbers.len() > 1);
+    Ok(html! {
+        h3 { "Are they really apart?" }
+        @if let Some(judgement) = judgement { (judgement) }
+        (drawn)
+        @if let Some(halves) = halves { p.under { (halves) } }
+    })
 }
 
 /// The silhouette at the number of segments in use, else the best one.
@@ -408,6 +458,43 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_summary_has_one_sentence_of_its_own() {
+        let said = |segments: &[Segment]| brief(segments).map(|text| text.0.replace("bdi>", "b>"));
+        let rich = "Of 2 segments, <b>rich</b> bring most: 60% of revenue from 10% of customers.";
+        let two = [segment("big", 90.0, 400.0), segment("rich", 10.0, 600.0)];
+        assert_eq!(said(&two).as_deref(), Some(rich));
+        let unknown = [segment("a", 60.0, f64::NAN), segment("b", 40.0, f64::NAN)];
+        assert_eq!(said(&unknown).as_deref(), Some("Of 2 segments, <b>a</b> has most customers: 60%."));
+        assert_eq!(said(&[]), None);
+    }
+
+    #[test]
+    fn nobody_is_looked_after_who_has_left() {
+        let with = |days: f64| {
+            let rich = Segment { means: vec![days], ..segment("rich", 10.0, 600.0) };
+            advice(&[segment("big", 90.0, 400.0), rich], &Inputs::default()).unwrap().len()
+        };
+        assert_eq!((with(182.0), with(183.0)), (1, 0));
+    }
+
+    #[test]
+    fn a_map_of_equals_is_left_out() {
+        assert!(is_same(&[1.0, f64::NAN, 1.0]) && is_same(&[]) && !is_same(&[1.0, 2.0]));
+        use crate::present::report::example::{floats, table, texts};
+        let features = table(vec![
+            ("customer_id", texts(["a", "b"])),
+            ("frequency", floats([1.0, 1.0])),
+            ("monetary", floats([5.0, 9.0])),
+        ]);
+        let assignments = table(vec![("customer_id", texts(["a", "b"])), ("segment", texts(["x", "y"]))]);
+        let inputs = Inputs { features: Some(features), segments: Some(assignments), ..Inputs::default() };
+        assert_eq!(
+            map(&inputs, &[], &Unit::Number).unwrap().0,
+            "<p class=\"under\">All customers bought equally often, so that a chart of purchases and spend would show nothing.</p>"
+        );
+    }
+
     fn said(segments: &[Segment]) -> String {
         let text: Vec<_> =
             sentences(segments, &Unit::Money("€".to_owned())).into_iter().map(|s| s.into_string()).collect();
@@ -452,6 +539,16 @@ mod tests {
         assert_eq!(curve([0.2, 0.3, 0.25]), None);
         // Two halves are nearly always furthest apart.
         assert_eq!(curve([0.5, 0.3, 0.25]), None);
+        let told = |values: [f64; 3], chosen| {
+            let curves =
+                vec![crate::present::chart::Curve { name: "silhouette".to_owned(), values: values.to_vec() }];
+            let numbers = vec![2.0, 3.0, 4.0];
+            halves(&Selection { title: None, numbers, curves, chosen }).map(|text| text.0)
+        };
+        let why = "Customers cut into 2 are nearly always furthest apart, but that is too coarse to act on: it isn't advised.";
+        assert_eq!(told([0.345, 0.339, 0.263], Some(4.0)).as_deref(), Some(why));
+        assert_eq!(told([0.345, 0.339, 0.263], Some(2.0)), None);
+        assert_eq!(told([0.3, 0.339, 0.263], Some(4.0)), None);
     }
 
     #[test]

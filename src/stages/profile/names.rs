@@ -98,7 +98,12 @@ impl Name {
 /// Names for segments that are described by the same features: readable, and no two the same.
 pub(super) fn names(features: &[String], portraits: &[Portrait]) -> Vec<String> {
     let mut names: Vec<Name> = portraits.iter().map(|portrait| base(features, portrait)).collect();
-    let mut used = vec![Vec::new(); portraits.len()];
+    // Where nobody is known for long, how long says nothing.
+    let tenure = |portrait: &Portrait| {
+        let place = features.iter().position(|feature| feature == "tenure_days");
+        place.filter(|_| !is_known_long(portrait)).into_iter().collect::<Vec<_>>()
+    };
+    let mut used: Vec<_> = portraits.iter().map(tenure).collect();
     for _ in 0..TRAITS {
         for group in shared(&texts(&names)) {
             for segment in &group {
@@ -153,7 +158,7 @@ fn base(features: &[String], portrait: &Portrait) -> Name {
     };
     let word = match (of("recency_days"), of("tenure_days")) {
         (Level::High, _) if portrait.idle.is_none_or(|days| days >= LAPSED) => Some("lapsed".to_owned()),
-        (Level::Low, Level::Low) if portrait.known.is_none_or(|days| days >= KNOWN) => Some("new".to_owned()),
+        (Level::Low, Level::Low) if is_known_long(portrait) => Some("new".to_owned()),
         _ => channel(features, portrait),
     };
     // Who is new has had no time to buy often, and who has left buys no more.
@@ -161,6 +166,11 @@ fn base(features: &[String], portrait: &Portrait) -> Name {
     let often = Some(often).filter(|often| !(often.is_empty() || aged && *often == "occasional"));
     let start = word.into_iter().chain(often.map(str::to_owned)).collect();
     Name { start, adjectives: Vec::new(), noun, with: Vec::new() }
+}
+
+/// Whether customers are known for so long that new ones can be told from others.
+fn is_known_long(portrait: &Portrait) -> bool {
+    portrait.known.is_none_or(|days| days >= KNOWN)
 }
 
 /// How often, and who: `frequent`, `big spenders`.
@@ -363,7 +373,7 @@ mod tests {
     #[test]
     fn a_short_history_has_no_lapsed_and_no_new_customers() {
         let features: Vec<String> = RFM.map(str::to_owned).to_vec();
-        let (old, young) = ([1.0, -1.0, -1.0, 0.0, 0.0], [-1.0, -1.0, -1.0, -1.0, 0.0]);
+        let (old, young) = ([1.0, -1.0, -1.0, 3.0, 0.0], [-1.0, -1.0, -1.0, -3.0, 0.0]);
         let named = |idle: f64, known: f64| {
             let portraits = [&old, &young].map(|scores| Portrait {
                 idle: Some(idle),

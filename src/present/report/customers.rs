@@ -25,6 +25,9 @@ struct Spread {
 /// Features that every reader understands, in the order of the table.
 const SHOWN: [&str; 5] = ["recency_days", "frequency", "monetary", "mean_amount", "tenure_days"];
 
+/// Days of data below which nobody can be seen to come back or to stay away.
+const SHORT: f64 = 30.0;
+
 /// Below this number a tenth of the customers isn't one of them, and quartiles are single ones.
 const FEWEST: usize = 10;
 
@@ -40,6 +43,7 @@ pub fn chapter(inputs: &Inputs, money: &Unit) -> Result<Option<Chapter>, Misfit>
         @if customers == 0 { p { "There are no customers in the data." } }
         @else {
             p { @for sentence in &text { (sentence) " " } @if let Some(refunds) = &refunds { (refunds) } }
+            @if let Some(days) = brief_history(&spreads) { (care(&html! { "the data cover " (days) " only; whether customers come back can't be told from that" })) }
             @if (2..FEW).contains(&customers) { (care(&html! { "there are only " (customers) " customers; single ones move every figure below" })) }
             (histogram)
             @if customers >= FEWEST { (grid(&spreads).render()) }
@@ -86,18 +90,25 @@ fn top_tenth(spreads: &[Spread]) -> Option<f64> {
     top_share(&spend.sorted, 0.1)
 }
 
+/// What the data cover, where that is too little to see customers come back.
+fn brief_history(spreads: &[Spread]) -> Option<String> {
+    let days = find(spreads, "tenure_days")?.sorted.last().copied()?;
+    (days < SHORT).then(|| days_of(days))
+}
+
+fn days_of(days: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "days of customers are few")]
+    let days = days.round().max(0.0) as usize;
+    counted(days, "day", "days")
+}
+
 /// How recently customers bought and what the best of them hold.
 fn brief(customers: usize, spreads: &[Spread]) -> Option<Markup> {
     if customers == 1 {
         return Some(html! { "There is only one customer: nothing here tells customers apart." });
     }
     let recent = middle(spreads, "recency_days").map(|days| {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "days of customers are few"
-        )]
-        let days = counted(days.round().max(0.0) as usize, "day", "days");
+        let days = days_of(days);
         let within = if days.starts_with("1 ") { "day".to_owned() } else { days };
         html! { "Half of all customers bought within the last " (within) "." }
     });
@@ -117,9 +128,8 @@ fn typical(customers: usize, spreads: &[Spread], money: &Unit) -> Vec<Markup> {
     }
     let times = middle(spreads, "frequency").map(|times| html! { "bought " (times_of(times)) });
     let spent = middle(spreads, "monetary").map(|spend| html! { "spent " (money.short(spend)) });
-    let days = middle(spreads, "tenure_days").map(
-        |days| html! { "first bought " (Unit::Number.short(days.round())) " days before the data ends" },
-    );
+    let days = middle(spreads, "tenure_days")
+        .map(|days| html! { "first bought " (days_of(days)) " before the data ends" });
     let parts: Vec<_> = times.into_iter().chain(spent).chain(days).collect();
     if customers > 1 && !parts.is_empty() {
         let last = parts.len() - 1;
@@ -146,7 +156,11 @@ fn bought_once(once: usize, of: usize) -> String {
 }
 
 fn times_of(times: f64) -> String {
-    if times == 1.0 { "once".to_owned() } else { format!("{} times", Unit::Number.short(times)) }
+    match times {
+        1.0 => "once".to_owned(),
+        2.0 => "twice".to_owned(),
+        times => format!("{} times", Unit::Number.short(times)),
+    }
 }
 
 /// How many returned something, where the features count refunds.
@@ -160,7 +174,7 @@ fn refunds(features: &Table) -> anyhow::Result<Option<Markup>> {
     Ok((who > 0).then(|| {
         html! {
             (counted(who, "customer", "customers")) " (" (percent(who as f64 / returns.len() as f64)) ") had money back, "
-            @if sum == 1.0 { "once" } @else { (Unit::Number.long(sum)) " times" } " in all; spend is net of refunds."
+            (times_of(sum)) " in all; spend is net of refunds."
         }
     }))
 }
@@ -193,12 +207,18 @@ mod tests {
     use crate::present::report::example::{floats, table};
 
     fn page(rows: &[[f64; 4]]) -> (String, String) {
+        written(rows, 300.0)
+    }
+
+    /// The summary and the section of customers that are all known for so many days.
+    fn written(rows: &[[f64; 4]], tenure: f64) -> (String, String) {
         let column = |at: usize| floats(rows.iter().map(move |row| row[at]));
         let features = table(vec![
             ("recency_days", column(0)),
             ("frequency", column(1)),
             ("monetary", column(2)),
             ("returns", column(3)),
+            ("tenure_days", floats(vec![tenure; rows.len()])),
         ]);
         let inputs = Inputs { features: Some(features), ..Inputs::default() };
         let chapter = chapter(&inputs, &Unit::Money("€".to_owned())).unwrap().unwrap();
@@ -218,15 +238,22 @@ mod tests {
         let (brief, body) = page(&[[1.0, 1.0, 20.0, 0.0], [1.0, 1.0, 30.0, 0.0], [1.0, 1.0, 40.0, 0.0]]);
         assert_eq!(brief, "Half of all customers bought within the last day. ");
         assert!(body.starts_with(
-            "<p>Every customer bought only once. The customer in the middle bought once and spent €30. </p>"
+            "<p>Every customer bought only once. The customer in the middle bought once, spent €30 and first bought 300 days before the data ends. </p>"
         ));
         assert!(body.contains("there are only 3 customers") && !body.contains("<table"));
     }
 
     #[test]
+    fn a_week_of_data_shows_nobody_come_back() {
+        let rows = [[1.0, 1.0, 20.0, 0.0], [2.0, 2.0, 30.0, 0.0]];
+        let text = "the data cover 7 days only; whether customers come back can't be told from that";
+        assert!(written(&rows, 7.0).1.contains(text) && !written(&rows, 30.0).1.contains(text));
+    }
+
+    #[test]
     fn refunds_are_spoken_of() {
         let (_, body) = page(&[[1.0, 2.0, 20.0, 2.0], [1.0, 2.0, 30.0, 0.0]]);
-        let text = "1 customer (50%) had money back, 2 times in all; spend is net of refunds.";
+        let text = "1 customer (50%) had money back, twice in all; spend is net of refunds.";
         assert!(body.contains(text), "{body}");
         assert!(body.contains("Every customer bought more than once."));
     }

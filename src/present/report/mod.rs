@@ -17,6 +17,7 @@ mod quality;
 mod revenue;
 mod risk;
 mod segments;
+mod separation;
 mod spend;
 
 #[cfg(test)]

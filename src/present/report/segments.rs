@@ -1,4 +1,4 @@
-//! Section: the segments, how large and valuable they are, how they differ, whether they are apart.
+//! Section: the segments, how large and valuable they are and how they differ.
 
 use std::collections::HashMap;
 
@@ -8,34 +8,22 @@ use maud::{Markup, html};
 use super::parts::{Chapter, Column, Grid, Tile, care, figure, name, plain};
 use super::portraits::portraits;
 use super::risk::GONE;
-use super::{Inputs, Misfit, of};
+use super::{Inputs, Misfit, of, separation};
 use crate::data::Table;
 use crate::data::columns::float_vec;
 use crate::present::chart::bars::greatest;
 use crate::present::chart::scatter::Side;
-use crate::present::chart::{Bars, Measure, Selection, read};
-use crate::present::format::{Unit, count, counted, fixed, percent, sentence, words};
+use crate::present::chart::{Bars, Measure, read};
+use crate::present::format::{Unit, count, counted, fixed, percent, words};
 
 /// Segments below this share of customers are too few to act on.
 const SMALL: f64 = 0.03;
-
-/// Below this mean silhouette there is no substantial structure, below the next one it is weak.
-///
-/// Reference: Kaufman & Rousseeuw (1990), "Finding groups in data", table 4.
-const OVERLAPPING: f64 = 0.25;
-const CLEAR: f64 = 0.5;
 
 /// Features in the heat map: those that differ most.
 const FEATURES: usize = 14;
 
 /// A segment with more than this times its share of customers in revenue is worth looking after.
 const VALUABLE: f64 = 1.25;
-
-/// Fewer segments than this are no segmentation to act on, however far they are apart.
-const FEWEST: f64 = 3.0;
-
-/// A gain in silhouette from which another number of segments is worth a try.
-const BETTER: f64 = 0.01;
 
 /// A segment in figures; what isn't known is NaN.
 #[derive(Clone, Debug)]
@@ -67,7 +55,7 @@ pub fn chapter(inputs: &Inputs, money: &Unit) -> Result<Option<Chapter>, Misfit>
         @if !segments.is_empty() { (grid(&segments, money).render()) }
         (differences(inputs, money)?)
         (map(inputs, &segments, money).map_err(of("features"))?)
-        (separation(inputs, segments.len()).map_err(of("selection"))?)
+        @if let Some(table) = &inputs.selection { (separation::separation(table, segments.len()).map_err(of("selection"))?) }
     };
     let brief = brief(&segments).into_iter().collect();
     let advice = advice(&segments, inputs)?;
@@ -221,47 +209,14 @@ fn advice(segments: &[Segment], inputs: &Inputs) -> Result<Vec<Markup>, Misfit> 
             (percent(best.revenue_share)) " of revenue."
         }
     });
-    let selection =
-        inputs.selection.as_ref().map(|table| read::selection(table, Some(segments.len() as f64)));
-    let selection = selection.transpose().map_err(of("selection"))?;
-    let other = selection.as_ref().and_then(apart).map(|(number, own, value)| {
-        html! {
-            "Try " (fixed(number, 0)) " segments instead of " (segments.len()) ": of all numbers from " (fixed(FEWEST, 0))
-            " on they are furthest apart (silhouette " (fixed(value, 3)) " instead of " (fixed(own, 3)) ")."
-        }
-    });
+    let other = |table| separation::advice(table, segments.len()).map_err(of("selection"));
+    let other = inputs.selection.as_ref().map(other).transpose()?.flatten();
     Ok(first.into_iter().chain(other).collect())
 }
 
 /// Whether the usual customer of a segment has most likely left: there is nobody to look after.
 fn has_left(segment: &Segment) -> bool {
     segment.means.first().is_some_and(|days| *days > GONE)
-}
-
-/// That the number of segments which are furthest apart is too small to be advised, where it is so.
-fn halves(selection: &Selection) -> Option<Markup> {
-    let curve = selection.curves.iter().find(|curve| curve.name.starts_with("silhouette"))?;
-    let best = greatest(&curve.values).and_then(|(at, _)| selection.numbers.get(at).copied())?;
-    let more = selection.numbers.iter().any(|number| *number >= FEWEST);
-    (best < FEWEST && more && selection.chosen != Some(best)).then(|| {
-        html! { "Customers cut into " (fixed(best, 0)) " are nearly always furthest apart, but that is too coarse to act on: it isn't advised." }
-    })
-}
-
-/// A number of segments that is clearly further apart than the one in use, with both silhouettes.
-fn apart(selection: &Selection) -> Option<(f64, f64, f64)> {
-    let (used, own) = silhouette(selection).filter(|(used, _)| Some(*used) == selection.chosen)?;
-    let curve = selection.curves.iter().find(|curve| curve.name.starts_with("silhouette"))?;
-    let few = |number: &f64| *number < FEWEST;
-    let values: Vec<_> = selection
-        .numbers
-        .iter()
-        .zip(&curve.values)
-        .map(|(number, value)| if few(number) { f64::NAN } else { *value })
-        .collect();
-    let (at, best) = greatest(&values)?;
-    let number = selection.numbers.get(at).copied()?;
-    (number != used && best - own >= BETTER).then_some((number, own, best))
 }
 
 fn cautions(segments: &[Segment]) -> Markup {
@@ -384,51 +339,6 @@ fn is_same(values: &[f64]) -> bool {
     known.all(|value| Some(value) == first)
 }
 
-/// Whether the segments are apart, from the measures at their number.
-fn separation(inputs: &Inputs, number: usize) -> Result<Markup> {
-    let Some(table) = &inputs.selection else { return Ok(html! {}) };
-    let chosen = (number > 0).then_some(number as f64);
-    let selection = read::selection(table, chosen)?;
-    let drawn = if selection.numbers.len() > 1 {
-        figure(&selection)?
-    } else {
-        html! {}
-    };
-    let judgement = silhouette(&selection).map(|(k, value)| judge(k, value));
-    let halves = halves(&selection).filter(|_| selection.numbers.len() > 1);
-    Ok(html! {
-        h3 { "Are they really apart?" }
-        @if let Some(judgement) = judgement { (judgement) }
-        (drawn)
-        @if let Some(halves) = halves { p.under { (halves) } }
-    })
-}
-
-/// The silhouette at the number of segments in use, else the best one.
-fn silhouette(selection: &Selection) -> Option<(f64, f64)> {
-    let curve = selection.curves.iter().find(|curve| curve.name.starts_with("silhouette"))?;
-    let used = selection.numbers.iter().position(|number| Some(*number) == selection.chosen);
-    let at = used.or_else(|| greatest(&curve.values).map(|(at, _)| at))?;
-    let value = curve.values.get(at).copied().filter(|value| value.is_finite())?;
-    Some((*selection.numbers.get(at)?, value))
-}
-
-fn judge(number: f64, value: f64) -> Markup {
-    let measured = format!("with {} segments the mean silhouette is {}", fixed(number, 0), fixed(value, 3));
-    if value < OVERLAPPING {
-        return care(&html! {
-            (measured) ", below " (fixed(OVERLAPPING, 2)) ": the segments overlap. Read them as a way to cut a continuum, "
-            "not as kinds of customers; those near a border could as well be in the next segment"
-        });
-    }
-    let words = if value < CLEAR {
-        "the segments differ, but not sharply: customers near a border resemble both sides."
-    } else {
-        "the segments are clearly apart."
-    };
-    html! { p { (sentence(&measured)) ": " (words) " It reaches from −1 to 1; below " (fixed(OVERLAPPING, 2)) " segments overlap, from " (fixed(CLEAR, 1)) " on they are clearly apart." } }
-}
-
 fn tiles(segments: &[Segment]) -> Vec<Tile> {
     let best = most(segments, |segment| segment.revenue);
     let note =
@@ -525,37 +435,6 @@ mod tests {
     fn one_segment_is_no_comparison() {
         assert_eq!(said(&[segment("a", 100.0, 5.0)]), "All 100 customers are in one segment, a.");
         assert!(cautions(&[segment("a", 100.0, 5.0)]).into_string().contains("tells nobody apart"));
-    }
-
-    #[test]
-    fn another_number_is_advised_where_it_is_clearly_better() {
-        let curve = |values: [f64; 3]| {
-            let curves =
-                vec![crate::present::chart::Curve { name: "silhouette".to_owned(), values: values.to_vec() }];
-            apart(&Selection { title: None, numbers: vec![2.0, 3.0, 4.0], curves, chosen: Some(3.0) })
-        };
-        assert_eq!(curve([0.2, 0.25, 0.26]), Some((4.0, 0.25, 0.26)));
-        assert_eq!(curve([0.2, 0.25, 0.255]), None);
-        assert_eq!(curve([0.2, 0.3, 0.25]), None);
-        // Two halves are nearly always furthest apart.
-        assert_eq!(curve([0.5, 0.3, 0.25]), None);
-        let told = |values: [f64; 3], chosen| {
-            let curves =
-                vec![crate::present::chart::Curve { name: "silhouette".to_owned(), values: values.to_vec() }];
-            let numbers = vec![2.0, 3.0, 4.0];
-            halves(&Selection { title: None, numbers, curves, chosen }).map(|text| text.0)
-        };
-        let why = "Customers cut into 2 are nearly always furthest apart, but that is too coarse to act on: it isn't advised.";
-        assert_eq!(told([0.345, 0.339, 0.263], Some(4.0)).as_deref(), Some(why));
-        assert_eq!(told([0.345, 0.339, 0.263], Some(2.0)), None);
-        assert_eq!(told([0.3, 0.339, 0.263], Some(4.0)), None);
-    }
-
-    #[test]
-    fn overlap_is_a_caution() {
-        assert!(judge(5.0, 0.2).into_string().contains("the segments overlap"));
-        assert!(judge(5.0, 0.25).into_string().contains("not sharply"));
-        assert!(judge(5.0, 0.5).into_string().contains("clearly apart"));
     }
 
     #[test]

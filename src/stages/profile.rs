@@ -63,7 +63,8 @@ impl Stage for Profile {
 
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {
         let (features, segments) = (ctx.table("features")?, ctx.table("segments")?);
-        let members = Members::join(&features.to_batch()?, &segments.to_batch()?)?;
+        let (features, segments) = rayon::join(|| features.to_batch(), || segments.to_batch());
+        let members = Members::join(&features?, &segments?)?;
         let revenue = Revenue::of(&members, &self.revenue)?;
         let contrasts: Vec<Contrast<'_>> =
             members.features.par_iter().map(|feature| Contrast::of(&members, feature)).collect();

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use arrow::array::{Array, ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{
+    Array, ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, UInt64Array,
+};
 
 use super::Profile;
 use crate::data::{Table, columns};
@@ -161,6 +163,15 @@ fn text_ids_match_integer_ids() {
     let text = table(vec![("customer_id", fields[0].clone()), ("segment", fields[1].clone())]);
     let (one, other) = (run(&features(), &text).unwrap(), run(&features(), &segments()).unwrap());
     assert_eq!(port(&one, 0), port(&other, 0));
+}
+
+#[test]
+fn the_largest_ids_stay_apart() {
+    let huge: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX, u64::MAX - 1]));
+    let features = table(vec![("customer_id", huge.clone()), ("monetary", column(&[5.0, 6.0]))]);
+    let numbers = Arc::new(Int32Array::from(vec![0, 1])) as ArrayRef;
+    let outcome = run(&features, &table(vec![("customer_id", huge), ("segment", numbers)])).unwrap();
+    assert_eq!(floats(&port(&outcome, 0), "revenue"), [5.0, 6.0]);
 }
 
 #[test]

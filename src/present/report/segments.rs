@@ -203,10 +203,15 @@ fn dearest(segments: &[Segment]) -> Option<(&Segment, f64)> {
 fn advice(segments: &[Segment], inputs: &Inputs) -> Result<Vec<Markup>, Misfit> {
     let buying: Vec<_> = segments.iter().filter(|segment| !has_left(segment)).cloned().collect();
     let best = most(&buying, |segment| segment.revenue);
+    let gone = most(segments, |segment| segment.revenue).filter(|gone| has_left(gone)).map(|gone| {
+        let days = fixed(gone.means.first().copied().unwrap_or(f64::NAN), 0);
+        html! { (name(&gone.name)) " brought more, but last bought " (days) " days ago on average." }
+    });
     let first = best.filter(|best| best.revenue_share > VALUABLE * best.share).map(|best| {
         html! {
             "Look after " (name(&best.name)) " first: " (percent(best.share)) " of customers, "
             (percent(best.revenue_share)) " of revenue."
+            @if let Some(gone) = &gone { " " (gone) }
         }
     });
     let other = |table| separation::advice(table, segments.len()).map_err(of("selection"));
@@ -386,6 +391,13 @@ mod tests {
             advice(&[segment("big", 90.0, 400.0), rich], &Inputs::default()).unwrap().len()
         };
         assert_eq!((with(182.0), with(183.0)), (1, 0));
+        let gone = Segment { means: vec![224.4], ..segment("gone", 20.0, 500.0) };
+        let said = advice(&[gone, segment("rich", 10.0, 400.0)], &Inputs::default()).unwrap();
+        assert_eq!(
+            said[0].0.replace("bdi>", "b>"),
+            "Look after <b>rich</b> first: 10% of customers, 40% of revenue. \
+             <b>gone</b> brought more, but last bought 224 days ago on average."
+        );
     }
 
     #[test]

@@ -134,7 +134,7 @@ impl Default for Chart {
 
 impl Stage for Chart {
     const KIND: &'static str = "chart";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const LAYER: Layer = Layer::Present;
 
     fn needs(&self) -> Vec<Need> {

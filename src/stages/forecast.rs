@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::data::Table;
 use crate::data::series::{self, Member, Panel, TOTAL};
 use crate::diagnostic::plural;
-use crate::model::forecast::Method;
 use crate::model::forecast::backtest::Plan;
 use crate::model::forecast::contest::{Contest, Entry, contest};
+use crate::model::forecast::{Method, Series as Weekly};
 use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, Ref, Stage};
 
 /// Forecasts weekly series with intervals; back-tests every method
@@ -23,7 +23,7 @@ use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, Ref, S
 /// three, ...) before the end and forecast the weeks after it. The method with the lowest mean
 /// absolute error is the best one, for each series (`best` in the forecasts) and overall. Overall
 /// means the series `all` where there is one, else all series pooled. Intervals come from the
-/// errors in the back-test.
+/// errors in the back-test. A series with fewer than four weeks of anything gets no forecast.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Forecast {
@@ -58,6 +58,10 @@ pub enum Model {
     Ridge,
 }
 
+/// Weeks with another value than 0 that a series must have: from fewer, nothing can be told of what
+/// comes, nor how far it may be off.
+const LEAST: usize = 4;
+
 impl Default for Forecast {
     fn default() -> Self {
         Self {
@@ -74,7 +78,7 @@ impl Default for Forecast {
 
 impl Stage for Forecast {
     const KIND: &'static str = "forecast";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const LAYER: Layer = Layer::Model;
 
     fn needs(&self) -> Vec<Need> {
@@ -109,7 +113,7 @@ impl Stage for Forecast {
     }
 
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {
-        let panel = self.panel(&ctx.table("input")?)?;
+        let (panel, scarce) = self.panel(&ctx.table("input")?)?.part(|series| weeks(series) >= LEAST);
         ctx.alive()?;
         let total = panel.names.iter().any(|name| name == TOTAL);
         let pooled: Vec<bool> = panel.names.iter().map(|name| !total || name == TOTAL).collect();
@@ -118,8 +122,10 @@ impl Stage for Forecast {
         let named = self.models.iter().zip(&found.entries);
         let members: Vec<_> = named.map(|(model, entry)| Member { model: model.name(), entry }).collect();
         let outcome = measured(Outcome::new(self.summary(&panel, &found)), &members, found.overall);
-        Ok(self
-            .warned(outcome, &panel, &found)
+        let outcome =
+            if scarce.names.is_empty() { outcome } else { outcome.warn_at("input", self.too_few(&scarce)) };
+        let outcome = if panel.names.is_empty() { outcome } else { self.warned(outcome, &panel, &found) };
+        Ok(outcome
             .table("forecast", series::forecast_table(&panel, &members, &found.best)?)
             .table("backtest", series::backtest_table(&panel, &members)?)
             .table("scores", series::scores_table(&panel, &members)?))
@@ -170,6 +176,9 @@ impl Forecast {
         let folds = entry.map_or(0, |entry| entry.backtest.folds);
         let scores = entry.and_then(|entry| entry.pooled);
         let weeks = plural(folds, "fold");
+        if panel.names.is_empty() {
+            return "no forecast: too little history".to_owned();
+        }
         match scores.map(|scores| (scores.wape, scores.mae)) {
             Some((Some(wape), _)) => format!("{best} best: WAPE {:.1} % over {weeks}", 100.0 * wape),
             Some((None, mae)) => format!("{best} best: MAE {mae:.2} over {weeks}"),
@@ -178,6 +187,14 @@ impl Forecast {
                 format!("{} series, {ahead} ahead by {best}, no back-test", panel.names.len())
             }
         }
+    }
+
+    /// Which series have no forecast, and why.
+    fn too_few(&self, scarce: &Panel) -> String {
+        let names: Vec<&str> = scarce.names.iter().map(String::as_str).collect();
+        let (get, which) = if names.len() == 1 { ("gets", "it has") } else { ("get", "they have") };
+        let than = format!("fewer than {LEAST} weeks with any `{}`", self.target);
+        format!("{} {get} no forecast: {which} {than}", first_three(&names))
     }
 
     fn warned(&self, mut outcome: Outcome, panel: &Panel, found: &Contest) -> Outcome {
@@ -230,14 +247,24 @@ fn short<'a>(panel: &'a Panel, entry: &Entry) -> Vec<&'a str> {
     outlooks.filter(|(_, outlook)| outlook.path.fallback).map(|(name, _)| name.as_str()).collect()
 }
 
+/// Weeks with another value than 0.
+fn weeks(series: &Weekly) -> usize {
+    series.values.iter().filter(|value| **value != 0.0).count()
+}
+
+/// Names in backticks; of many, the first three.
+fn first_three(names: &[&str]) -> String {
+    let first: Vec<_> = names.iter().take(3).map(|name| format!("`{name}`")).collect();
+    let more = if names.len() > 3 { format!(" and {} more", names.len() - 3) } else { String::new() };
+    format!("{}{more}", first.join(", "))
+}
+
 fn stand_in(model: Model, short: &[&str]) -> String {
     let simpler = match model {
         Model::SeasonalNaive => "their last value is repeated",
         Model::Ridge => "the seasonal naive forecast stands in",
     };
-    let first: Vec<_> = short.iter().take(3).map(|name| format!("`{name}`")).collect();
-    let more = if short.len() > 3 { format!(" and {} more", short.len() - 3) } else { String::new() };
-    format!("too short for `{}`, so that {simpler}: {}{more}", model.name(), first.join(", "))
+    format!("too short for `{}`, so that {simpler}: {}", model.name(), first_three(short))
 }
 
 #[cfg(test)]
@@ -312,17 +339,44 @@ mod tests {
         assert_eq!(names.iter().flatten().collect::<Vec<_>>(), ["all", "b", "all", "b"]);
     }
 
+    fn warned(outcome: &Outcome) -> Vec<&str> {
+        outcome.warnings.iter().map(|warning| warning.message.as_str()).collect()
+    }
+
     #[test]
     fn short_and_empty_histories() {
-        let outcome = run(&Forecast::default(), weekly(&["all"], 1, wave)).unwrap();
+        let outcome = run(&Forecast::default(), weekly(&["all"], 5, wave)).unwrap();
         assert_eq!(outcome.summary, "1 series, 12 weeks ahead by seasonal_naive, no back-test");
         assert_eq!(outcome.warnings.len(), 3);
         let forecast = port(&outcome, "forecast");
         assert_eq!(columns::float_vec(&forecast, "mean").unwrap(), [10.0; 24]);
-        assert_eq!(columns::floats(&forecast, "lower").unwrap().null_count(), 24);
+        assert_eq!(columns::floats(&forecast, "lower").unwrap().null_count(), 0);
         assert_eq!(port(&outcome, "scores").num_rows(), 0);
         let failure = run(&Forecast::default(), weekly(&[], 0, wave)).unwrap_err();
         assert!(failure.downcast::<Failure>().unwrap().hint.is_some());
+    }
+
+    #[test]
+    fn a_series_of_too_few_weeks_gets_no_forecast() {
+        let outcome = run(&Forecast::default(), weekly(&["all", "a"], 3, wave)).unwrap();
+        assert_eq!(outcome.summary, "no forecast: too little history");
+        let why = "get no forecast: they have fewer than 4 weeks with any `revenue`";
+        assert_eq!(warned(&outcome), [format!("`a`, `all` {why}")]);
+        for name in ["forecast", "backtest", "scores"] {
+            assert_eq!(port(&outcome, name).num_rows(), 0);
+        }
+        // Weeks in which nothing happened say nothing.
+        let mostly = |week| if week < 57 { 0.0 } else { wave(week) };
+        let long = arrow::compute::concat_batches(
+            &weekly(&[], 0, wave).schema(),
+            [&weekly(&["all"], 60, wave), &weekly(&["few"], 60, mostly)],
+        );
+        let stage: Forecast = toml::from_str("input = 's'\nhorizon = 4\nfolds = 3\nseason = 4").unwrap();
+        let outcome = run(&stage, long.unwrap()).unwrap();
+        let why = "`few` gets no forecast: it has fewer than 4 weeks with any `revenue`";
+        assert_eq!(warned(&outcome), [why]);
+        let series = columns::strings(&port(&outcome, "forecast"), "series").unwrap();
+        assert!(series.iter().all(|series| series == Some("all")));
     }
 
     #[test]

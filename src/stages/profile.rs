@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +44,7 @@ impl Default for Profile {
 
 impl Stage for Profile {
     const KIND: &'static str = "profile";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const LAYER: Layer = Layer::Model;
 
     fn needs(&self) -> Vec<Need> {
@@ -62,10 +63,11 @@ impl Stage for Profile {
 
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {
         let (features, segments) = (ctx.table("features")?, ctx.table("segments")?);
-        let members = Members::join(&features.to_batch()?, &segments.to_batch()?)?;
+        let (features, segments) = rayon::join(|| features.to_batch(), || segments.to_batch());
+        let members = Members::join(&features?, &segments?)?;
         let revenue = Revenue::of(&members, &self.revenue)?;
         let contrasts: Vec<Contrast<'_>> =
-            members.features.iter().map(|feature| Contrast::of(&members, feature)).collect();
+            members.features.par_iter().map(|feature| Contrast::of(&members, feature)).collect();
         let names = names(&members, &contrasts);
         let outcome = summarise(&members, &revenue, &names);
         Ok(warn(outcome, &members, &revenue)
@@ -144,10 +146,14 @@ fn scores(members: &Members, feature: &Feature) -> Vec<f64> {
 
 fn names(members: &Members, contrasts: &[Contrast<'_>]) -> Vec<String> {
     let features: Vec<String> = contrasts.iter().map(|contrast| contrast.name.to_owned()).collect();
-    let frequency = contrasts.iter().find(|contrast| contrast.name == "frequency");
+    let contrast = |name: &str| contrasts.iter().find(|contrast| contrast.name == name);
+    let (frequency, recency) = (contrast("frequency"), contrast("recency_days"));
+    let known = members.feature("tenure_days").map(Feature::largest);
     let portrait = |segment: usize| Portrait {
         scores: contrasts.iter().map(|contrast| contrast.scores[segment]).collect(),
         frequency: frequency.and_then(|frequency| frequency.means[segment]),
+        idle: recency.and_then(|recency| recency.means[segment]),
+        known,
     };
     let portraits: Vec<Portrait> = (0..members.segments.len()).map(portrait).collect();
     names::names(&features, &portraits)

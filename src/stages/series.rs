@@ -7,7 +7,7 @@ use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::data::series::{self, Columns, Groups, Request, Weekly};
+use crate::data::series::{self, Columns, Groups, Request, UNSEGMENTED, Weekly};
 use crate::data::{Table, columns};
 use crate::diagnostic::plural;
 use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, Ref, Stage};
@@ -16,7 +16,8 @@ use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, Ref, S
 ///
 /// Weeks start on Monday. Revenue is the sum of all amounts, net of refunds; an order is a row with
 /// an amount above zero. The series `all` has every row; with segments there is one series for each
-/// of them, and `unsegmented` for everybody else. Weeks in which nothing happened are 0.
+/// of them, and `unsegmented` for everybody else, if they bought or returned anything. Weeks in
+/// which nothing happened are 0.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Series {
@@ -64,7 +65,7 @@ impl Default for Series {
 
 impl Stage for Series {
     const KIND: &'static str = "series";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const LAYER: Layer = Layer::Model;
 
     fn needs(&self) -> Vec<Need> {
@@ -155,13 +156,26 @@ fn outcome(made: Weekly) -> Outcome {
         let message = "no week is covered from Monday to Sunday: the half weeks are kept";
         outcome = outcome.warn_at("partial", message);
     }
-    if made.unsegmented > 0 {
-        let have = if made.unsegmented == 1 { "has" } else { "have" };
-        let who = plural(made.unsegmented, "customer");
-        let message = format!("{who} {have} no segment: their series is `unsegmented`");
+    if let Some(message) = left_over(&made) {
         outcome = outcome.warn_at("segments", message);
     }
     outcome.table("series", Table::from_batch(made.table))
+}
+
+/// Who belongs to no segment, and where that counts.
+fn left_over(made: &Weekly) -> Option<String> {
+    let have = |count: usize| if count == 1 { "has" } else { "have" };
+    let said = |count: usize, who: &str, what: &str| {
+        (count > 0).then(|| format!("{} {} no {what}", plural(count, who), have(count)))
+    };
+    let customers = said(made.unsegmented, "customer", "segment");
+    let parts: Vec<_> = customers.into_iter().chain(said(made.anonymous, "row", "customer")).collect();
+    let series = if made.rest {
+        format!("their series is `{UNSEGMENTED}`")
+    } else {
+        "there is no series of them, because no purchase or refund of theirs lies in these weeks".to_owned()
+    };
+    (!parts.is_empty()).then(|| format!("{}: {series}", parts.join(" and ")))
 }
 
 #[cfg(test)]
@@ -243,6 +257,41 @@ mod tests {
         // Days 0, 3, 6 and 9, 12 are those of customer 1.
         let revenue = columns::float_vec(&batch, "revenue").unwrap();
         assert_eq!(revenue, [70.0, 70.0, 30.0, 20.0, 20.0, 30.0, 20.0, 20.0]);
+    }
+
+    /// Customers without a segment are counted whether or not they bought anything that counts.
+    #[test]
+    fn the_warning_speaks_of_the_series_that_exist() {
+        let stage: Series = toml::from_str("input = 't'\nsegments = 's'").unwrap();
+        let told = |customers: [Option<i64>; 3], amounts: [f64; 3], days: [i64; 3]| {
+            let times = days.map(|day| (19_723 + day) * 86_400_000_000);
+            let input = RecordBatch::try_from_iter([
+                ("customer_id", Arc::new(Int64Array::from(customers.to_vec())) as ArrayRef),
+                ("txn_timestamp", Arc::new(TimestampMicrosecondArray::from(times.to_vec()))),
+                ("amount", Arc::new(Float64Array::from(amounts.to_vec()))),
+            ]);
+            let assignments = RecordBatch::try_from_iter([
+                ("customer_id", Arc::new(Int64Array::from(vec![1])) as ArrayRef),
+                ("segment", Arc::new(Int32Array::from(vec![0]))),
+            ]);
+            let inputs = [("input", input.unwrap()), ("segments", assignments.unwrap())];
+            let outcome = run(&stage, &inputs).unwrap();
+            let warning = outcome.warnings.iter().find(|warning| warning.key.as_deref() == Some("segments"));
+            (outcome.metrics["series"], warning.map(|warning| warning.message.clone()))
+        };
+        let none =
+            ": there is no series of them, because no purchase or refund of theirs lies in these weeks";
+        let days = [0, 1, 6];
+        assert_eq!(told([Some(1); 3], [5.0; 3], days), (2.0, None));
+        let zero = format!("2 customers have no segment{none}");
+        assert_eq!(told([Some(1), Some(2), Some(3)], [5.0, 0.0, 0.0], days), (2.0, Some(zero)));
+        // The only purchase lies in a week that is left out.
+        let late = format!("1 customer has no segment{none}");
+        assert_eq!(told([Some(1), Some(1), Some(2)], [5.0; 3], [0, 6, 7]), (2.0, Some(late)));
+        let both = "1 customer has no segment and 1 row has no customer: their series is `unsegmented`";
+        assert_eq!(told([Some(1), Some(2), None], [5.0; 3], days), (3.0, Some(both.to_owned())));
+        let rows = "2 rows have no customer: their series is `unsegmented`";
+        assert_eq!(told([Some(1), None, None], [5.0; 3], days), (3.0, Some(rows.to_owned())));
     }
 
     #[test]

@@ -20,6 +20,21 @@ pub struct Panel {
     pub filled: usize,
 }
 
+impl Panel {
+    /// The series that `keep` says yes to, and the others.
+    #[must_use]
+    pub fn part(self, keep: impl Fn(&Series) -> bool) -> (Self, Self) {
+        let empty = |filled| Self { names: Vec::new(), series: Vec::new(), filled };
+        let (mut kept, mut others) = (empty(self.filled), empty(0));
+        for (name, series) in self.names.into_iter().zip(self.series) {
+            let of = if keep(&series) { &mut kept } else { &mut others };
+            of.names.push(name);
+            of.series.push(series);
+        }
+        (kept, others)
+    }
+}
+
 /// Two hundred years of weeks: whatever has a longer gap has a wrong date in it.
 const LONGEST_GAP: i64 = 10_440;
 

@@ -73,14 +73,18 @@ pub struct Weekly {
     pub all_partial: bool,
     /// Customers without a segment, where segments were given.
     pub unsegmented: usize,
+    /// Rows without a customer, where segments were given.
+    pub anonymous: usize,
+    /// Whether there is a series of those without a segment.
+    pub rest: bool,
 }
 
 /// Counts transactions by week and series.
 ///
 /// `revenue` is the sum of all amounts, net of refunds; `orders` counts rows with an amount above
 /// zero, and `customers` those who placed one in the week. The series `all` has every row; with
-/// segments there is one series for each segment, and `unsegmented` for everybody else, if there
-/// is anybody. All series run from the first to the last week, with 0 where nothing happened.
+/// segments there is one series for each segment, and `unsegmented` for everybody else, if they
+/// bought or returned anything in these weeks. All series run from the first to the last week, with 0 where nothing happened.
 /// A first week that starts after its Monday and a last week that ends before its Sunday are
 /// partial. None when no row has a time and a finite amount. O(rows).
 ///
@@ -105,6 +109,7 @@ struct Tally {
     weeks: Vec<Week>,
     span: Option<(i64, i64)>,
     skipped: usize,
+    anonymous: usize,
 }
 
 /// One week: the total first, then each group, then everybody without a group.
@@ -128,7 +133,15 @@ impl Tally {
         types.extend(request.groups.as_ref().map(Groups::id_type).transpose()?);
         let mut customers = Customers::for_types(types.into_iter());
         let members = request.groups.as_ref().map(|groups| groups.members(&mut customers)).transpose()?;
-        Ok(Self { customers, members, position: HashMap::new(), weeks: Vec::new(), span: None, skipped: 0 })
+        Ok(Self {
+            customers,
+            members,
+            position: HashMap::new(),
+            weeks: Vec::new(),
+            span: None,
+            skipped: 0,
+            anonymous: 0,
+        })
     }
 
     fn add(&mut self, batch: &RecordBatch, names: &Columns) -> Result<()> {
@@ -147,6 +160,7 @@ impl Tally {
                 current = Some(week_of(day));
                 at = self.week(week_of(day));
             }
+            self.anonymous += usize::from(customer.is_none() && self.members.is_some());
             let group = self.group_of(customer);
             if let Some(week) = self.weeks.get_mut(at) {
                 week.add(group, customer, amount);
@@ -184,7 +198,7 @@ impl Tally {
             return Err(Failure::new(message).hint(hint).at("time").into());
         }
         let (weeks, dropped, all_partial) = range(first, last, partial);
-        let series = self.series();
+        let series = self.series(&weeks);
         Ok(Some(Weekly {
             table: self.table(&series, &weeks)?,
             series: series.len(),
@@ -193,21 +207,26 @@ impl Tally {
             dropped,
             all_partial,
             unsegmented: self.unsegmented(),
+            anonymous: self.anonymous,
+            rest: self.has_rest(&weeks),
         }))
     }
 
     /// The names of all series with their cells, sorted by name.
-    fn series(&self) -> Vec<(&str, usize)> {
+    fn series(&self, weeks: &[i64]) -> Vec<(&str, usize)> {
         let mut series = vec![(TOTAL, 0)];
         if let Some(members) = &self.members {
             series.extend(members.names.iter().map(String::as_str).zip(1..));
-            let rest = 1 + members.names.len();
-            if self.weeks.iter().any(|week| week.cells.get(rest).is_some_and(Cell::used)) {
-                series.push((UNSEGMENTED, rest));
-            }
+            series.extend(self.has_rest(weeks).then_some((UNSEGMENTED, 1 + members.names.len())));
         }
         series.sort_unstable();
         series
+    }
+
+    /// Whether those without a segment bought or returned anything in some weeks.
+    fn has_rest(&self, weeks: &[i64]) -> bool {
+        let rest = self.members.as_ref().map(|members| 1 + members.names.len());
+        rest.is_some_and(|rest| weeks.iter().any(|week| self.cell(*week, rest).used()))
     }
 
     fn unsegmented(&self) -> usize {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Points};
-use crate::model::stats::{Moments, Quantiles};
+use crate::model::stats::{Moments, Quantiles, middle_and_range};
 
 /// Skewness above which a feature without negative values is put on a logarithmic scale.
 const SKEWED: f64 = 1.0;
@@ -126,16 +126,17 @@ impl Feature {
     fn fit(name: &str, values: &[f64], scale: Scale) -> Result<Self, Reason> {
         let known: Vec<f64> = values.iter().copied().filter(|value| is_known(*value)).collect();
         let missing = values.len() - known.len();
-        let quantiles = Quantiles::of(&known).ok_or(Reason::Missing)?;
-        let (low, high) = quantiles.range();
+        let (fill, (low, high)) = middle_and_range(&known).ok_or(Reason::Missing)?;
         if high - low <= ROUNDING * low.abs().max(high.abs()) {
             return Err(Reason::Constant);
         }
-        let log = low >= 0.0 && Moments::of(&known).is_some_and(|moments| moments.skewness > SKEWED);
-        let fill = quantiles.median();
+        let moments = Moments::of(&known);
+        let log = low >= 0.0 && moments.is_some_and(|moments| moments.skewness > SKEWED);
         let mut feature = Self { name: name.to_owned(), log, fill, center: 0.0, spread: 1.0, missing };
         let all: Vec<f64> = values.iter().map(|value| feature.forward(*value)).collect();
-        (feature.center, feature.spread) = center_and_spread(&all, scale).ok_or(Reason::Constant)?;
+        // Without a gap to fill and a logarithm, the values are what they were.
+        let moments = if log || missing > 0 { Moments::of(&all) } else { moments };
+        (feature.center, feature.spread) = center_and_spread(&all, moments, scale).ok_or(Reason::Constant)?;
         Ok(feature)
     }
 
@@ -161,8 +162,8 @@ fn log(value: f64) -> f64 {
     libm::log1p(value.abs()).copysign(value)
 }
 
-fn center_and_spread(values: &[f64], scale: Scale) -> Option<(f64, f64)> {
-    let moments = Moments::of(values)?;
+fn center_and_spread(values: &[f64], moments: Option<Moments>, scale: Scale) -> Option<(f64, f64)> {
+    let moments = moments?;
     let (center, spread) = match scale {
         Scale::Standard => (moments.mean, moments.std),
         Scale::Robust => {

@@ -6,4 +6,4 @@ mod moments;
 mod quantile;
 
 pub use moments::Moments;
-pub use quantile::Quantiles;
+pub use quantile::{Quantiles, middle_and_range};

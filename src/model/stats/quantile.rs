@@ -45,9 +45,35 @@ impl Quantiles {
     }
 }
 
+/// The middle value and both ends, the same as [`Quantiles::median`] and [`Quantiles::range`] say
+/// without sorting all values; `None` for no values. O(n).
+pub fn middle_and_range(values: &[f64]) -> Option<(f64, (f64, f64))> {
+    let last = values.len().checked_sub(1)?;
+    let position = 0.5 * last as f64;
+    let below = (position.floor() as usize).min(last);
+    let mut parted = values.to_vec();
+    let (_, low, above) = parted.select_nth_unstable_by(below, f64::total_cmp);
+    let low = *low;
+    let high = above.iter().copied().min_by(f64::total_cmp).unwrap_or(low);
+    let ends =
+        (values.iter().copied().min_by(f64::total_cmp)?, values.iter().copied().max_by(f64::total_cmp)?);
+    Some((low + (high - low) * (position - below as f64), ends))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Quantiles;
+    use super::{Quantiles, middle_and_range};
+
+    #[test]
+    fn the_middle_needs_no_sorting() {
+        let noise = |at: usize| (at * 7_919 % 1_013) as f64 / 7.0 - 50.0;
+        for count in [1, 2, 3, 4, 10, 999, 1_000] {
+            let values: Vec<f64> = (0..count).map(noise).collect();
+            let sorted = Quantiles::of(&values).unwrap();
+            assert_eq!(middle_and_range(&values), Some((sorted.median(), sorted.range())));
+        }
+        assert_eq!(middle_and_range(&[]), None);
+    }
 
     #[test]
     fn none_one_and_many() {

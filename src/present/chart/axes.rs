@@ -3,13 +3,16 @@
 //! Knows scales and drawings, no kinds of charts.
 
 use super::drawing::{Anchor, Area, Drawing, Label, PADDING};
-use super::scale::{Scale, dates, log_ticks, ticks};
+use super::scale::{APART, Scale, dates, log_ticks, ticks};
 use super::text;
 use crate::present::format::Unit;
 use crate::present::theme::{AXIS, GRID, Rgb, size};
 
 /// Space between a tick label and the frame.
 const GAP: f64 = 6.0;
+
+/// Space between a label under a frame and the picture's edge.
+const EDGE: f64 = 2.0;
 
 /// An axis of numbers: which ones, and what they are called.
 #[derive(Clone, Debug)]
@@ -28,6 +31,11 @@ impl Axis {
     /// An axis that covers the values from `low` to `high` with about `count` ticks.
     pub fn linear(name: &str, unit: &Unit, (low, high): (f64, f64), count: f64) -> Self {
         Self::with(name, unit, ticks(low, high, count), false)
+    }
+
+    /// The same for whole numbers, between which there is no tick.
+    pub fn whole(name: &str, unit: &Unit, (low, high): (f64, f64), count: f64) -> Self {
+        Self::linear(name, unit, (low, high), count.min((high - low).max(1.0)))
     }
 
     /// An axis of powers of ten; the values lie above zero.
@@ -100,7 +108,8 @@ pub fn level(drawing: &mut Drawing, axis: &Axis, frame: Area, grid: bool) -> Sca
 /// Draws a level axis of dates (days since 1970-01-01) under a frame.
 pub fn calendar(drawing: &mut Drawing, (first, last): (i64, i64), frame: Area, name: &str) -> Scale {
     let scale = Scale::linear(first as f64, last as f64, frame.left, frame.right);
-    let ticks = dates(first, last, frame.width());
+    let beyond = (frame.left - EDGE, drawing.width - frame.right - EDGE);
+    let ticks = dates(first, last, frame.width(), beyond);
     for (day, _) in &ticks {
         let x = scale.at(*day as f64);
         drawing.line(vec![(x, frame.bottom), (x, frame.bottom + 4.0)], 1.0, AXIS);
@@ -115,9 +124,9 @@ fn under(drawing: &mut Drawing, places: impl Iterator<Item = (f64, String)>, fra
     let mut free_from = 0.0;
     for (x, label) in places {
         let half = text::width(&label, size::LABEL, false) / 2.0;
-        let x = x.min(drawing.width - half - 2.0).max(half + 2.0);
+        let x = x.min(drawing.width - half - EDGE).max(half + EDGE);
         if x - half >= free_from {
-            free_from = x + half + 8.0;
+            free_from = x + half + APART;
             let label = Label::new(x, frame.bottom + GAP + size::LABEL, label);
             drawing.put(label.anchored(Anchor::Middle));
         }

@@ -52,7 +52,10 @@ impl Chart for Bars {
             [one] if self.unit == Unit::Percent => {
                 format!("{name}: {} of {}", self.unit.short(top), one.name)
             }
-            [one] => format!("{name}: highest {}, {}{}", one.name, self.unit.short(top), self.part(top)),
+            [one] => {
+                let most = if self.additive { "Most" } else { "Highest" };
+                format!("{most} {}: {name}, {}{}", one.name, self.unit.short(top), self.part(top))
+            }
             many => {
                 let value = |measure: &Measure| measure.values.get(at).copied().unwrap_or(f64::NAN);
                 let of = |measure: &Measure| match self.unit {
@@ -184,8 +187,11 @@ mod tests {
 
     #[test]
     fn the_finding_names_the_highest_and_its_share() {
-        assert_eq!(bars(&["a", "b"], &[10.0, 30.0]).finding(), "b: highest customers, 30 (75% of all)");
-        assert_eq!(bars(&["a", "b"], &[-10.0, 30.0]).finding(), "b: highest customers, 30");
+        assert_eq!(bars(&["a", "b"], &[10.0, 30.0]).finding(), "Most customers: b, 30 (75% of all)");
+        assert_eq!(bars(&["a", "b"], &[-10.0, 30.0]).finding(), "Most customers: b, 30");
+        let mut scores = bars(&["a", "b"], &[0.2, 0.75]);
+        (scores.additive, scores.measures[0].name) = (false, "auc".to_owned());
+        assert_eq!(scores.finding(), "Highest auc: b, 0.750");
         assert_eq!(bars(&["a"], &[f64::NAN]).finding(), "No values");
     }
 

@@ -76,6 +76,12 @@ impl Outlook {
         self.year_ago.filter(|base| *base > 0.0).map(|base| self.mean / base - 1.0)
     }
 
+    /// The interval; `None` where it isn't known or has no width.
+    pub fn range(&self) -> Option<(f64, f64)> {
+        let known = self.lower.is_finite() && self.upper.is_finite() && self.lower < self.upper;
+        known.then_some((self.lower, self.upper))
+    }
+
     /// The expected change, and the change at both ends of the interval.
     pub fn changes(&self) -> Option<(f64, f64, f64)> {
         let base = self.before.filter(|base| *base > 0.0)?;
@@ -137,9 +143,17 @@ impl Fan {
         curves(drawing, &history, panel, &x, &y);
     }
 
-    fn key(drawing: &mut Drawing) {
-        let entries = [("so far", MAIN), ("expected", ACCENT), ("interval", BAND)];
-        super::axes::legend(drawing, &entries.map(|(name, color)| (name.to_owned(), color)));
+    /// Names of what the panels show.
+    fn key(drawing: &mut Drawing, panels: &[&Panel]) {
+        let past = panels.iter().any(|panel| !panel.history.is_empty());
+        let ranged = |step: &Step| step.lower.is_finite() && step.upper.is_finite();
+        let banded = panels.iter().any(|panel| panel.steps.iter().any(ranged));
+        let entries = [("so far", MAIN, past), ("expected", ACCENT, true), ("interval", BAND, banded)];
+        let shown = entries.into_iter().filter(|(.., there)| *there);
+        super::axes::legend(
+            drawing,
+            &shown.map(|(name, color, _)| (name.to_owned(), color)).collect::<Vec<_>>(),
+        );
         drawing.height += 4.0;
     }
 }
@@ -151,11 +165,14 @@ impl Chart for Fan {
         };
         let weeks = counted(outlook.steps, "week", "weeks");
         let short = |value| self.unit.short(value);
-        let (mean, lower, upper) = (short(outlook.mean), short(outlook.lower), short(outlook.upper));
+        let range = outlook
+            .range()
+            .map_or_else(String::new, |(lower, upper)| format!(" ({} to {})", short(lower), short(upper)));
+        let mean = short(outlook.mean);
         let against = outlook
             .changes()
             .map_or_else(String::new, |(part, ..)| format!(", {} on the {weeks} before", change(part)));
-        format!("The next {weeks}: {mean} expected ({lower} to {upper}){against}")
+        format!("The next {weeks}: {mean} expected{range}{against}")
     }
 
     fn draw(&self, width: f64) -> Drawing {
@@ -167,7 +184,7 @@ impl Chart for Fan {
         }
         let what = format!("{}{}", sentence(&self.measure), self.unit.suffix());
         let mut drawing = Drawing::titled(width, &title, if self.panels.len() > 1 { &what } else { "" });
-        Self::key(&mut drawing);
+        Self::key(&mut drawing, &panels);
         let columns = if panels.len() == 1 || width < 560.0 { 1 } else { 2 };
         let high = if panels.len() == 1 { 250.0 } else { 150.0 };
         let wide = (width - 2.0 * PADDING - 24.0 * (columns as f64 - 1.0)) / columns as f64;
@@ -200,9 +217,10 @@ fn curves(drawing: &mut Drawing, history: &[(i64, f64)], panel: &Panel, x: &Scal
         upper.push(at(step.day, step.upper));
         lower.push(at(step.day, step.lower));
     }
-    // One piece a step: a piece is convex, whatever the interval does.
-    for (a, b) in upper.iter().zip(&lower).zip(upper.iter().zip(&lower).skip(1)) {
-        drawing.shapes.push(Shape::Area(vec![*a.0, *b.0, *b.1, *a.1], BAND));
+    // One shape, so that no seam shows between its steps.
+    if upper.len() > 1 {
+        upper.extend(lower.into_iter().rev());
+        drawing.shapes.push(Shape::Area(upper, BAND));
     }
     let expected: Vec<_> =
         joint.into_iter().chain(steps.iter().map(|step| at(step.day, step.mean))).collect();
@@ -255,6 +273,11 @@ mod tests {
     fn without_history_there_is_no_change() {
         let outlook = panel("a", 3, 12, 1.0).outlook(13).unwrap();
         assert_eq!((outlook.before, outlook.changes()), (None, None));
+        let open = Outlook { lower: f64::NAN, ..outlook };
+        assert_eq!((open.range(), Outlook { lower: 5.0, upper: 5.0, ..outlook }.range()), (None, None));
+        let mut panel = panel("a", 3, 2, 10.0);
+        panel.steps.iter_mut().for_each(|step| step.upper = f64::NAN);
+        assert_eq!(fan(vec![panel]).finding(), "The next 2 weeks: €22 expected, +10% on the 2 weeks before");
         assert_eq!(fan(vec![]).finding(), "No forecast");
     }
 
@@ -268,6 +291,23 @@ mod tests {
                 legible::check(&fan(panels.clone()).draw(width));
             }
         }
+    }
+
+    #[test]
+    fn the_interval_is_one_shape_a_panel() {
+        let bands = |fan: Fan| {
+            let shapes = fan.draw(WIDE).shapes;
+            let areas = shapes.into_iter().filter_map(|shape| match shape {
+                Shape::Area(corners, BAND) => Some(corners.len()),
+                _ => None,
+            });
+            areas.collect::<Vec<_>>()
+        };
+        // The last value of the history and both ends of twelve weeks.
+        assert_eq!(bands(fan(vec![panel("a", 30, 12, 9.0), panel("b", 30, 12, 5.0)])), [26, 26]);
+        let mut open = panel("a", 30, 12, 9.0);
+        open.steps.iter_mut().for_each(|step| step.lower = f64::NAN);
+        assert!(bands(fan(vec![open])).is_empty());
     }
 
     #[test]

@@ -85,11 +85,13 @@ impl Chart for Heat {
 }
 
 impl Heat {
-    /// The rows with the largest differences, in their own order.
+    /// The rows with the largest differences, in their own order; a row without a value has none.
     fn strongest(&self) -> Vec<(String, &[f64])> {
         let strength =
             |values: &[f64]| values.iter().filter(|v| v.is_finite()).fold(0.0_f64, |top, v| top.max(v.abs()));
-        let mut order: Vec<_> = self.rows.iter().zip(&self.values).enumerate().collect();
+        let known = |values: &[f64]| values.iter().any(|value| value.is_finite());
+        let mut order: Vec<_> =
+            self.rows.iter().zip(&self.values).enumerate().filter(|(_, row)| known(row.1)).collect();
         order.sort_by(|a, b| strength(b.1.1).total_cmp(&strength(a.1.1)));
         order.truncate(self.most);
         order.sort_by_key(|(place, _)| *place);
@@ -208,6 +210,11 @@ mod tests {
         let mut chart = heat(3, 3);
         chart.values[1] = vec![f64::NAN, f64::INFINITY, 9.0];
         legible::check(&chart.draw(WIDE));
+        assert_eq!(chart.strongest().len(), 3);
+        chart.values[2] = vec![f64::NAN; 3];
+        assert_eq!(chart.strongest().len(), 2);
+        let drawing = chart.draw(WIDE);
+        assert!(legible::labels(&drawing).iter().any(|label| label.text.contains("2 of 3 features")));
         assert!(chart.finding().contains("9.0"));
         legible::check(&heat(0, 3).draw(WIDE));
     }

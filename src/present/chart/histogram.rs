@@ -27,6 +27,8 @@ pub struct Histogram {
     pub median: Option<f64>,
     /// Values beyond the ends, which are not drawn.
     pub beyond: u64,
+    /// Values above the upper end, which are drawn in the last stretch.
+    pub above: u64,
     /// Whether stretches have equal factors instead of equal widths; both ends are above zero then.
     pub log: bool,
 }
@@ -44,6 +46,7 @@ impl Histogram {
             counts: vec![vec![0; groups.len().max(1)]; stretches.max(1)],
             median: None,
             beyond: 0,
+            above: 0,
             log: false,
         }
     }
@@ -69,6 +72,24 @@ impl Histogram {
         let place = ((part * self.counts.len() as f64) as usize).min(self.counts.len().saturating_sub(1));
         if let Some(slot) = self.counts.get_mut(place).and_then(|groups| groups.get_mut(group)) {
             *slot += 1;
+        }
+    }
+
+    /// Counts a value that may lie above the upper end into the last stretch.
+    pub fn add_or_above(&mut self, value: f64, group: usize) {
+        let high = self.ends.1;
+        self.above += u64::from(value.is_finite() && value > high);
+        self.add(if value.is_finite() { value.min(high) } else { value }, group);
+    }
+
+    /// What is counted, and where it isn't where one would look for it.
+    fn subtitle(&self) -> String {
+        let all = format!("{} {}", count(self.total() + self.beyond), self.counted);
+        let end = self.unit.short(self.ends.1);
+        match (self.beyond, self.above) {
+            (0, 0) => all,
+            (0, above) => format!("{all}; the last bar holds the {} above {end} too", count(above)),
+            (beyond, _) => format!("{all}; {} not shown, beyond the ends", count(beyond)),
         }
     }
 
@@ -120,16 +141,13 @@ impl Chart for Histogram {
             return Drawing::nothing(width, &title, "There are no values to show.");
         }
         let most = self.counts.iter().map(|groups| groups.iter().sum::<u64>()).max().unwrap_or(0);
-        let all = format!("{} {}", count(self.total() + self.beyond), self.counted);
-        let cut = format!("{all}; {} not shown, beyond the ends", count(self.beyond));
-        let subtitle = if self.beyond > 0 { cut } else { all };
-        let mut drawing = Drawing::titled(width, &title, &subtitle);
+        let mut drawing = Drawing::titled(width, &title, &self.subtitle());
         if self.groups.len() > 1 {
             let entries =
                 self.groups.iter().enumerate().map(|(at, name)| (text::clean(name), self.color(at)));
             legend(&mut drawing, &entries.collect::<Vec<_>>());
         }
-        let upright_axis = Axis::linear(&self.counted, &Unit::Number, (0.0, most as f64), 4.0);
+        let upright_axis = Axis::whole(&self.counted, &Unit::Number, (0.0, most as f64), 4.0);
         let top = begin(&mut drawing, (PADDING, width - PADDING), &upright_axis.name);
         let left = PADDING + upright_axis.widest() + 6.0;
         let frame = Area { left, top, right: width - PADDING - 6.0, bottom: top + 200.0 };
@@ -208,6 +226,15 @@ mod tests {
         spend.median = Some(2.0);
         assert_eq!(spend.finding(), "Total spend: half of all customers lie below 2");
         assert_eq!(spend.beyond, 1);
+    }
+
+    #[test]
+    fn values_above_the_end_are_drawn_in_the_last_bar() {
+        let mut spend = Histogram::new("total spend", Unit::Number, (0.0, 10.0), &[], 10);
+        [-5.0, 1.0, 9.5, 30.0, f64::INFINITY].into_iter().for_each(|value| spend.add_or_above(value, 0));
+        assert_eq!((spend.counts[9][0], spend.above, spend.beyond, spend.total()), (2, 1, 1, 3));
+        spend.beyond = 0;
+        assert_eq!(spend.subtitle(), "3 customers; the last bar holds the 1 above 10 too");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::drawing::{Area, Drawing, Label, PADDING};
 use super::scale::{Scale, extent};
 use super::trend::{is_weekly, trend};
 use super::{Chart, text};
-use crate::present::format::{Unit, change, counted};
+use crate::present::format::{Unit, change, counted, date};
 use crate::present::theme::{self, INK, REST, Rgb, SERIES, size};
 
 /// Below this width names stand above the lines.
@@ -62,6 +62,9 @@ impl Chart for Lines {
         let (Some(first), Some(last)) = (values.first(), values.last()) else {
             return "No values".to_owned();
         };
+        if let [(place, value)] = total.as_slice() {
+            return format!("{}, {}", self.unit.short(*value), self.place(*place));
+        }
         let weekly =
             matches!(self.across, Across::Dates(_)) && is_weekly(total.iter().map(|(x, _)| days(*x)));
         match trend(&values) {
@@ -122,6 +125,14 @@ impl Lines {
             }
             sums
         })
+    }
+
+    /// A place in words: `week beginning 1 Jan 2024`.
+    fn place(&self, place: f64) -> String {
+        match &self.across {
+            Across::Dates(name) => format!("{name} {}", date(days(place))),
+            Across::Numbers(name) => format!("{name} {}", Unit::Number.short(place)),
+        }
     }
 
     /// The series with their colours, the largest last so that it is painted on top.
@@ -282,6 +293,7 @@ mod tests {
         ]);
         assert_eq!(chart.finding(), "€1,378 in the last 13 weeks, +6.0% on the 13 weeks before");
         assert_eq!(lines(vec![]).finding(), "No values");
+        assert_eq!(lines(vec![weekly("a", 1, |_| 40.0)]).finding(), "€40, week beginning 1 Jan 2024");
     }
 
     #[test]

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use anyhow::{Context as _, Result, bail};
-use arrow::array::{Array, BooleanArray, RecordBatch};
-use arrow::compute::{concat_batches, filter_record_batch};
+use arrow::array::{Array, BooleanArray, RecordBatch, UInt64Array};
+use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
 use arrow::datatypes::{DataType, Schema};
 
 use super::heat::MOST;
@@ -241,8 +241,9 @@ pub fn selection(table: &Table, chosen: Option<f64>) -> Result<Selection> {
 }
 
 /// Counts of a column by the bands low, medium and high; shares lie between 0 and 1, other numbers
-/// between round ends that leave out the topmost hundredth, or powers of ten that leave out the
-/// outermost of a thousand where few values are far above the others.
+/// between round ends around all of them, or powers of ten where few values are far above the
+/// others. Where not all are above zero, which powers of ten can't show, the last stretch holds
+/// those far above.
 ///
 /// # Errors
 /// When a column doesn't exist or isn't a number.
@@ -264,14 +265,16 @@ pub fn histogram(
             );
         }
     }
-    let mut sorted: Vec<_> = values.iter().copied().filter(|value| value.is_finite()).collect();
-    sorted.sort_unstable_by(f64::total_cmp);
+    let mut finite: Vec<_> = values.iter().copied().filter(|value| value.is_finite()).collect();
     let share = unit == Unit::Percent;
-    let log = !share && band.is_none() && is_skewed(&sorted);
-    let edges = match sorted.as_slice() {
+    let skewed = !share && is_skewed(&finite);
+    let log = skewed && band.is_none() && wants_log(&finite);
+    let edges = match super::scale::extent(finite.iter().copied()) {
         _ if share => vec![0.0, 1.0],
-        sorted if log => powers(sorted),
-        sorted => round_edges(sorted, stretches),
+        None => super::scale::ticks(0.0, 1.0, stretches as f64),
+        Some((low, high)) if log => powers(low, high),
+        Some((low, _)) if skewed => super::scale::ticks(low, most(&mut finite), stretches as f64),
+        Some((low, high)) => super::scale::ticks(low, high, stretches as f64),
     };
     let ends = super::scale::extent(edges.iter().copied()).unwrap_or((0.0, 1.0));
     let stretches = if share || log { stretches } else { edges.len().saturating_sub(1) };
@@ -279,10 +282,10 @@ pub fn histogram(
     let mut histogram = Histogram::new(&words(x), unit, ends, names, stretches);
     histogram.log = log;
     for (row, value) in values.into_iter().enumerate() {
-        histogram.add(value, groups.get(row).copied().unwrap_or(0));
+        let group = groups.get(row).copied().unwrap_or(0);
+        if share { histogram.add(value, group) } else { histogram.add_or_above(value, group) }
     }
-    let middle = sorted.get(sorted.len().saturating_sub(1) / 2).zip(sorted.get(sorted.len() / 2));
-    histogram.median = middle.map(|(low, high)| f64::midpoint(*low, *high));
+    histogram.median = median(&mut finite);
     Ok(histogram)
 }
 
@@ -387,16 +390,14 @@ fn sampled(table: &Table, columns: &[&str]) -> Result<Keyed> {
     let mut before = 0;
     for batch in table.select(columns)? {
         let batch = batch?;
-        let wanted: Vec<_> = places.iter().filter_map(|place| place.checked_sub(before)).collect();
-        let wanted: Vec<_> = wanted.into_iter().filter(|row| *row < batch.num_rows()).collect();
-        before += batch.num_rows();
+        let all = batch.num_rows();
+        let wanted = places.iter().filter_map(|place| place.checked_sub(before));
+        let batch = rows(&batch, wanted.filter(|row| *row < batch.num_rows()))?;
+        before += all;
         let [x, y, key @ ..] = columns else { continue };
-        let (x, y) = (float_vec(&batch, x)?, float_vec(&batch, y)?);
+        points.extend(float_vec(&batch, x)?.into_iter().zip(float_vec(&batch, y)?));
         let names = key.first().map(|key| labels(&batch, key)).transpose()?;
-        for row in wanted {
-            points.push((x.get(row).copied().unwrap_or(f64::NAN), y.get(row).copied().unwrap_or(f64::NAN)));
-            keys.push(names.as_ref().and_then(|names| names.get(row).cloned()).unwrap_or_default());
-        }
+        keys.extend(names.unwrap_or_else(|| vec![String::new(); batch.num_rows()]));
     }
     Ok((points, keys))
 }
@@ -407,15 +408,17 @@ fn assigned(
     names: &HashMap<String, String>,
     customers: &[String],
 ) -> Result<Vec<String>> {
-    let places: HashMap<&str, usize> =
+    let places: hashbrown::HashMap<&str, usize> =
         customers.iter().enumerate().map(|(at, id)| (id.as_str(), at)).collect();
     let mut out = vec!["no segment".to_owned(); customers.len()];
     for batch in assignments.select(&["customer_id", "segment"])? {
         let batch = batch?;
         let ids = strings(&batch, "customer_id")?;
-        let segments = labels(&batch, "segment")?;
-        for (id, segment) in ids.iter().zip(segments) {
-            if let Some(slot) = id.and_then(|id| places.get(id)).and_then(|at| out.get_mut(*at)) {
+        let place = |(row, id): (usize, Option<&str>)| Some((row, *places.get(id?)?));
+        let found: Vec<_> = ids.iter().enumerate().filter_map(place).collect();
+        let segments = labels(&rows(&batch, found.iter().map(|(row, _)| *row))?, "segment")?;
+        for ((_, place), segment) in found.into_iter().zip(segments) {
+            if let Some(slot) = out.get_mut(place) {
                 *slot = names.get(&segment).cloned().unwrap_or(segment);
             }
         }
@@ -423,27 +426,47 @@ fn assigned(
     Ok(out)
 }
 
-/// Whether few ascending values are far above the rest, all being above zero: a logarithmic axis
-/// shows them better.
-pub fn is_skewed(sorted: &[f64]) -> bool {
-    let middle = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
-    let ends = sorted.first().zip(sorted.last());
-    ends.is_some_and(|(low, high)| *low > 0.0 && *high > SKEWED * middle)
+/// Some rows of a batch, in the order asked for.
+fn rows(batch: &RecordBatch, wanted: impl Iterator<Item = usize>) -> Result<RecordBatch> {
+    let wanted: UInt64Array = wanted.map(|row| row as u64).collect();
+    Ok(take_record_batch(batch, &wanted)?)
 }
 
-/// The powers of ten around all but the outermost of a thousand values at each end.
-fn powers(sorted: &[f64]) -> Vec<f64> {
-    let outer = sorted.len() / 1_000;
-    let low = sorted.get(outer).copied().unwrap_or(1.0);
-    let high = sorted.get(sorted.len().saturating_sub(1 + outer)).copied().unwrap_or(10.0);
+/// Whether few values are far above the rest, so that round ends around all of them would show
+/// little of the rest.
+fn is_skewed(values: &[f64]) -> bool {
+    let mut finite: Vec<_> = values.iter().copied().filter(|value| value.is_finite()).collect();
+    let highest = finite.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let middle = ranked(&mut finite, |len| len / 2).unwrap_or(0.0);
+    middle > 0.0 && highest > SKEWED * middle
+}
+
+/// Whether a logarithmic axis shows values better: few are far above the rest, all above zero.
+pub fn wants_log(values: &[f64]) -> bool {
+    let finite = || values.iter().filter(|value| value.is_finite());
+    finite().all(|value| *value > 0.0) && is_skewed(values)
+}
+
+/// The powers of ten around values above zero.
+fn powers(low: f64, high: f64) -> Vec<f64> {
     vec![libm::exp10(libm::log10(low).floor()), libm::exp10(libm::log10(high).ceil())]
 }
 
-/// Round values around all but the topmost hundredth.
-fn round_edges(sorted: &[f64], stretches: usize) -> Vec<f64> {
-    let low = sorted.first().copied().unwrap_or(0.0);
-    let high = sorted.get(sorted.len().saturating_sub(1) * 99 / 100).copied().unwrap_or(1.0);
-    super::scale::ticks(low, high, stretches as f64)
+/// The value that a hundredth of all lie above.
+fn most(values: &mut [f64]) -> f64 {
+    ranked(values, |len| len.saturating_sub(1) * 99 / 100).unwrap_or(1.0)
+}
+
+/// The middle value, or the mean of the two middle ones.
+fn median(values: &mut [f64]) -> Option<f64> {
+    let low = ranked(values, |len| len.saturating_sub(1) / 2)?;
+    Some(f64::midpoint(low, ranked(values, |len| len / 2)?))
+}
+
+/// The value of a rank, given the number of values; their order is lost. O(n).
+fn ranked(values: &mut [f64], rank: impl Fn(usize) -> usize) -> Option<f64> {
+    let rank = rank(values.len());
+    (rank < values.len()).then(|| *values.select_nth_unstable_by(rank, f64::total_cmp).1)
 }
 
 /// Different names, in the order of their first appearance.

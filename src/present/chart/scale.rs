@@ -8,6 +8,9 @@ use super::text;
 use crate::present::format;
 use crate::present::theme::size;
 
+/// Space between two labels of an axis.
+pub const APART: f64 = 8.0;
+
 /// A line of values laid along pixels.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale {
@@ -79,16 +82,19 @@ pub fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     if step == 1.0 && close.len() <= 8 { close } else { powers().map(libm::exp10).collect() }
 }
 
-/// Days since 1970-01-01 with their labels, as many as fit into `room` pixels.
-pub fn dates(first: i64, last: i64, room: f64) -> Vec<(i64, String)> {
+/// Days since 1970-01-01 with their labels, as many as fit into `room` pixels and the space
+/// `beyond` its left and right end, into which labels may reach.
+pub fn dates(first: i64, last: i64, room: f64, beyond: (f64, f64)) -> Vec<(i64, String)> {
     let fits = |ticks: &Vec<(i64, String)>| {
         let span = (last - first).max(1) as f64;
-        let wide = |label: &str| text::width(label, size::LABEL, false);
-        let apart = |a: &(i64, String), b: &(i64, String)| (b.0 - a.0) as f64 / span * room;
-        ticks
-            .iter()
-            .zip(ticks.iter().skip(1))
-            .all(|(a, b)| apart(a, b) >= (wide(&a.1) + wide(&b.1)) / 2.0 + 8.0)
+        let ends = |(day, label): &(i64, String)| {
+            let half = text::width(label, size::LABEL, false) / 2.0;
+            let middle = (day - first) as f64 / span * room;
+            let middle = middle.min(room + beyond.1 - half).max(half - beyond.0);
+            (middle - half, middle + half)
+        };
+        let ends: Vec<_> = ticks.iter().map(ends).collect();
+        ends.iter().zip(ends.iter().skip(1)).all(|(a, b)| b.0 - a.1 >= APART)
     };
     let weeks: &[i64] = if last - first <= 70 { &[1, 2, 4] } else { &[] };
     let months = [1, 2, 3, 6, 12, 24, 60, 120, 600, 1200, 6000];
@@ -206,16 +212,26 @@ mod tests {
     #[test]
     fn dates_name_months_and_years() {
         // 2024-01-01 is day 19723, 2024-12-30 day 20087.
-        let labels: Vec<_> = dates(19_723, 20_087, 700.0).into_iter().map(|(_, label)| label).collect();
+        let wide = (50.0, 50.0);
+        let labels: Vec<_> = dates(19_723, 20_087, 700.0, wide).into_iter().map(|(_, label)| label).collect();
         assert_eq!(labels[..3], ["Jan 2024", "Feb", "Mar"]);
-        assert_eq!(dates(19_723, 20_087, 200.0)[1].1, "Apr");
-        let years: Vec<_> = dates(0, 20_087, 500.0).into_iter().map(|(_, label)| label).collect();
+        assert_eq!(dates(19_723, 20_087, 200.0, wide)[1].1, "Apr");
+        let years: Vec<_> = dates(0, 20_087, 500.0, wide).into_iter().map(|(_, label)| label).collect();
         assert_eq!(years[0], "1970");
+    }
+
+    /// At the right edge a label is moved inwards, where it must not touch the one before.
+    #[test]
+    fn every_date_has_room_for_its_label() {
+        let labels = |beyond| dates(19_723, 19_723 + 92, 150.0, beyond).into_iter().map(|tick| tick.1);
+        assert_eq!(labels((30.0, 30.0)).collect::<Vec<_>>(), ["Jan 2024", "Feb", "Mar", "Apr"]);
+        assert_eq!(labels((30.0, -20.0)).collect::<Vec<_>>(), ["Jan 2024", "Mar"]);
     }
 
     #[test]
     fn dates_of_one_day_or_no_calendar_are_one_label() {
-        assert_eq!(dates(19_723, 19_723, 300.0), [(19_723, "1 Jan 2024".to_owned())]);
-        assert_eq!(dates(i64::from(i32::MIN), i64::from(i32::MAX), 300.0).len(), 1);
+        let none = (0.0, 0.0);
+        assert_eq!(dates(19_723, 19_723, 300.0, none), [(19_723, "1 Jan 2024".to_owned())]);
+        assert_eq!(dates(i64::from(i32::MIN), i64::from(i32::MAX), 300.0, none).len(), 1);
     }
 }

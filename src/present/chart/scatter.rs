@@ -69,7 +69,8 @@ impl Chart for Scatter {
                 mark(drawing, point, color, shape(at))
             });
         }
-        let (x, y) = (axis(&self.x, x), axis(&self.y, y));
+        let whole = |side: fn(&(f64, f64)) -> f64| all().all(|point| side(point).fract() == 0.0);
+        let (x, y) = (axis(&self.x, x, whole(|p| p.0)), axis(&self.y, y, whole(|p| p.1)));
         let top = begin(&mut drawing, (PADDING, width - PADDING), &y.name);
         let frame = Area {
             left: PADDING + y.widest() + 6.0,
@@ -112,11 +113,12 @@ impl Scatter {
     }
 }
 
-fn axis(side: &Side, range: (f64, f64)) -> Axis {
-    if side.log {
-        Axis::log(&side.name, &side.unit, range)
-    } else {
-        Axis::linear(&side.name, &side.unit, range, 5.0)
+/// The axis of a side, with whole ticks where all values are `whole`.
+fn axis(side: &Side, range: (f64, f64), whole: bool) -> Axis {
+    match (side.log, whole) {
+        (true, _) => Axis::log(&side.name, &side.unit, range),
+        (false, true) => Axis::whole(&side.name, &side.unit, range, 5.0),
+        (false, false) => Axis::linear(&side.name, &side.unit, range, 5.0),
     }
 }
 
@@ -226,6 +228,14 @@ mod tests {
         legible::check(&chart.draw(WIDE));
         chart.groups[0].points = vec![(0.0, 0.0)];
         assert!(legible::labels(&chart.draw(WIDE)).iter().any(|label| label.text.contains("no points")));
+    }
+
+    #[test]
+    fn there_is_no_tick_between_whole_numbers() {
+        let side = Side { name: "purchases".to_owned(), unit: Unit::Number, log: false };
+        assert_eq!(axis(&side, (1.0, 3.0), true).labels, ["1", "2", "3"]);
+        assert_eq!(axis(&side, (1.0, 1.0), true).labels, ["0", "1"]);
+        assert_eq!(axis(&side, (1.0, 3.0), false).labels, ["1.0", "1.5", "2.0", "2.5", "3.0"]);
     }
 
     #[test]

@@ -20,6 +20,11 @@ const MEDIUM: Medium = Medium { em: 1.24, baseline: 0.76, pieces: false };
 /// # Errors
 /// When plotters fails to paint it.
 pub fn svg(drawing: &Drawing) -> Result<String> {
+    painted(drawing, true)
+}
+
+/// The drawing, a `whole` document or a part of a page.
+fn painted(drawing: &Drawing, whole: bool) -> Result<String> {
     let mut painted = String::new();
     let size = grid_size(drawing);
     {
@@ -27,7 +32,10 @@ pub fn svg(drawing: &Drawing) -> Result<String> {
         paint(&area, drawing, MEDIUM)?;
     }
     let (_, body) = painted.split_once('\n').context("plotters wrote no SVG")?;
-    Ok(head(drawing, size) + &lighter(body))
+    let mut svg = head(drawing, size, whole);
+    svg.reserve(body.len());
+    push_lighter(&mut svg, body);
+    Ok(svg)
 }
 
 /// The drawing as an element of a page, which has its words once for the ear (`aria-label`) and
@@ -36,31 +44,40 @@ pub fn svg(drawing: &Drawing) -> Result<String> {
 /// # Errors
 /// When plotters fails to paint it.
 pub fn inline(drawing: &Drawing) -> Result<String> {
-    let whole = svg(drawing)?;
-    let title = escape(&drawing.title);
-    let label = format!("<svg aria-label=\"{title}\"");
-    Ok(whole.replacen("<svg", &label, 1).replacen(&format!("<title>{title}</title>\n"), "", 1))
+    painted(drawing, false)
 }
 
-/// An opening tag in pixels, with a title for those who can't see the picture.
-fn head(drawing: &Drawing, (wide, high): (u32, u32)) -> String {
+/// An opening tag in pixels, with a title (of a part of a page: a label) for those who can't see
+/// the picture.
+fn head(drawing: &Drawing, (wide, high): (u32, u32), whole: bool) -> String {
     let (width, height) = (drawing.width.ceil(), drawing.height.ceil());
     let title = escape(&drawing.title);
+    let label = if whole { String::new() } else { format!(" aria-label=\"{title}\"") };
+    let title = if whole { format!("<title>{title}</title>\n") } else { String::new() };
     let mut head = String::new();
-    let _ = writeln!(
+    let _ = write!(
         head,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {wide} {high}\" \
-         role=\"img\" font-family=\"{FAMILY}\" stroke-linejoin=\"round\">\n<title>{title}</title>"
+        "<svg{label} xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {wide} {high}\" \
+         role=\"img\" font-family=\"{FAMILY}\" stroke-linejoin=\"round\">\n{title}"
     );
     head
 }
 
-/// Leaves out attributes that say what is the default or stands in the opening tag. None of them
-/// can be part of a text, where a quotation mark is written `&quot;`.
-fn lighter(body: &str) -> String {
+/// Appends a body without attributes that say what is the default or stands in the opening tag.
+/// None of them can be part of a text, where a quotation mark is written `&quot;`.
+fn push_lighter(svg: &mut String, body: &str) {
     let family = format!(" font-family=\"{FAMILY}\"");
     let defaults = [" opacity=\"1\"", " stroke=\"none\"", family.as_str()];
-    defaults.into_iter().fold(body.to_owned(), |body, attribute| body.replace(attribute, ""))
+    let mut rest = body;
+    while let Some((before, after)) = rest.find(' ').and_then(|at| rest.split_at_checked(at)) {
+        svg.push_str(before);
+        let skipped = defaults.iter().find_map(|attribute| after.strip_prefix(attribute));
+        rest = skipped.unwrap_or_else(|| {
+            svg.push(' ');
+            after.strip_prefix(' ').unwrap_or(after)
+        });
+    }
+    svg.push_str(rest);
 }
 
 fn escape(text: &str) -> String {

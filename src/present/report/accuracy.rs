@@ -14,6 +14,59 @@ use crate::present::format::{Unit, counted, fixed, percent, sentence};
 /// An error of the sum beyond this share of it is spoken of.
 const BIASED: f64 = 0.03;
 
+/// What the simplest forecast repeats: the year before, or the last week where there is no such year.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// The same weeks of the year before.
+    Year,
+    /// The last week.
+    Week,
+}
+
+/// The models whose forecast is shown, and what the simplest one repeats.
+#[derive(Clone, Debug)]
+pub struct Used {
+    /// Their names; any model where there are none.
+    pub models: Vec<String>,
+    /// What the simplest forecast repeats.
+    pub base: Base,
+}
+
+impl Base {
+    /// As the object of a sentence.
+    fn repeating(self) -> &'static str {
+        match self {
+            Self::Year => "repeating the year before",
+            Self::Week => "repeating the last week",
+        }
+    }
+
+    /// A model's name as people say it.
+    fn said(self, model: &str) -> String {
+        match self {
+            Self::Week if is_seasonal_naive(model) => "last week repeated".to_owned(),
+            _ => said(model),
+        }
+    }
+}
+
+impl Used {
+    /// Whether a model is one of them.
+    fn has(&self, model: &str) -> bool {
+        self.models.iter().any(|used| used == model)
+    }
+
+    /// The same where any model counts when none is known.
+    fn counts(&self, model: &str) -> bool {
+        self.models.is_empty() || self.has(model)
+    }
+
+    /// Whether the forecast is the year before once more.
+    pub fn repeats(&self) -> bool {
+        !self.models.is_empty() && self.models.iter().all(|model| is_seasonal_naive(model))
+    }
+}
+
 /// A model's errors over all folds.
 #[derive(Clone, Debug)]
 pub struct Score {
@@ -99,11 +152,6 @@ fn is_seasonal_naive(model: &str) -> bool {
     plain == "snaive" || (plain.contains("seasonal") && plain.contains("naive"))
 }
 
-/// Whether the forecast is the year before once more.
-pub fn repeats(used: &[String]) -> bool {
-    !used.is_empty() && used.iter().all(|model| is_seasonal_naive(model))
-}
-
 /// A model's name as people say it.
 pub fn said(model: &str) -> String {
     match model {
@@ -116,43 +164,44 @@ pub fn said(model: &str) -> String {
 }
 
 /// The best of the models in use, and the one that repeats the year before.
-fn compared<'a>(scores: &'a [Score], used: &[String]) -> (Option<&'a Score>, Option<&'a Score>) {
-    let own = scores.iter().find(|score| used.is_empty() || used.contains(&score.model));
+fn compared<'a>(scores: &'a [Score], used: &Used) -> (Option<&'a Score>, Option<&'a Score>) {
+    let own = scores.iter().find(|score| used.counts(&score.model));
     (own.filter(|score| score.wape.is_finite()), scores.iter().find(|score| is_seasonal_naive(&score.model)))
 }
 
-/// Whether the forecast beats repeating the year before, in a paragraph.
-pub fn verdict(scores: &[Score], used: &[String]) -> Markup {
+/// Whether the forecast beats the simplest one, in a paragraph.
+pub fn verdict(scores: &[Score], used: &Used) -> Markup {
+    let repeating = used.base.repeating();
     let (Some(own), naive) = compared(scores, used) else { return html! {} };
-    let erred = html! { "on weeks that it had not seen, " (name(&said(&own.model))) " erred by " (percent(own.wape)) " of revenue" };
+    let erred = html! { "on weeks that it had not seen, " (name(&used.base.said(&own.model))) " erred by " (percent(own.wape)) " of revenue" };
     match naive {
         Some(naive) if naive.model == own.model => care(&html! {
-            "on unseen weeks no model did better than repeating the year before (" (percent(own.wape)) " error), so the forecast does just that"
+            "on unseen weeks no model did better than " (repeating) " (" (percent(own.wape)) " error), so the forecast does just that"
         }),
         Some(naive) if own.wape < naive.wape => html! {
-            p { (capital(&erred)) ", " (percent(1.0 - own.wape / naive.wape)) " less than repeating the year before (" (percent(naive.wape)) ")." }
+            p { (capital(&erred)) ", " (percent(1.0 - own.wape / naive.wape)) " less than " (repeating) " (" (percent(naive.wape)) ")." }
         },
         Some(naive) => care(&html! {
-            (erred) ", no better than repeating the year before (" (percent(naive.wape)) "): use that as the plan instead"
+            (erred) ", no better than " (repeating) " (" (percent(naive.wape)) "): use that as the plan instead"
         }),
         None => {
-            html! { p { (capital(&erred)) ". There is no score of repeating the year before to compare it with." } }
+            html! { p { (capital(&erred)) ". There is no score of " (repeating) " to compare it with." } }
         }
     }
 }
 
 /// The verdict for the summary, where it is a bad one.
-pub fn warning(scores: &[Score], used: &[String]) -> Option<Markup> {
+pub fn warning(scores: &[Score], used: &Used) -> Option<Markup> {
     let (own, naive) = compared(scores, used);
     let beaten = own.zip(naive).is_some_and(|(own, naive)| own.wape >= naive.wape);
-    beaten.then(|| html! { "No forecast model beats repeating the year before." })
+    beaten.then(|| html! { "No forecast model beats " (used.base.repeating()) "." })
 }
 
 /// The scores as a table, models in use marked.
-pub fn grid(scores: &[Score], used: &[String], money: &Unit) -> Grid {
+pub fn grid(scores: &[Score], used: &Used, money: &Unit) -> Grid {
     let row = |score: &Score| {
         vec![
-            name(&said(&score.model)),
+            name(&used.base.said(&score.model)),
             plain(percent(score.wape)),
             plain(fixed(score.mase, 2)),
             plain(money.short(score.mae)),
@@ -171,12 +220,7 @@ pub fn grid(scores: &[Score], used: &[String], money: &Unit) -> Grid {
             Column::Number("Tests"),
         ],
         rows: scores.iter().map(row).collect(),
-        marked: scores
-            .iter()
-            .enumerate()
-            .filter(|(_, s)| used.contains(&s.model))
-            .map(|(at, _)| at)
-            .collect(),
+        marked: scores.iter().enumerate().filter(|(_, s)| used.has(&s.model)).map(|(at, _)| at).collect(),
     }
 }
 
@@ -221,13 +265,14 @@ fn only_all(batch: &RecordBatch) -> Result<RecordBatch> {
 }
 
 /// The error as a share of revenue over weeks ahead, a line a model.
-pub fn by_horizon(backtest: &[Tested], used: &[String]) -> Lines {
+pub fn by_horizon(backtest: &[Tested], used: &Used) -> Lines {
     let mut series: Vec<Series> = Vec::new();
     for tested in backtest.iter().filter(|tested| tested.actual > 0.0) {
         let point = (tested.horizon, tested.missed / tested.actual);
-        match series.iter_mut().find(|line| line.name == said(&tested.model)) {
+        let name = used.base.said(&tested.model);
+        match series.iter_mut().find(|line| line.name == name) {
             Some(line) => line.points.push(point),
-            None => series.push(Series { name: said(&tested.model), points: vec![point] }),
+            None => series.push(Series { name, points: vec![point] }),
         }
     }
     series.retain(|line| line.points.len() > 1);
@@ -242,8 +287,8 @@ pub fn by_horizon(backtest: &[Tested], used: &[String]) -> Lines {
 }
 
 /// The error of the model in use at both ends.
-fn title(series: &[Series], used: &[String]) -> String {
-    let used: Vec<_> = used.iter().map(|model| said(model)).collect();
+fn title(series: &[Series], used: &Used) -> String {
+    let used: Vec<_> = used.models.iter().map(|model| used.base.said(model)).collect();
     let own = series.iter().find(|line| used.contains(&line.name)).or_else(|| series.first());
     let ends = own.and_then(|own| Some((&own.name, own.points.first()?, own.points.last()?)));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "weeks ahead are few")]
@@ -255,8 +300,8 @@ fn title(series: &[Series], used: &[String]) -> String {
 }
 
 /// Whether the models in use predict too much or too little on the whole.
-pub fn bias(backtest: &[Tested], used: &[String]) -> Markup {
-    let own = || backtest.iter().filter(|tested| used.is_empty() || used.contains(&tested.model));
+pub fn bias(backtest: &[Tested], used: &Used) -> Markup {
+    let own = || backtest.iter().filter(|tested| used.counts(&tested.model));
     let (actual, predicted) = (own().map(|t| t.actual).sum::<f64>(), own().map(|t| t.predicted).sum::<f64>());
     if actual <= 0.0 {
         return html! {};
@@ -278,8 +323,12 @@ mod tests {
         Score { model: model.to_owned(), rmse: 1.0, mae: 1.0, mase: 1.0, wape, folds: 6.0 }
     }
 
-    fn judged(scores: &[Score], used: &str) -> String {
-        verdict(scores, &[used.to_owned()]).into_string().replace("<bdi>", "").replace("</bdi>", "")
+    fn used(models: &[&str]) -> Used {
+        Used { models: models.iter().map(|model| (*model).to_owned()).collect(), base: Base::Year }
+    }
+
+    fn judged(scores: &[Score], model: &str) -> String {
+        verdict(scores, &used(&[model])).into_string().replace("<bdi>", "").replace("</bdi>", "")
     }
 
     #[test]
@@ -291,8 +340,8 @@ mod tests {
         assert!(judged(&scores, "theta").contains("50% less than repeating"));
         assert!(judged(&scores, "ets").contains("Caution"));
         assert!(judged(&scores, "seasonal_naive").contains("no model did better"));
-        assert!(warning(&scores, &["ets".to_owned()]).is_some());
-        assert!(warning(&scores, &["theta".to_owned()]).is_none());
+        assert!(warning(&scores, &used(&["ets"])).is_some());
+        assert!(warning(&scores, &used(&["theta"])).is_none());
         assert!(judged(&scores[..1], "theta").contains("no score of repeating"));
         assert_eq!(judged(&[], "theta"), "");
     }
@@ -300,9 +349,21 @@ mod tests {
     #[test]
     fn seasonal_naive_has_many_spellings() {
         for model in ["seasonal_naive", "SeasonalNaive", "snaive", "seasonal naive (52)"] {
-            assert!(is_seasonal_naive(model) && repeats(&[model.to_owned()]), "{model}");
+            assert!(is_seasonal_naive(model) && used(&[model]).repeats(), "{model}");
         }
-        assert!(!is_seasonal_naive("naive") && !repeats(&["ridge".to_owned()]) && !repeats(&[]));
+        assert!(!is_seasonal_naive("naive") && !used(&["ridge"]).repeats() && !used(&[]).repeats());
+    }
+
+    /// In a history of less than a year there is no year to repeat.
+    #[test]
+    fn a_short_history_repeats_its_last_week() {
+        let scores = [score("seasonal_naive", 0.2), score("ridge", 0.3)];
+        let short = Used { base: Base::Week, ..used(&["seasonal_naive"]) };
+        let text = verdict(&scores, &short).into_string();
+        assert!(text.contains("no model did better than repeating the last week (20% error)"), "{text}");
+        assert_eq!(grid(&scores, &short, &Unit::Number).rows[0][0].0, "<bdi>last week repeated</bdi>");
+        let warned = warning(&scores, &Used { models: vec!["ridge".to_owned()], ..short }).unwrap();
+        assert_eq!(warned.into_string(), "No forecast model beats repeating the last week.");
     }
 
     #[test]
@@ -330,11 +391,11 @@ mod tests {
             ("predicted", floats([12.0, 9.0, 5.0])),
         ]));
         let tested = tested.unwrap();
-        let chart = by_horizon(&tested, &[]);
+        let chart = by_horizon(&tested, &used(&[]));
         assert_eq!(chart.series[0].points, [(1.0, 0.1), (2.0, 0.2)]);
         assert_eq!(chart.title.unwrap(), "A: off by 10% 1 week ahead, by 20% 2 weeks ahead");
-        assert!(bias(&tested, &["a".to_owned()]).into_string().contains("5.0% too much"));
-        assert_eq!(bias(&[], &[]).into_string(), "");
+        assert!(bias(&tested, &used(&["a"])).into_string().contains("5.0% too much"));
+        assert_eq!(bias(&[], &used(&[])).into_string(), "");
     }
 
     #[test]
@@ -346,6 +407,6 @@ mod tests {
             ("actual", floats([10.0; 2])),
             ("predicted", floats([0.0, 9.0])),
         ]));
-        assert!(bias(&tested.unwrap(), &[]).into_string().contains("predicted 10% too little"));
+        assert!(bias(&tested.unwrap(), &used(&[])).into_string().contains("predicted 10% too little"));
     }
 }

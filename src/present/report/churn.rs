@@ -23,6 +23,10 @@ const EASY: f64 = 0.8;
 /// A mean distance of prediction and outcome beyond this is spoken of.
 const MISCALIBRATED: f64 = 0.05;
 
+/// What to say when nobody has a probability, or nobody a high one.
+const UNKNOWN: &str = "There are no customers with a probability of churn.";
+const NOBODY: &str = "No customer is at high risk of leaving.";
+
 /// A model's scores.
 #[derive(Clone, Debug)]
 struct Model {
@@ -64,9 +68,10 @@ pub fn chapter(inputs: &Inputs, money: &Unit) -> Result<Option<Chapter>, Misfit>
         (drivers(inputs).map_err(of("importance"))?)
         @if let Some(reliability) = &reliability { (calibration(reliability).map_err(of("reliability"))?) }
     };
-    let said = text.iter().chain(&poor);
-    let brief = vec![html! { @for sentence in said { (sentence) " " } }];
-    let brief = if text.is_empty() && poor.is_none() { Vec::new() } else { brief };
+    let short = risk.as_ref().map(|risk| brief(risk, money));
+    let said: Vec<_> = short.into_iter().chain(poor).collect();
+    let brief = (!said.is_empty()).then(|| html! { @for sentence in &said { (sentence) " " } });
+    let brief = brief.into_iter().collect();
     let useful = chosen.is_none_or(|model| model.auc >= USELESS);
     let advice = risk.as_ref().filter(|_| useful).and_then(|risk| advice(risk, money)).into_iter().collect();
     let tiles = risk.as_ref().map(tile).into_iter().collect();
@@ -95,12 +100,37 @@ fn models(table: &Table) -> Result<Vec<Model>> {
     Ok(models)
 }
 
+/// Who can still be won back, else how many are at risk, for the summary.
+fn brief(risk: &Risk, money: &Unit) -> Markup {
+    let high = risk.high();
+    let (share, _) = risk.shares(&high);
+    let all = customers(high.customers);
+    match risk.reachable {
+        _ if !share.is_finite() => plain(UNKNOWN),
+        _ if high.customers == 0 => plain(NOBODY),
+        Some(near) if near.customers == 0 => html! {
+            "Of the " (all) " at high risk of leaving nobody bought within half a year: they have most likely left."
+        },
+        Some(near) => html! {
+            (count(near.customers)) " of the " (all) " at high risk of leaving can still be won back"
+            @if near.spend.is_finite() { "; they have spent " (money.short(near.spend)) " so far" }
+            "."
+        },
+        None => {
+            html! { (percent(share)) " of all customers are at high risk of leaving (" (count(high.customers)) ")." }
+        }
+    }
+}
+
 /// How many are at risk, what they have spent, and how many of them can still be reached.
 fn sentences(risk: &Risk, money: &Unit) -> Vec<Markup> {
     let high = risk.high();
     let (share, spent) = risk.shares(&high);
     if !share.is_finite() {
-        return vec![html! { "There are no customers with a probability of churn." }];
+        return vec![plain(UNKNOWN)];
+    }
+    if high.customers == 0 {
+        return vec![plain(NOBODY)];
     }
     let mut out = vec![html! {
         (customers(high.customers)) @if high.customers == 1 { " is" } @else { " are" } " at high risk of leaving, " (percent(share)) " of all"
@@ -151,7 +181,7 @@ fn advice(risk: &Risk, money: &Unit) -> Option<Markup> {
             ", beginning with the " (count(first.reachable.customers)) " of " (name(&first.name))
             @if first.reachable.spend.is_finite() { " (" (money.short(first.reachable.spend)) " so far)" }
         }
-        ". The table of churn probabilities names every one of them."
+        ". The output of the " code { "churn" } " stage names them by customer; " code { "custem show STAGE --csv" } " prints it."
     })
 }
 
@@ -302,6 +332,10 @@ fn calibration(reliability: &Reliability) -> Result<Markup> {
 fn tile(risk: &Risk) -> Tile {
     let high = risk.high();
     let (share, spent) = risk.shares(&high);
+    if high.customers == 0 {
+        let note = plain("nobody, as far as the model can tell");
+        return Tile { label: "At high risk of leaving".to_owned(), value: count(0), note };
+    }
     let note = html! {
         (percent(share)) " of customers" @if spent.is_finite() { ", " (percent(spent)) " of past revenue" }
         @if let Some(near) = risk.reachable { "; " (count(near.customers)) " still in reach" }
@@ -357,6 +391,31 @@ mod tests {
         let nobody = risk(high, Some(Count::default()));
         assert!(joined(&nobody).ends_with("Nobody at high risk bought within that time."));
         assert!(advice(&nobody, &euro()).is_none());
+    }
+
+    #[test]
+    fn nobody_at_risk_has_no_shares() {
+        let nobody = risk(Count { customers: 0, probability: 0.0, spend: 0.0 }, Some(Count::default()));
+        assert_eq!(joined(&nobody), "No customer is at high risk of leaving.");
+        assert_eq!(brief(&nobody, &euro()).0, "No customer is at high risk of leaving.");
+        assert_eq!(tile(&nobody).note.0, "nobody, as far as the model can tell");
+        assert!(advice(&nobody, &euro()).is_none());
+    }
+
+    #[test]
+    fn the_summary_does_not_repeat_the_section() {
+        let high = Count { customers: 3, probability: 2.5, spend: 60.0 };
+        let near = Count { customers: 1, probability: 0.9, spend: 30.0 };
+        let said = |risk: &Risk| brief(risk, &euro()).0;
+        assert_eq!(
+            said(&risk(high, Some(near))),
+            "1 of the 3 customers at high risk of leaving can still be won back; they have spent €30 so far."
+        );
+        assert_eq!(
+            said(&risk(high, Some(Count::default()))),
+            "Of the 3 customers at high risk of leaving nobody bought within half a year: they have most likely left."
+        );
+        assert_eq!(said(&risk(high, None)), "75% of all customers are at high risk of leaving (3).");
     }
 
     #[test]

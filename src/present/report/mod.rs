@@ -9,6 +9,7 @@ mod customers;
 mod forecast;
 mod images;
 mod leaderboard;
+mod load;
 mod page;
 mod parts;
 mod portraits;
@@ -16,6 +17,7 @@ mod quality;
 mod revenue;
 mod risk;
 mod segments;
+mod separation;
 mod spend;
 
 #[cfg(test)]
@@ -24,11 +26,12 @@ pub mod example;
 mod tests;
 
 use anyhow::Result;
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Table;
-use crate::present::format::Unit;
+use crate::present::format::{Unit, date};
 use parts::Chapter;
 
 /// A section of the report.
@@ -131,20 +134,18 @@ pub struct Misfit {
     pub error: anyhow::Error,
 }
 
-/// Writes the report.
+/// Writes the report: sections in parallel, put together in their order.
 ///
 /// # Errors
 /// When a table lacks a column, a column has another type, or a table can't be read.
 pub fn report(inputs: &Inputs, options: &Options) -> Result<Report, Misfit> {
     let money = Unit::Money(options.currency.clone());
     let order = if options.sections.is_empty() { &SECTIONS[..] } else { &options.sections };
-    let mut chapters = Vec::new();
-    for section in order {
-        if let Some(chapter) = chapter(*section, inputs, &money)? {
-            chapters.push(chapter);
-        }
-    }
-    let html = page::page(&options.title, &span(inputs)?, &chapters);
+    let inputs = inputs.loaded()?;
+    let written: Vec<_> = order.par_iter().map(|section| chapter(*section, &inputs, &money)).collect();
+    let chapters: Vec<Chapter> =
+        written.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
+    let html = page::page(&options.title, &span(&inputs)?, &chapters);
     Ok(Report { html, sections: chapters.len() })
 }
 
@@ -165,8 +166,12 @@ fn chapter(section: Section, inputs: &Inputs, money: &Unit) -> Result<Option<Cha
 fn span(inputs: &Inputs) -> Result<String, Misfit> {
     let days = inputs.series.as_ref().map(revenue::days).transpose().map_err(of("series"))?.flatten();
     Ok(days.map_or_else(String::new, |(first, last)| {
-        let date = crate::present::format::date;
-        format!("Weeks beginning {} to {}", date(first), date(last))
+        let (from, to) = (date(first), date(last));
+        if first == last {
+            format!("The week beginning {from}")
+        } else {
+            format!("Weeks beginning {from} to {to}")
+        }
     }))
 }
 

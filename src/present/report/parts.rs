@@ -15,6 +15,13 @@ const NOTHING: f64 = 0.0005;
 /// Characters of all headings beyond which a table is too wide for a narrow screen.
 const STACKED: usize = 30;
 
+/// Characters of a row's figures, with a gap before each, beyond which a table is too wide for a
+/// narrow screen.
+const FIGURES: usize = 24;
+
+/// Characters of the gap before a figure.
+const BEFORE: usize = 2;
+
 /// Characters from which a cell takes a line of its own on a narrow screen.
 const LONG: usize = 30;
 
@@ -144,8 +151,9 @@ pub fn listed(names: &[String]) -> Markup {
 ///
 /// # Errors
 /// When the chart can't be painted.
-pub fn figure(chart: &dyn Chart) -> Result<Markup> {
-    let (wide, narrow) = (inline(&chart.draw(WIDE))?, inline(&chart.draw(NARROW))?);
+pub fn figure(chart: &(dyn Chart + Sync)) -> Result<Markup> {
+    let (wide, narrow) = rayon::join(|| inline(&chart.draw(WIDE)), || inline(&chart.draw(NARROW)));
+    let (wide, narrow) = (wide?, narrow?);
     Ok(html! {
         figure.chart {
             div.wide { (PreEscaped(wide)) }
@@ -182,10 +190,18 @@ impl Grid {
         }
     }
 
-    /// Whether it is too wide for a narrow screen: by its headings, or by words in its cells.
+    /// Whether it is too wide for a narrow screen: by its headings, by words in its cells, or by its
+    /// figures, which don't wrap.
     fn is_wide(&self) -> bool {
         let worded = self.columns.iter().skip(1).any(|column| matches!(column, Column::Text(_)));
-        worded || self.columns.iter().map(Column::long).sum::<usize>() > STACKED
+        worded || self.columns.iter().map(Column::long).sum::<usize>() > STACKED || self.figures() > FIGURES
+    }
+
+    /// Characters that the columns of figures take.
+    fn figures(&self) -> usize {
+        let cells = |at: usize| self.rows.iter().filter_map(move |row| row.get(at)).map(letters);
+        let wide = |(at, column): (usize, &Column)| cells(at).max().unwrap_or(0).max(column.long()) + BEFORE;
+        self.columns.iter().enumerate().skip(1).map(wide).sum()
     }
 
     fn cells(&self, row: &[Markup]) -> Markup {
@@ -199,6 +215,12 @@ impl Grid {
             }
         }
     }
+}
+
+/// Characters of a cell, without its tags.
+fn letters(cell: &Markup) -> usize {
+    let texts = cell.0.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text));
+    texts.map(|text| text.chars().count()).sum()
 }
 
 #[cfg(test)]
@@ -222,6 +244,18 @@ mod tests {
         assert_eq!(than(0.000_1, "before"), "as much as before");
         assert_eq!(signed(0.0).into_string(), "±0.0%");
         assert_eq!(signed(-0.02).into_string(), "<span class=\"down\">−2.0%</span>");
+    }
+
+    #[test]
+    fn figures_that_do_not_wrap_make_a_table_wide() {
+        let columns = || ["25%", "50%", "75%", "95%"].into_iter().map(Column::Number);
+        let wide = |figure: &str| {
+            let columns = std::iter::once(Column::Text("Measure")).chain(columns()).collect();
+            let row = std::iter::once(plain("Days")).chain([(); 4].map(|()| plain(figure))).collect();
+            Grid { caption: "c".to_owned(), columns, rows: vec![row], marked: Vec::new() }.is_wide()
+        };
+        assert!(!wide("1,09") && wide("€12,905"));
+        assert_eq!(letters(&signed(-0.02)), 5);
     }
 
     #[test]

@@ -15,6 +15,13 @@ const LIKE: f64 = 0.3;
 /// Features that a portrait names.
 const NAMED: usize = 3;
 
+/// Mean number of purchases below which most customers bought once.
+const ONCE: f64 = 1.5;
+
+/// Features that only customers with several purchases have: of a segment whose customers mostly
+/// bought once they tell of the few who didn't.
+const OF_SEVERAL: [&str; 3] = ["mean_gap_days", "std_gap_days", "std_amount"];
+
 /// Segments beyond this number have no portrait.
 const MOST: usize = 12;
 
@@ -67,8 +74,11 @@ fn cells(table: &Table, column: &str) -> Result<Vec<Cell>> {
 }
 
 fn portrait(cells: &[&Cell], money: &Unit) -> Markup {
+    let purchases = cells.iter().find(|cell| cell.feature == "frequency").map(|cell| cell.mean);
+    let once = purchases.is_some_and(|purchases| purchases < ONCE);
     let told = |cell: &&&Cell| {
         cell.difference.abs() >= LIKE
+            && !(once && OF_SEVERAL.contains(&cell.feature.as_str()))
             && [cell.difference, cell.mean, cell.overall].iter().all(|v| v.is_finite())
     };
     let mut strongest: Vec<_> = cells.iter().filter(told).collect();
@@ -95,6 +105,7 @@ fn trait_of(cell: &Cell, money: &Unit) -> Markup {
         "mean_gap_days" => (Unit::Number, "", "days between purchases"),
         "std_gap_days" => (Unit::Number, "gaps that vary by", "days"),
         "local_share" => (Unit::Percent, "", "of purchases local"),
+        "returns" => (Unit::Number, "", "refunds"),
         other => return share_of(cell, other),
     };
     let number = |value: f64| match unit {
@@ -152,6 +163,27 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("<li>plain: close to the average customer in everything.</li>"), "{text}");
+    }
+
+    #[test]
+    fn one_timers_have_no_gaps_between_purchases() {
+        let said = |purchases: f64| {
+            let features = ["frequency", "mean_gap_days", "std_amount", "mean_amount"];
+            let cells = features.map(|feature| Cell {
+                segment: String::new(),
+                feature: feature.to_owned(),
+                mean: if feature == "frequency" { purchases } else { 48.0 },
+                overall: 30.0,
+                difference: if feature == "frequency" { 0.0 } else { 1.0 },
+            });
+            let text = portrait(&cells.iter().collect::<Vec<_>>(), &Unit::Number).into_string();
+            text.replace("<bdi>", "").replace("</bdi>", "")
+        };
+        assert_eq!(said(1.4), "48 a purchase (30)");
+        assert_eq!(
+            said(1.5),
+            "48 days between purchases (30); amounts that vary by 48 (30); 48 a purchase (30)"
+        );
     }
 
     #[test]

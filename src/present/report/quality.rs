@@ -1,5 +1,7 @@
 //! Section: whether the data can be trusted, from the findings of a check.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use arrow::array::{Array, AsArray};
 use maud::{Markup, html};
@@ -29,26 +31,71 @@ struct Finding {
 pub fn chapter(inputs: &Inputs) -> Result<Option<Chapter>, Misfit> {
     let Some(table) = &inputs.quality else { return Ok(None) };
     let mut findings = findings(table).map_err(of("quality"))?;
+    let rules = rules(table).map_err(of("quality"))?;
     findings.sort_by_key(|finding| finding.passed);
     let failed: Vec<_> = findings.iter().filter(|finding| !finding.passed).collect();
     let all = counted(findings.len(), "check", "checks");
-    let summary = if findings.is_empty() {
-        html! { "No checks were made: nothing is known about the quality of the data." }
+    let made = rules.map(|rules| format!("{} made {all} of the data", counted(rules, "rule", "rules")));
+    let made = made.unwrap_or_else(|| format!("The data went through {all}"));
+    let (brief, lead) = if findings.is_empty() {
+        let none = html! { "No checks were made: nothing is known about the quality of the data." };
+        (none.clone(), none)
     } else if failed.is_empty() {
-        html! { "All " (all) " of the data passed." }
+        (html! { "All " (all) " of the data passed." }, html! { (made) ": nothing was found." })
     } else {
-        html! { (failed.len()) " of " (all) " of the data failed: " (worst(&failed)) }
+        let outcome = outcome(&failed);
+        (
+            html! { (failed.len()) " of " (all) " of the data " (outcome) ": " (worst(&failed)) },
+            html! { (made) ": " (failed.len()) " " (outcome) "." },
+        )
     };
     let body = html! {
-        p { (summary) }
+        p { (lead) }
         @if !findings.is_empty() { (grid(&findings).render()) }
     };
     let value = format!("{} of {}", findings.len() - failed.len(), findings.len());
-    let note = if failed.is_empty() { "none failed" } else { "what failed stands at the end of the report" };
+    let note = if failed.is_empty() { "none failed" } else { "the others stand at the end of the report" };
+    let note = rules
+        .map_or_else(|| note.to_owned(), |rules| format!("of {}; {note}", counted(rules, "rule", "rules")));
     let tile = Tile { label: "Data checks passed".to_owned(), value, note: plain(note) };
     let advice = advice(&failed).into_iter().collect();
     let tiles = if findings.is_empty() { Vec::new() } else { vec![tile] };
-    Ok(Some(Chapter { heading: "Data quality", tiles, brief: vec![summary], advice, body }))
+    Ok(Some(Chapter { heading: "Data quality", tiles, brief: vec![brief], advice, body }))
+}
+
+/// How many rules the checks belong to, where the table says so.
+fn rules(table: &Table) -> Result<Option<usize>> {
+    if !table.has("rule") || table.rows() == 0 {
+        return Ok(None);
+    }
+    let rules = labels(&gather(table, &["rule"])?, "rule")?;
+    Ok(Some(rules.iter().collect::<BTreeSet<_>>().len()))
+}
+
+/// What became of checks that didn't pass, by their severity.
+fn outcome(failed: &[&Finding]) -> String {
+    let number = |word: &str| failed.iter().filter(|finding| said(finding) == word).count();
+    match (number("failed"), number("warning"), number("noted")) {
+        (_, 0, 0) => "failed".to_owned(),
+        (0, _, 0) => "gave a warning".to_owned(),
+        (0, 0, _) => "found something to note".to_owned(),
+        (failed, warned, noted) => {
+            let parts = [(failed, "failed"), (warned, "with a warning"), (noted, "noted")];
+            let parts = parts.iter().filter(|(number, _)| *number > 0);
+            let parts: Vec<_> = parts.map(|(number, what)| format!("{number} {what}")).collect();
+            format!("didn't pass ({})", parts.join(", "))
+        }
+    }
+}
+
+/// The outcome of a check in a word.
+fn said(finding: &Finding) -> &'static str {
+    match (finding.passed, finding.severity.as_str()) {
+        (true, _) => "passed",
+        (false, "warn" | "warning") => "warning",
+        (false, "info") => "noted",
+        (false, _) => "failed",
+    }
 }
 
 fn findings(table: &Table) -> Result<Vec<Finding>> {
@@ -78,7 +125,7 @@ fn advice(failed: &[&Finding]) -> Option<Markup> {
     }
     columns.truncate(3);
     (!columns.is_empty()).then(|| {
-        html! { "Have the data looked at before acting on figures that rest on " (listed(&columns)) ": checks of it failed." }
+        html! { "Have the data looked at before acting on figures that rest on " (listed(&columns)) ": checks of it didn't pass." }
     })
 }
 
@@ -97,16 +144,11 @@ fn worst(failed: &[&Finding]) -> Markup {
 
 fn grid(findings: &[Finding]) -> Grid {
     let row = |finding: &Finding| {
-        let outcome = match (finding.passed, finding.severity.as_str()) {
-            (true, _) => "passed",
-            (false, "warn" | "warning") => "warning",
-            (false, _) => "failed",
-        };
         let check = html! {
             @if !finding.column.is_empty() { (name(&finding.column)) ": " }
             (name(&finding.check.replace('_', " ")))
         };
-        vec![check, plain(outcome), plain(percent(finding.share)), ticked(&finding.message)]
+        vec![check, plain(said(finding)), plain(percent(finding.share)), ticked(&finding.message)]
     };
     Grid {
         caption: "Checks, failed ones first".to_owned(),
@@ -140,6 +182,31 @@ mod tests {
     fn rows_stay_out_of_the_summary() {
         let text = worst(&[&failed("amount", 0.1)]).into_string();
         assert_eq!(text, "<bdi class=\"said\">8 values of <code>amount</code> are below 0.01</bdi>.");
+    }
+
+    /// The terminal counts rules, the report checks: it says how many of both.
+    #[test]
+    fn rules_are_told_from_checks() {
+        use crate::present::report::example::quality;
+        let inputs = Inputs { quality: Some(quality()), ..Inputs::default() };
+        let chapter = chapter(&inputs).unwrap().unwrap();
+        let body = chapter.body.into_string();
+        assert!(body.starts_with("<p>3 rules made 4 checks of the data: 1 gave a warning.</p>"), "{body}");
+        assert!(chapter.brief[0].0.starts_with("1 of 4 checks of the data gave a warning: "));
+        assert_eq!(chapter.tiles[0].note.0, "of 3 rules; the others stand at the end of the report");
+    }
+
+    #[test]
+    fn outcomes_are_told_by_severity() {
+        let with = |severities: &[&str]| {
+            let of = |severity: &&str| Finding { severity: (*severity).to_owned(), ..failed("amount", 0.1) };
+            let findings: Vec<_> = severities.iter().map(of).collect();
+            outcome(&findings.iter().collect::<Vec<_>>())
+        };
+        assert_eq!(with(&["error", "error"]), "failed");
+        assert_eq!(with(&["warn"]), "gave a warning");
+        assert_eq!(with(&["info"]), "found something to note");
+        assert_eq!(with(&["error", "warn", "info"]), "didn't pass (1 failed, 1 with a warning, 1 noted)");
     }
 
     #[test]

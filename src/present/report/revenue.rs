@@ -8,10 +8,14 @@ use super::{Inputs, Misfit, of, segments};
 use crate::data::Table;
 use crate::present::chart::trend::{Trend, is_weekly, trend};
 use crate::present::chart::{Lines, Series, read};
-use crate::present::format::{Unit, counted, percent};
+use crate::present::format::{Unit, counted, date, percent, sentence as sentence_case};
 
 /// Weeks below which a season can't be told from a trend.
 const YEAR: usize = 52;
+
+/// The series of everybody, and that of those without a segment.
+const TOTAL: &str = "all";
+const REST: &str = "unsegmented";
 
 /// A segment with less than this part of another year's revenue was or is as good as empty.
 const EMPTY: f64 = 0.1;
@@ -45,28 +49,64 @@ fn write(table: &Table, names: Vec<String>, money: &Unit) -> Result<Chapter> {
     let weekly = is_weekly(total.iter().map(|(day, _)| *day as i64));
     let overall = trend(&values).filter(|_| weekly);
     let moves = if weekly { moves(&lines) } else { Vec::new() };
+    let only = only(&total, money);
     let text = overall.map(|trend| sentence(&trend, money));
+    let lead =
+        overall.map(|trend| lead(&trend, money)).or_else(|| only.as_ref().map(|(text, _)| text.clone()));
+    let rest = moves.iter().any(|(series, _)| series.name == REST);
     let moved = movers(&moves, money);
     let grid = grid(&moves, money);
     let (single, composition) = (moves.len() < 2, composition(&moves));
     lines.title = moved.or(lines.title);
     let body = html! {
-        @match &text { Some(text) => { p { (text) } } None => { p { "There are too few weeks to speak of a trend." } } }
+        @match &lead { Some(lead) => { p { (lead) } } None => { p { "There are too few weeks to speak of a trend." } } }
         (cautions(&values))
-        (figure(&lines)?)
+        @if only.is_none() { (figure(&lines)?) }
         @if !single { (grid.render()) (composition) }
+        @if rest { p.under { (name(REST)) ": purchases and refunds of customers without a segment, and rows without a customer." } }
     };
-    let tiles = overall.map(|trend| tile(&trend, money)).into_iter().collect();
-    let brief = text.into_iter().collect();
+    let (only, only_tile) = only.unzip();
+    let tiles = overall.map(|trend| tile(&trend, money)).or(only_tile).into_iter().collect();
+    let brief = text.or(only).into_iter().collect();
     Ok(Chapter { heading: "Revenue so far", tiles, brief, advice: Vec::new(), body })
 }
 
+/// What the only week brought, as a sentence and a tile, where there is no other.
+fn only(total: &[(f64, f64)], money: &Unit) -> Option<(Markup, Tile)> {
+    let [(day, value)] = total else { return None };
+    #[expect(clippy::cast_possible_truncation, reason = "days of dates are whole")]
+    let (day, value) = (date(*day as i64), money.short(*value));
+    let text = html! { "There is one week only, beginning " (day) ": it brought " (value) ", with nothing to compare it to." };
+    let note = html! { "beginning " (day) };
+    Some((text, Tile { label: "Revenue, the only week".to_owned(), value, note }))
+}
+
+/// `week` or `13 weeks`, to go behind `the last`.
+fn stretch(weeks: usize) -> String {
+    if weeks == 1 { "week".to_owned() } else { counted(weeks, "week", "weeks") }
+}
+
+/// What the recent weeks are compared with, in words.
+fn base(trend: &Trend) -> String {
+    match (trend.year_ago, trend.weeks) {
+        (Some(_), 1) => "the same week a year earlier".to_owned(),
+        (Some(_), _) => "the same weeks a year earlier".to_owned(),
+        (None, weeks) => format!("the {} before", stretch(weeks)),
+    }
+}
+
+/// The trend with both sums, for the section.
+fn lead(trend: &Trend, money: &Unit) -> Markup {
+    let then = money.short(trend.year_ago.unwrap_or(trend.before));
+    html! {
+        (sentence_case(&base(trend))) " brought " (then) "; the last " (stretch(trend.weeks)) ", " (money.short(trend.recent))
+        @if let Some(part) = trend.change() { ": " (than(part, "then")) }
+        "."
+    }
+}
+
 fn sentence(trend: &Trend, money: &Unit) -> Markup {
-    let weeks = counted(trend.weeks, "week", "weeks");
-    let base = match trend.year_ago {
-        Some(_) => "the same weeks a year earlier".to_owned(),
-        None => format!("the {weeks} before"),
-    };
+    let (weeks, base) = (stretch(trend.weeks), base(trend));
     html! {
         "The last " (weeks) " brought " (money.short(trend.recent))
         @match trend.change() { Some(part) => { ", " (than(part, &base)) } None => { "; there was none in " (base) } }
@@ -76,7 +116,7 @@ fn sentence(trend: &Trend, money: &Unit) -> Markup {
 
 /// The trend of each segment; none where there is only the whole.
 fn moves(lines: &Lines) -> Vec<(&Series, Trend)> {
-    let parts = lines.series.iter().filter(|series| series.name != "all");
+    let parts = lines.series.iter().filter(|series| series.name != TOTAL);
     let of = |series: &Series| trend(&series.points.iter().map(|(_, value)| *value).collect::<Vec<_>>());
     parts.filter_map(|series| of(series).map(|trend| (series, trend))).collect()
 }
@@ -84,7 +124,14 @@ fn moves(lines: &Lines) -> Vec<(&Series, Trend)> {
 /// The segments that gained and lost most money, as the chart's title; those that were or are as
 /// good as empty can't gain or lose.
 fn movers(moves: &[(&Series, Trend)], money: &Unit) -> Option<String> {
-    let moves: Vec<_> = moves.iter().filter(|(_, trend)| !begun(trend) && !ended(trend)).collect();
+    let segments = || moves.iter().filter(|(series, _)| series.name != REST);
+    let apart = match (segments().any(|(_, t)| begun(t)), segments().any(|(_, t)| ended(t))) {
+        (true, true) => "Apart from new and lapsed segments, ",
+        (true, false) => "Apart from new segments, ",
+        (false, true) => "Apart from lapsed segments, ",
+        (false, false) => "",
+    };
+    let moves: Vec<_> = segments().filter(|(_, trend)| !begun(trend) && !ended(trend)).collect();
     let gain = |trend: &Trend| trend.recent - trend.year_ago.unwrap_or(trend.before);
     let said = |verb: &str, (series, trend): &(&Series, Trend)| {
         format!("{} {verb} most ({})", series.name, money.short(gain(trend).abs()))
@@ -95,7 +142,7 @@ fn movers(moves: &[(&Series, Trend)], money: &Unit) -> Option<String> {
         moves.iter().min_by(|a, b| gain(&a.1).total_cmp(&gain(&b.1))).filter(|(_, trend)| gain(trend) < 0.0);
     let parts: Vec<_> =
         up.map(|up| said("gained", up)).into_iter().chain(down.map(|down| said("lost", down))).collect();
-    (moves.len() > 1 && !parts.is_empty()).then(|| parts.join(", "))
+    (moves.len() > 1 && !parts.is_empty()).then(|| format!("{apart}{}", parts.join(", ")))
 }
 
 /// Whether there was hardly any revenue a year ago.
@@ -150,13 +197,13 @@ fn grid(moves: &[(&Series, Trend)], money: &Unit) -> Grid {
             plain(money.short(trend.recent)),
             plain(percent(trend.recent / total)),
             plain(money.short(base)),
-            trend.change().map_or_else(|| plain("–"), signed),
+            trend.change().filter(|_| trend.recent >= 0.0).map_or_else(|| plain("–"), signed),
         ]
     };
     let weeks = moves.iter().map(|(_, trend)| trend.weeks).max().unwrap_or(0);
     let yearly = moves.iter().any(|(_, trend)| trend.year_ago.is_some());
     Grid {
-        caption: format!("Revenue of the last {} by segment", counted(weeks, "week", "weeks")),
+        caption: format!("Revenue of the last {} by segment", stretch(weeks)),
         columns: vec![
             Column::Text("Segment"),
             Column::Number("Last weeks"),
@@ -172,11 +219,7 @@ fn grid(moves: &[(&Series, Trend)], money: &Unit) -> Grid {
 fn tile(trend: &Trend, money: &Unit) -> Tile {
     let against = if trend.year_ago.is_some() { "on a year earlier" } else { "on the weeks before" };
     let note = html! { @if let Some(part) = trend.change() { (signed(part)) " " (against) } };
-    Tile {
-        label: format!("Revenue, last {}", counted(trend.weeks, "week", "weeks")),
-        value: money.short(trend.recent),
-        note,
-    }
+    Tile { label: format!("Revenue, last {}", stretch(trend.weeks)), value: money.short(trend.recent), note }
 }
 
 #[cfg(test)]
@@ -207,6 +250,50 @@ mod tests {
         assert_eq!(text, "The last 13 weeks brought €120, 20% more than the 13 weeks before.");
         let text = sentence(&Trend { year_ago: Some(0.0), ..trend }, &euro).into_string();
         assert_eq!(text, "The last 13 weeks brought €120; there was none in the same weeks a year earlier.");
+    }
+
+    #[test]
+    fn the_title_says_which_segments_it_leaves_out() {
+        let series = |name: &str| Series { name: name.to_owned(), points: Vec::new() };
+        let trend = |recent, year_ago| Trend { weeks: 13, recent, before: 1.0, year_ago: Some(year_ago) };
+        let (new, lapsed, a, b, rest) =
+            (series("new"), series("lapsed"), series("a"), series("b"), series(REST));
+        let usual = [(&a, trend(110.0, 100.0)), (&b, trend(95.0, 100.0)), (&rest, trend(900.0, 800.0))];
+        let with = |more: &[(&Series, Trend)]| movers(&[&usual[..], more].concat(), &Unit::Number).unwrap();
+        let (begun, ended) = ((&new, trend(900.0, 9.0)), (&lapsed, trend(0.0, 50.0)));
+        assert_eq!(with(&[]), "a gained most (10), b lost most (5)");
+        assert_eq!(with(&[begun]), "Apart from new segments, a gained most (10), b lost most (5)");
+        assert_eq!(with(&[ended]), "Apart from lapsed segments, a gained most (10), b lost most (5)");
+        let both = "Apart from new and lapsed segments, a gained most (10), b lost most (5)";
+        assert_eq!(with(&[begun, ended]), both);
+    }
+
+    #[test]
+    fn one_week_is_no_trend() {
+        use crate::present::report::example::{dates, floats, table, texts};
+        let series = table(vec![
+            ("series", texts(["all", "a"])),
+            ("period", dates([19_723; 2])),
+            ("revenue", floats([1_830.0, 1_830.0])),
+        ]);
+        let chapter = write(&series, Vec::new(), &Unit::Number).unwrap();
+        let text =
+            "There is one week only, beginning 1 Jan 2024: it brought 1,830, with nothing to compare it to.";
+        assert_eq!(chapter.body.into_string(), format!("<p>{text}</p>"));
+        assert_eq!((chapter.brief[0].0.as_str(), chapter.tiles[0].value.as_str()), (text, "1,830"));
+        assert_eq!(
+            sentence(&trend(&[5.0, 10.0]).unwrap(), &Unit::Number).into_string(),
+            "The last week brought 10, 100% more than the week before."
+        );
+    }
+
+    /// A sum below zero is no part of the one before.
+    #[test]
+    fn a_fall_below_zero_has_no_percentage() {
+        let rest = Series { name: REST.to_owned(), points: Vec::new() };
+        let trend = Trend { weeks: 13, recent: -76.8, before: 77.2, year_ago: None };
+        let cells = grid(&[(&rest, trend)], &Unit::Number).rows.remove(0);
+        assert_eq!(cells[4].0, "–");
     }
 
     #[test]

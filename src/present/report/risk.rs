@@ -2,19 +2,18 @@
 //!
 //! Knows tables, no pages.
 
-use std::collections::HashMap;
-
 use anyhow::Result;
+use arrow::array::{Array, RecordBatch, StringArray};
+use hashbrown::HashMap;
 
 use crate::data::Table;
-use crate::data::columns::{float_vec, strings};
-use crate::present::chart::read;
+use crate::data::columns::{column, float_vec, strings};
 
 /// Bands of risk, lowest first.
 pub const BANDS: [&str; 3] = ["low", "medium", "high"];
 
 /// Days without a purchase beyond which a customer has most likely left: half a year.
-const GONE: f64 = 182.0;
+pub const GONE: f64 = 182.0;
 
 /// Customers counted, with the sums of what is known about them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -84,7 +83,9 @@ impl Risk {
         let spent = features.is_some_and(|table| table.has("customer_id") && table.has("monetary"));
         let dated = features.is_some_and(|table| table.has("customer_id") && table.has("recency_days"));
         let nobody = Count { spend: if spent { 0.0 } else { f64::NAN }, ..Count::default() };
-        let known = known(features.filter(|_| spent || dated), segments, names)?;
+        let features = columns(features.filter(|_| spent || dated), &["customer_id"])?;
+        let assigned = columns(segments, &["customer_id", "segment"])?;
+        let known = known(&features, &assigned, names)?;
         let part = |(_, name): &(String, String)| Part {
             name: name.clone(),
             all: nobody,
@@ -142,42 +143,65 @@ impl Risk {
     }
 }
 
+/// Batches with the customer of each row; the ids are kept beside them because maps borrow them.
+type KnownRows = Vec<(StringArray, RecordBatch)>;
+
+/// The batches of a table that has some columns; none where it lacks one of them.
+fn columns(table: Option<&Table>, needed: &[&str]) -> Result<KnownRows> {
+    let Some(table) = table.filter(|table| needed.iter().all(|column| table.has(column))) else {
+        return Ok(Vec::new());
+    };
+    let with_ids = |batch: Result<RecordBatch>| {
+        let batch = batch?;
+        Ok((strings(&batch, "customer_id")?, batch))
+    };
+    table.batches()?.map(with_ids).collect()
+}
+
 /// What features and segments say about each customer; an unknown spend counts as nothing.
-fn known(
-    features: Option<&Table>,
-    segments: Option<&Table>,
+fn known<'a>(
+    features: &'a KnownRows,
+    assigned: &'a KnownRows,
     names: &[(String, String)],
-) -> Result<HashMap<String, Known>> {
-    let mut known: HashMap<String, Known> = HashMap::new();
-    if let Some(features) = features {
-        let column = |column: &'static str| features.has(column).then_some(column);
-        let columns: Vec<_> =
-            ["customer_id", "monetary", "recency_days"].into_iter().filter_map(column).collect();
-        for batch in features.select(&columns)? {
-            let batch = batch?;
-            let of = |column| if features.has(column) { float_vec(&batch, column) } else { Ok(Vec::new()) };
-            let (spend, days) = (of("monetary")?, of("recency_days")?);
-            for (row, id) in strings(&batch, "customer_id")?.iter().enumerate() {
-                let Some(id) = id else { continue };
-                let spend = spend.get(row).copied().filter(|spend| spend.is_finite()).unwrap_or(0.0);
-                let days = days.get(row).copied().unwrap_or(f64::NAN);
-                known.insert(id.to_owned(), Known { spend, days, segment: None });
-            }
+) -> Result<HashMap<&'a str, Known>> {
+    let rows = features.iter().map(|(ids, _)| ids.len()).sum();
+    let mut known: HashMap<&str, Known> = HashMap::with_capacity(rows);
+    for (ids, batch) in features {
+        let of = |name: &str| {
+            if batch.column_by_name(name).is_some() { float_vec(batch, name) } else { Ok(Vec::new()) }
+        };
+        let (spend, days) = (of("monetary")?, of("recency_days")?);
+        for (row, id) in ids.iter().enumerate() {
+            let Some(id) = id else { continue };
+            let spend = spend.get(row).copied().filter(|spend| spend.is_finite()).unwrap_or(0.0);
+            let days = days.get(row).copied().unwrap_or(f64::NAN);
+            known.insert(id, Known { spend, days, segment: None });
         }
     }
-    let Some(segments) = segments.filter(|table| table.has("customer_id") && table.has("segment")) else {
-        return Ok(known);
-    };
-    for batch in segments.select(&["customer_id", "segment"])? {
-        let batch = batch?;
-        for (id, key) in strings(&batch, "customer_id")?.iter().zip(read::labels(&batch, "segment")?) {
-            let place = names.iter().position(|(known, _)| *known == key);
+    for (ids, batch) in assigned {
+        for (id, place) in ids.iter().zip(places(batch, names)?) {
             if let Some(id) = id {
-                known.entry(id.to_owned()).or_insert(STRANGER).segment = place;
+                known.entry(id).or_insert(STRANGER).segment = place;
             }
         }
     }
     Ok(known)
+}
+
+/// The place of each row's segment among labels with their names.
+fn places(batch: &RecordBatch, names: &[(String, String)]) -> Result<Vec<Option<usize>>> {
+    let numbered = column(batch, "segment")?.data_type().is_integer();
+    let segments = strings(batch, "segment")?;
+    let mut seen: HashMap<&str, Option<usize>> = HashMap::new();
+    let find = |text: &str| {
+        let label = if numbered { format!("segment {text}") } else { text.to_owned() };
+        names.iter().position(|(known, _)| *known == label)
+    };
+    let mut places = Vec::with_capacity(segments.len());
+    for text in &segments {
+        places.push(text.and_then(|text| *seen.entry(text).or_insert_with(|| find(text))));
+    }
+    Ok(places)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Section: the segments, how large and valuable they are, how they differ, whether they are apart.
+//! Section: the segments, how large and valuable they are and how they differ.
 
 use std::collections::HashMap;
 
@@ -7,34 +7,23 @@ use maud::{Markup, html};
 
 use super::parts::{Chapter, Column, Grid, Tile, care, figure, name, plain};
 use super::portraits::portraits;
-use super::{Inputs, Misfit, of};
+use super::risk::GONE;
+use super::{Inputs, Misfit, of, separation};
 use crate::data::Table;
 use crate::data::columns::float_vec;
 use crate::present::chart::bars::greatest;
 use crate::present::chart::scatter::Side;
-use crate::present::chart::{Bars, Measure, Selection, read};
-use crate::present::format::{Unit, count, counted, fixed, percent, sentence, words};
+use crate::present::chart::{Bars, Measure, read};
+use crate::present::format::{Unit, count, counted, fixed, percent, words};
 
 /// Segments below this share of customers are too few to act on.
 const SMALL: f64 = 0.03;
-
-/// Below this mean silhouette there is no substantial structure, below the next one it is weak.
-///
-/// Reference: Kaufman & Rousseeuw (1990), "Finding groups in data", table 4.
-const OVERLAPPING: f64 = 0.25;
-const CLEAR: f64 = 0.5;
 
 /// Features in the heat map: those that differ most.
 const FEATURES: usize = 14;
 
 /// A segment with more than this times its share of customers in revenue is worth looking after.
 const VALUABLE: f64 = 1.25;
-
-/// Fewer segments than this are no segmentation to act on, however far they are apart.
-const FEWEST: f64 = 3.0;
-
-/// A gain in silhouette from which another number of segments is worth a try.
-const BETTER: f64 = 0.01;
 
 /// A segment in figures; what isn't known is NaN.
 #[derive(Clone, Debug)]
@@ -66,10 +55,9 @@ pub fn chapter(inputs: &Inputs, money: &Unit) -> Result<Option<Chapter>, Misfit>
         @if !segments.is_empty() { (grid(&segments, money).render()) }
         (differences(inputs, money)?)
         (map(inputs, &segments, money).map_err(of("features"))?)
-        (separation(inputs, segments.len()).map_err(of("selection"))?)
+        @if let Some(table) = &inputs.selection { (separation::separation(table, segments.len()).map_err(of("selection"))?) }
     };
-    let brief = vec![html! { @for sentence in text.iter().take(2) { (sentence) " " } }];
-    let brief = if text.is_empty() { Vec::new() } else { brief };
+    let brief = brief(&segments).into_iter().collect();
     let advice = advice(&segments, inputs)?;
     Ok(Some(Chapter { heading: "Segments", tiles: tiles(&segments), brief, advice, body }))
 }
@@ -155,7 +143,23 @@ fn worth(segment: &Segment) -> f64 {
     if segment.customers > 0.0 { segment.revenue / segment.customers } else { f64::NAN }
 }
 
-/// What the figures say, sentence by sentence; the first two also stand in the summary.
+/// The most valuable segment, else the largest one, for the summary.
+fn brief(segments: &[Segment]) -> Option<Markup> {
+    let number = counted(segments.len(), "segment", "segments");
+    let valuable = most(segments, |segment| segment.revenue_share).filter(|_| segments.len() > 1);
+    if let Some(best) = valuable {
+        return Some(html! {
+            "Of " (number) ", " (name(&best.name)) " bring most: " (percent(best.revenue_share)) " of revenue from "
+            (percent(best.share)) " of customers."
+        });
+    }
+    let largest = most(segments, |segment| segment.customers)?;
+    Some(
+        html! { "Of " (number) ", " (name(&largest.name)) " has most customers: " (percent(largest.share)) "." },
+    )
+}
+
+/// What the figures say, sentence by sentence.
 fn sentences(segments: &[Segment], money: &Unit) -> Vec<Markup> {
     if let [only] = segments {
         return vec![
@@ -197,39 +201,27 @@ fn dearest(segments: &[Segment]) -> Option<(&Segment, f64)> {
 
 /// Whom to look after, and which number of segments to try.
 fn advice(segments: &[Segment], inputs: &Inputs) -> Result<Vec<Markup>, Misfit> {
-    let best = most(segments, |segment| segment.revenue);
+    let buying: Vec<_> = segments.iter().filter(|segment| !has_left(segment)).cloned().collect();
+    let best = most(&buying, |segment| segment.revenue);
+    let gone = most(segments, |segment| segment.revenue).filter(|gone| has_left(gone)).map(|gone| {
+        let days = fixed(gone.means.first().copied().unwrap_or(f64::NAN), 0);
+        html! { (name(&gone.name)) " brought more, but last bought " (days) " days ago on average." }
+    });
     let first = best.filter(|best| best.revenue_share > VALUABLE * best.share).map(|best| {
         html! {
             "Look after " (name(&best.name)) " first: " (percent(best.share)) " of customers, "
             (percent(best.revenue_share)) " of revenue."
+            @if let Some(gone) = &gone { " " (gone) }
         }
     });
-    let selection =
-        inputs.selection.as_ref().map(|table| read::selection(table, Some(segments.len() as f64)));
-    let selection = selection.transpose().map_err(of("selection"))?;
-    let other = selection.as_ref().and_then(apart).map(|(number, own, value)| {
-        html! {
-            "Try " (fixed(number, 0)) " segments instead of " (segments.len()) ": they are further apart (silhouette "
-            (fixed(value, 3)) " instead of " (fixed(own, 3)) ")."
-        }
-    });
+    let other = |table| separation::advice(table, segments.len()).map_err(of("selection"));
+    let other = inputs.selection.as_ref().map(other).transpose()?.flatten();
     Ok(first.into_iter().chain(other).collect())
 }
 
-/// A number of segments that is clearly further apart than the one in use, with both silhouettes.
-fn apart(selection: &Selection) -> Option<(f64, f64, f64)> {
-    let (used, own) = silhouette(selection).filter(|(used, _)| Some(*used) == selection.chosen)?;
-    let curve = selection.curves.iter().find(|curve| curve.name.starts_with("silhouette"))?;
-    let few = |number: &f64| *number < FEWEST;
-    let values: Vec<_> = selection
-        .numbers
-        .iter()
-        .zip(&curve.values)
-        .map(|(number, value)| if few(number) { f64::NAN } else { *value })
-        .collect();
-    let (at, best) = greatest(&values)?;
-    let number = selection.numbers.get(at).copied()?;
-    (number != used && best - own >= BETTER).then_some((number, own, best))
+/// Whether the usual customer of a segment has most likely left: there is nobody to look after.
+fn has_left(segment: &Segment) -> bool {
+    segment.means.first().is_some_and(|days| *days > GONE)
 }
 
 fn cautions(segments: &[Segment]) -> Markup {
@@ -327,12 +319,17 @@ fn map(inputs: &Inputs, segments: &[Segment], money: &Unit) -> Result<Markup> {
     }
     let names: HashMap<_, _> =
         segments.iter().map(|segment| (segment.key.clone(), segment.name.clone())).collect();
-    let side = |column: &str, unit: Unit| -> Result<Side> {
-        let values = float_vec(&read::gather(features, &[column])?, column)?;
-        let log = read::is_skewed(&super::spend::sorted(&values));
-        Ok(Side { name: words(column), unit, log })
-    };
-    let (x, y) = (side("frequency", Unit::Number)?, side("monetary", money.clone())?);
+    let values = |column: &str| float_vec(&read::gather(features, &[column])?, column);
+    let (purchases, spend) = (values("frequency")?, values("monetary")?);
+    if is_same(&purchases) || is_same(&spend) {
+        let what = if is_same(&purchases) { "bought equally often" } else { "spent equally much" };
+        return Ok(
+            html! { p.under { "All customers " (what) ", so that a chart of purchases and spend would show nothing." } },
+        );
+    }
+    let side =
+        |column, unit, values: &[f64]| Side { name: words(column), unit, log: read::wants_log(values) };
+    let (x, y) = (side("frequency", Unit::Number, &purchases), side("monetary", money.clone(), &spend));
     let groups = read::Groups::Assigned(assignments, &names);
     let mut scatter = read::scatter(features, x, y, ("frequency", "monetary"), groups)?;
     let place = |name: &str| segments.iter().position(|segment| segment.name == name);
@@ -340,43 +337,11 @@ fn map(inputs: &Inputs, segments: &[Segment], money: &Unit) -> Result<Markup> {
     figure(&scatter)
 }
 
-/// Whether the segments are apart, from the measures at their number.
-fn separation(inputs: &Inputs, number: usize) -> Result<Markup> {
-    let Some(table) = &inputs.selection else { return Ok(html! {}) };
-    let chosen = (number > 0).then_some(number as f64);
-    let selection = read::selection(table, chosen)?;
-    let drawn = if selection.numbers.len() > 1 {
-        figure(&selection)?
-    } else {
-        html! {}
-    };
-    let judgement = silhouette(&selection).map(|(k, value)| judge(k, value));
-    Ok(html! { h3 { "Are they really apart?" } @if let Some(judgement) = judgement { (judgement) } (drawn) })
-}
-
-/// The silhouette at the number of segments in use, else the best one.
-fn silhouette(selection: &Selection) -> Option<(f64, f64)> {
-    let curve = selection.curves.iter().find(|curve| curve.name.starts_with("silhouette"))?;
-    let used = selection.numbers.iter().position(|number| Some(*number) == selection.chosen);
-    let at = used.or_else(|| greatest(&curve.values).map(|(at, _)| at))?;
-    let value = curve.values.get(at).copied().filter(|value| value.is_finite())?;
-    Some((*selection.numbers.get(at)?, value))
-}
-
-fn judge(number: f64, value: f64) -> Markup {
-    let measured = format!("with {} segments the mean silhouette is {}", fixed(number, 0), fixed(value, 3));
-    if value < OVERLAPPING {
-        return care(&html! {
-            (measured) ", below " (fixed(OVERLAPPING, 2)) ": the segments overlap. Read them as a way to cut a continuum, "
-            "not as kinds of customers; those near a border could as well be in the next segment"
-        });
-    }
-    let words = if value < CLEAR {
-        "the segments differ, but not sharply: customers near a border resemble both sides."
-    } else {
-        "the segments are clearly apart."
-    };
-    html! { p { (sentence(&measured)) ": " (words) " It reaches from −1 to 1; below " (fixed(OVERLAPPING, 2)) " segments overlap, from " (fixed(CLEAR, 1)) " on they are clearly apart." } }
+/// Whether no two known values differ.
+fn is_same(values: &[f64]) -> bool {
+    let mut known = values.iter().filter(|value| value.is_finite());
+    let first = known.next();
+    known.all(|value| Some(value) == first)
 }
 
 fn tiles(segments: &[Segment]) -> Vec<Tile> {
@@ -406,6 +371,50 @@ mod tests {
             revenue_share,
             means: vec![],
         }
+    }
+
+    #[test]
+    fn the_summary_has_one_sentence_of_its_own() {
+        let said = |segments: &[Segment]| brief(segments).map(|text| text.0.replace("bdi>", "b>"));
+        let rich = "Of 2 segments, <b>rich</b> bring most: 60% of revenue from 10% of customers.";
+        let two = [segment("big", 90.0, 400.0), segment("rich", 10.0, 600.0)];
+        assert_eq!(said(&two).as_deref(), Some(rich));
+        let unknown = [segment("a", 60.0, f64::NAN), segment("b", 40.0, f64::NAN)];
+        assert_eq!(said(&unknown).as_deref(), Some("Of 2 segments, <b>a</b> has most customers: 60%."));
+        assert_eq!(said(&[]), None);
+    }
+
+    #[test]
+    fn nobody_is_looked_after_who_has_left() {
+        let with = |days: f64| {
+            let rich = Segment { means: vec![days], ..segment("rich", 10.0, 600.0) };
+            advice(&[segment("big", 90.0, 400.0), rich], &Inputs::default()).unwrap().len()
+        };
+        assert_eq!((with(182.0), with(183.0)), (1, 0));
+        let gone = Segment { means: vec![224.4], ..segment("gone", 20.0, 500.0) };
+        let said = advice(&[gone, segment("rich", 10.0, 400.0)], &Inputs::default()).unwrap();
+        assert_eq!(
+            said[0].0.replace("bdi>", "b>"),
+            "Look after <b>rich</b> first: 10% of customers, 40% of revenue. \
+             <b>gone</b> brought more, but last bought 224 days ago on average."
+        );
+    }
+
+    #[test]
+    fn a_map_of_equals_is_left_out() {
+        assert!(is_same(&[1.0, f64::NAN, 1.0]) && is_same(&[]) && !is_same(&[1.0, 2.0]));
+        use crate::present::report::example::{floats, table, texts};
+        let features = table(vec![
+            ("customer_id", texts(["a", "b"])),
+            ("frequency", floats([1.0, 1.0])),
+            ("monetary", floats([5.0, 9.0])),
+        ]);
+        let assignments = table(vec![("customer_id", texts(["a", "b"])), ("segment", texts(["x", "y"]))]);
+        let inputs = Inputs { features: Some(features), segments: Some(assignments), ..Inputs::default() };
+        assert_eq!(
+            map(&inputs, &[], &Unit::Number).unwrap().0,
+            "<p class=\"under\">All customers bought equally often, so that a chart of purchases and spend would show nothing.</p>"
+        );
     }
 
     fn said(segments: &[Segment]) -> String {
@@ -438,27 +447,6 @@ mod tests {
     fn one_segment_is_no_comparison() {
         assert_eq!(said(&[segment("a", 100.0, 5.0)]), "All 100 customers are in one segment, a.");
         assert!(cautions(&[segment("a", 100.0, 5.0)]).into_string().contains("tells nobody apart"));
-    }
-
-    #[test]
-    fn another_number_is_advised_where_it_is_clearly_better() {
-        let curve = |values: [f64; 3]| {
-            let curves =
-                vec![crate::present::chart::Curve { name: "silhouette".to_owned(), values: values.to_vec() }];
-            apart(&Selection { title: None, numbers: vec![2.0, 3.0, 4.0], curves, chosen: Some(3.0) })
-        };
-        assert_eq!(curve([0.2, 0.25, 0.26]), Some((4.0, 0.25, 0.26)));
-        assert_eq!(curve([0.2, 0.25, 0.255]), None);
-        assert_eq!(curve([0.2, 0.3, 0.25]), None);
-        // Two halves are nearly always furthest apart.
-        assert_eq!(curve([0.5, 0.3, 0.25]), None);
-    }
-
-    #[test]
-    fn overlap_is_a_caution() {
-        assert!(judge(5.0, 0.2).into_string().contains("the segments overlap"));
-        assert!(judge(5.0, 0.25).into_string().contains("not sharply"));
-        assert!(judge(5.0, 0.5).into_string().contains("clearly apart"));
     }
 
     #[test]

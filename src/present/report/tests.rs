@@ -35,24 +35,8 @@ fn changed(mut inputs: Inputs, change: impl Fn(&Table) -> Table) -> Inputs {
     inputs
 }
 
-fn tables(inputs: &mut Inputs) -> Vec<(&'static str, &mut Option<Table>)> {
-    vec![
-        ("quality", &mut inputs.quality),
-        ("features", &mut inputs.features),
-        ("selection", &mut inputs.selection),
-        ("segments", &mut inputs.segments),
-        ("profile", &mut inputs.profile),
-        ("differences", &mut inputs.differences),
-        ("series", &mut inputs.series),
-        ("forecast", &mut inputs.forecast),
-        ("backtest", &mut inputs.backtest),
-        ("scores", &mut inputs.scores),
-        ("churn", &mut inputs.churn),
-        ("churn_models", &mut inputs.churn_models),
-        ("importance", &mut inputs.importance),
-        ("reliability", &mut inputs.reliability),
-        ("leaderboard", &mut inputs.leaderboard),
-    ]
+fn tables(inputs: &mut Inputs) -> [(&'static str, &mut Option<Table>); 15] {
+    inputs.tables()
 }
 
 fn options() -> Options {

@@ -2,10 +2,15 @@
 //!
 //! Knows two tables by customer; knows nothing of names or of how segments were found.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::hash::Hash;
 
 use anyhow::Result;
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, Int64Array, RecordBatch};
+use arrow::datatypes::DataType;
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
+use rayon::prelude::*;
 
 use crate::data::columns;
 use crate::model::cluster::LARGEST;
@@ -43,36 +48,29 @@ pub(super) struct Feature {
     pub values: Vec<f64>,
 }
 
+impl Feature {
+    /// The largest of its values; below all numbers where there are none.
+    pub fn largest(&self) -> f64 {
+        self.values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+    }
+}
+
 impl Members {
     /// Joins both tables.
     ///
     /// # Errors
     /// When a customer has several rows, or no customer is in both tables.
     pub fn join(features: &RecordBatch, assignments: &RecordBatch) -> Result<Self> {
-        let mut segment_of = segments_by_customer(assignments)?;
-        let customers = columns::strings(features, CUSTOMER)?;
-        let (mut rows, mut numbers) = (Vec::new(), Vec::new());
-        let mut seen = 0;
-        for (row, customer) in customers.iter().enumerate() {
-            match segment_of.get_mut(customer.unwrap_or_default()) {
-                Some((_, true)) => return Err(repeated(customer.unwrap_or_default(), "features")),
-                Some((number, known)) => {
-                    *known = true;
-                    rows.push(row);
-                    numbers.push(*number);
-                }
-                None => seen += 1,
-            }
-        }
-        if rows.is_empty() {
+        let pairs = Pairs::of(features, assignments)?;
+        if pairs.rows.is_empty() {
             let failure = Failure::new("no customer has both features and a segment");
             let hint = "`features` should be the table that the segments were made from";
             return Err(failure.hint(hint).at("segments").into());
         }
-        let unknown = segment_of.len() - rows.len();
-        let (segments, sizes, places) = numbered(&numbers);
-        let (features, hidden) = numeric(features, &rows)?;
-        Ok(Self { segments, sizes, features, hidden, unassigned: seen, unknown, places })
+        let (segments, sizes, places) = numbered(&pairs.numbers);
+        let (features, hidden) = numeric(features, &pairs.rows)?;
+        let (unassigned, unknown) = (pairs.unassigned, pairs.unknown);
+        Ok(Self { segments, sizes, features, hidden, unassigned, unknown, places })
     }
 
     /// Number of members of all segments.
@@ -104,20 +102,76 @@ impl Members {
     }
 }
 
+/// Which rows of the features belong to which segment.
+#[derive(Default)]
+struct Pairs {
+    /// Rows of the features, ascending.
+    rows: Vec<usize>,
+    /// The segment of each.
+    numbers: Vec<i32>,
+    unassigned: usize,
+    unknown: usize,
+}
+
+impl Pairs {
+    /// Joins by number where both tables have numbers, else by text.
+    fn of(features: &RecordBatch, assignments: &RecordBatch) -> Result<Self> {
+        let numbers = columns::integers(assignments, "segment")?;
+        let integer = |batch: &RecordBatch| -> Result<bool> {
+            let kind = columns::column(batch, CUSTOMER)?.data_type();
+            // Some of the largest numbers without a sign have no counterpart with one.
+            Ok(kind.is_integer() && *kind != DataType::UInt64)
+        };
+        if integer(assignments)? && integer(features)? {
+            let ids = (columns::integers(features, CUSTOMER)?, columns::integers(assignments, CUSTOMER)?);
+            let said = |id: Option<i64>| id.map(|id| id.to_string()).unwrap_or_default();
+            return Self::join(ids.0.iter(), ids.1.iter(), &numbers, said);
+        }
+        let ids = (columns::strings(features, CUSTOMER)?, columns::strings(assignments, CUSTOMER)?);
+        let text = Option::unwrap_or_default;
+        Self::join(ids.0.iter().map(text), ids.1.iter().map(text), &numbers, str::to_owned)
+    }
+
+    fn join<K: Copy + Eq + Hash>(
+        customers: impl Iterator<Item = K>,
+        assigned: impl ExactSizeIterator<Item = K>,
+        numbers: &Int64Array,
+        said: impl Fn(K) -> String,
+    ) -> Result<Self> {
+        let mut segment_of = segments_by_customer(assigned, numbers, &said)?;
+        let mut pairs = Self::default();
+        for (row, customer) in customers.enumerate() {
+            match segment_of.get_mut(&customer) {
+                Some((_, true)) => return Err(repeated(&said(customer), "features")),
+                Some((number, known)) => {
+                    *known = true;
+                    pairs.rows.push(row);
+                    pairs.numbers.push(*number);
+                }
+                None => pairs.unassigned += 1,
+            }
+        }
+        pairs.unknown = segment_of.len() - pairs.rows.len();
+        Ok(pairs)
+    }
+}
+
 /// The segment of every customer, and whether its features have been seen.
-fn segments_by_customer(assignments: &RecordBatch) -> Result<HashMap<String, (i32, bool)>> {
-    let customers = columns::strings(assignments, CUSTOMER)?;
-    let numbers = columns::integers(assignments, "segment")?;
+fn segments_by_customer<K: Copy + Eq + Hash>(
+    customers: impl ExactSizeIterator<Item = K>,
+    numbers: &Int64Array,
+    said: &impl Fn(K) -> String,
+) -> Result<HashMap<K, (i32, bool)>> {
     let mut segment_of = HashMap::with_capacity(customers.len());
-    for (customer, number) in customers.iter().zip(&numbers) {
-        let customer = customer.unwrap_or_default();
+    for (customer, number) in customers.zip(numbers) {
         let Some(number) = number.and_then(|number| i32::try_from(number).ok()) else {
-            let failure = Failure::new(format!("customer `{customer}` has no segment"));
+            let failure = Failure::new(format!("customer `{}` has no segment", said(customer)));
             return Err(failure.at("segments").into());
         };
-        if segment_of.insert(customer.to_owned(), (number, false)).is_some() {
-            return Err(repeated(customer, "segments"));
-        }
+        match segment_of.entry(customer) {
+            Entry::Vacant(place) => place.insert((number, false)),
+            Entry::Occupied(_) => return Err(repeated(&said(customer), "segments")),
+        };
     }
     Ok(segment_of)
 }
@@ -142,20 +196,23 @@ fn numbered(numbers: &[i32]) -> (Vec<i32>, Vec<usize>, Vec<usize>) {
 }
 
 /// The numeric columns at the rows, and the names of those that can't stand in a profile.
+///
+/// Columns are read in parallel and put together in their order.
 fn numeric(table: &RecordBatch, rows: &[usize]) -> Result<(Vec<Feature>, Vec<String>)> {
-    let (mut features, mut hidden) = (Vec::new(), Vec::new());
-    for field in table.schema_ref().fields() {
-        let name = field.name();
-        if name == CUSTOMER || columns::floats(&table.slice(0, 0), name).is_err() {
-            continue;
-        }
-        if TAKEN.contains(&name.as_str()) {
-            hidden.push(name.clone());
-            continue;
-        }
-        let all = columns::float_vec(table, name)?;
-        let known = |row: &usize| if all[*row].abs() <= LARGEST { all[*row] } else { f64::NAN };
-        features.push(Feature { name: name.clone(), values: rows.iter().map(known).collect() });
-    }
-    Ok((features, hidden))
+    let empty = table.slice(0, 0);
+    let names = table.schema_ref().fields().iter().map(|field| field.name());
+    let numeric = names.filter(|name| *name != CUSTOMER && columns::floats(&empty, name).is_ok());
+    let (hidden, shown): (Vec<&String>, Vec<&String>) =
+        numeric.partition(|name| TAKEN.contains(&name.as_str()));
+    let features = shown.into_par_iter().map(|name| feature(table, name, rows)).collect::<Result<_>>()?;
+    Ok((features, hidden.into_iter().cloned().collect()))
+}
+
+fn feature(table: &RecordBatch, name: &str, rows: &[usize]) -> Result<Feature> {
+    let all = columns::floats(table, name)?;
+    let known = |row: &usize| {
+        let value = if all.is_valid(*row) { all.value(*row) } else { f64::NAN };
+        if value.abs() <= LARGEST { value } else { f64::NAN }
+    };
+    Ok(Feature { name: name.to_owned(), values: rows.iter().map(known).collect() })
 }

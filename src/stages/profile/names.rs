@@ -16,9 +16,9 @@
 //!
 //! Regulars whose gaps between purchases vary (`std_gap_days` high) are irregular buyers.
 //!
-//! At most one word goes before it, the first that fits: `Lapsed` (recency high), `New` (recency
-//! and tenure low), both without `Occasional`, or the channel with the highest share score from
-//! 0.75, such as `Online`.
+//! At most one word goes before it, the first that fits: `Lapsed` (recency high, a month or more),
+//! `New` (recency and tenure low, where the longest tenure is two months or more), both without
+//! `Occasional`, or the channel with the highest share score from 0.75, such as `Online`.
 //!
 //! Segments that still share a name get the trait that sets them apart most among themselves, as
 //! an adjective (`Frequent local big spenders`) or behind the noun (`Regulars with short gaps`),
@@ -35,6 +35,12 @@ const STRONG: f64 = 0.75;
 /// Mean number of purchases below which customers count as having bought once.
 const ONCE: f64 = 1.5;
 
+/// Mean days since the last purchase below which nobody has lapsed, however recently others bought.
+const LAPSED: f64 = 30.0;
+
+/// Days that the longest-standing customer must be known for new ones to be told from others.
+const KNOWN: f64 = 60.0;
+
 /// A smaller difference between two scores sets nothing apart.
 const SAME: f64 = 0.01;
 
@@ -48,6 +54,10 @@ pub(super) struct Portrait {
     pub scores: Vec<f64>,
     /// Mean number of purchases, where it is known.
     pub frequency: Option<f64>,
+    /// Mean days since the last purchase, where they are known.
+    pub idle: Option<f64>,
+    /// The longest time that any customer of any segment is known, in days, where that is known.
+    pub known: Option<f64>,
 }
 
 /// A name in its parts, all in lower case.
@@ -88,7 +98,12 @@ impl Name {
 /// Names for segments that are described by the same features: readable, and no two the same.
 pub(super) fn names(features: &[String], portraits: &[Portrait]) -> Vec<String> {
     let mut names: Vec<Name> = portraits.iter().map(|portrait| base(features, portrait)).collect();
-    let mut used = vec![Vec::new(); portraits.len()];
+    // Where nobody is known for long, how long says nothing.
+    let tenure = |portrait: &Portrait| {
+        let place = features.iter().position(|feature| feature == "tenure_days");
+        place.filter(|_| !is_known_long(portrait)).into_iter().collect::<Vec<_>>()
+    };
+    let mut used: Vec<_> = portraits.iter().map(tenure).collect();
     for _ in 0..TRAITS {
         for group in shared(&texts(&names)) {
             for segment in &group {
@@ -142,8 +157,8 @@ fn base(features: &[String], portrait: &Portrait) -> Name {
         ("", "customers")
     };
     let word = match (of("recency_days"), of("tenure_days")) {
-        (Level::High, _) => Some("lapsed".to_owned()),
-        (Level::Low, Level::Low) => Some("new".to_owned()),
+        (Level::High, _) if portrait.idle.is_none_or(|days| days >= LAPSED) => Some("lapsed".to_owned()),
+        (Level::Low, Level::Low) if is_known_long(portrait) => Some("new".to_owned()),
         _ => channel(features, portrait),
     };
     // Who is new has had no time to buy often, and who has left buys no more.
@@ -151,6 +166,11 @@ fn base(features: &[String], portrait: &Portrait) -> Name {
     let often = Some(often).filter(|often| !(often.is_empty() || aged && *often == "occasional"));
     let start = word.into_iter().chain(often.map(str::to_owned)).collect();
     Name { start, adjectives: Vec::new(), noun, with: Vec::new() }
+}
+
+/// Whether customers are known for so long that new ones can be told from others.
+fn is_known_long(portrait: &Portrait) -> bool {
+    portrait.known.is_none_or(|days| days >= KNOWN)
 }
 
 /// How often, and who: `frequent`, `big spenders`.
@@ -270,11 +290,13 @@ mod tests {
 
     fn named(features: &[&str], segments: &[(&[f64], Option<f64>)]) -> Vec<String> {
         let features: Vec<String> = features.iter().map(|name| (*name).to_owned()).collect();
-        let portraits: Vec<Portrait> = segments
-            .iter()
-            .map(|(scores, frequency)| Portrait { scores: scores.to_vec(), frequency: *frequency })
-            .collect();
+        let portraits: Vec<Portrait> =
+            segments.iter().map(|(scores, frequency)| portrait(scores, *frequency)).collect();
         names(&features, &portraits)
+    }
+
+    fn portrait(scores: &[f64], frequency: Option<f64>) -> Portrait {
+        Portrait { scores: scores.to_vec(), frequency, idle: None, known: None }
     }
 
     const RFM: [&str; 5] = ["recency_days", "frequency", "monetary", "tenure_days", "channel_online"];
@@ -347,6 +369,24 @@ mod tests {
         assert_eq!(named(&["monetary", "channel_in_store"], &[(&[0.0, 0.8], None)]), ["In-store regulars"]);
     }
 
+    /// In a week of data the fifth day after a purchase is late, and still nobody has left.
+    #[test]
+    fn a_short_history_has_no_lapsed_and_no_new_customers() {
+        let features: Vec<String> = RFM.map(str::to_owned).to_vec();
+        let (old, young) = ([1.0, -1.0, -1.0, 3.0, 0.0], [-1.0, -1.0, -1.0, -3.0, 0.0]);
+        let named = |idle: f64, known: f64| {
+            let portraits = [&old, &young].map(|scores| Portrait {
+                idle: Some(idle),
+                known: Some(known),
+                ..portrait(scores, Some(1.0))
+            });
+            names(&features, &portraits)
+        };
+        assert_eq!(named(30.0, 60.0), ["Lapsed one-timers", "New one-timers"]);
+        let expected = ["One-timers with an older last purchase", "One-timers with a recent purchase"];
+        assert_eq!(named(5.0, 6.0), expected);
+    }
+
     #[test]
     fn equal_names_get_the_trait_that_sets_them_apart() {
         let features = ["frequency", "mean_amount", "local_share"];
@@ -397,7 +437,7 @@ mod tests {
         let mut segments: Vec<Portrait> = Vec::new();
         for at in 0..81_usize {
             let scores: Vec<f64> = (0..4).map(|place| levels[at / 3_usize.pow(place) % 3]).collect();
-            let portrait = Portrait { scores, frequency: Some(3.0) };
+            let portrait = portrait(&scores, Some(3.0));
             segments.extend([portrait.clone(), portrait]);
         }
         let features: Vec<String> =

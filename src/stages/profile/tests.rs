@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use arrow::array::{Array, ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{
+    Array, ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, UInt64Array,
+};
 
 use super::Profile;
 use crate::data::{Table, columns};
@@ -164,6 +166,15 @@ fn text_ids_match_integer_ids() {
 }
 
 #[test]
+fn the_largest_ids_stay_apart() {
+    let huge: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX, u64::MAX - 1]));
+    let features = table(vec![("customer_id", huge.clone()), ("monetary", column(&[5.0, 6.0]))]);
+    let numbers = Arc::new(Int32Array::from(vec![0, 1])) as ArrayRef;
+    let outcome = run(&features, &table(vec![("customer_id", huge), ("segment", numbers)])).unwrap();
+    assert_eq!(floats(&port(&outcome, 0), "revenue"), [5.0, 6.0]);
+}
+
+#[test]
 fn customers_in_one_table_only_are_left_out_with_a_warning() {
     let outcome = run(&features(), &assigned(&[1, 2, 3, 4, 8, 9], &[0, 0, 5, 5, 5, 0])).unwrap();
     let messages: Vec<&str> = outcome.warnings.iter().map(|warning| warning.message.as_str()).collect();
@@ -201,6 +212,16 @@ fn tables_that_do_not_fit_fail() {
     assert_eq!(message(&features, &lost), "customer `1` has no segment");
     let error = run(&features, &features).unwrap_err().to_string();
     assert!(error.starts_with("there is no column `segment`; there are `customer_id`"));
+}
+
+#[test]
+fn threads_change_nothing() {
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let outcome = pool.install(|| run(&features(), &segments())).unwrap();
+        (port(&outcome, 0), port(&outcome, 1))
+    };
+    assert_eq!(with(1), with(3));
 }
 
 #[test]

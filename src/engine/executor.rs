@@ -399,11 +399,7 @@ impl<'a> Run<'a> {
         self.report(at, under_way, record, outcome);
         self.lost.remove(&at);
         for consumer in self.consumers[at].clone() {
-            self.missing[consumer] -= 1;
-            if self.missing[consumer] == 0 && self.states[consumer] == State::Waiting {
-                self.step(consumer, Step::InputsKnown);
-                self.ready.insert(consumer);
-            }
+            self.inputs_settled(consumer, 1);
         }
         self.forget(at);
     }
@@ -509,16 +505,37 @@ impl<'a> Run<'a> {
         self.forget(at);
     }
 
-    /// Skips everything that needs a task.
+    /// Skips everything that needs a task, in the order of the pipeline; what can do without it goes on.
     fn skip_consumers(&mut self, at: usize) {
         let label = self.task(at).label.clone();
-        let mut stack = self.consumers[at].clone();
-        while let Some(consumer) = stack.pop() {
-            if matches!(self.states[consumer], State::Waiting | State::Ready) {
+        let mut gone = BTreeSet::from([at]);
+        // A task stands after all that it needs.
+        for consumer in at + 1..self.states.len() {
+            let inputs = &self.task(consumer).inputs;
+            let lacking = inputs.iter().filter(|edge| gone.contains(&edge.task));
+            let (count, needed) =
+                lacking.fold((0, false), |(n, needed), edge| (n + 1, needed || !edge.optional));
+            let waits = matches!(self.states[consumer], State::Waiting | State::Ready);
+            if count == 0 || !waits || !self.options.wanted[consumer] {
+                continue;
+            }
+            let fell = |task: usize| matches!(self.states[task], State::Failed | State::Skipped);
+            if needed || inputs.iter().all(|edge| fell(edge.task)) {
                 self.ready.remove(&consumer);
                 self.skip(consumer, format!("needs `{label}`"));
-                stack.extend(self.consumers[consumer].iter().copied());
+                gone.insert(consumer);
+            } else {
+                self.inputs_settled(consumer, count);
             }
+        }
+    }
+
+    /// So many more inputs of a task have come, or won't come.
+    fn inputs_settled(&mut self, at: usize, count: usize) {
+        self.missing[at] -= count;
+        if self.missing[at] == 0 && self.states[at] == State::Waiting {
+            self.step(at, Step::InputsKnown);
+            self.ready.insert(at);
         }
     }
 

@@ -10,6 +10,7 @@ mod golden;
 mod input;
 mod kinds;
 mod language;
+mod messages;
 mod output;
 mod pipelines;
 mod project;

@@ -173,8 +173,15 @@ fn syntax(source: &Arc<SourceText>, error: &toml::de::Error) -> Diagnostic {
 
 /// What to do about a syntax error, by what the parser says of it.
 fn advice(message: &str) -> &'static str {
-    const ADVICE: [(&[&str], &str); 6] = [
+    const LINE: &str =
+        "a line is `key = value`, with text in quotes, lists in `[ ]` and dates bare: https://toml.io";
+    const ADVICE: [(&[&str], &str); 10] = [
         (&["duplicate key"], "each key stands once in a table, and each table once in a file"),
+        (
+            &["values must be quoted"],
+            "put text in quotes, as in `key = \"text\"`, and commas between the items of a list",
+        ),
+        (&["keys cannot", "unquoted key"], LINE),
         (
             &["unclosed table", "array table", "table open"],
             "a table's name stands in brackets on a line of its own: `[stages.segments]`",
@@ -184,20 +191,19 @@ fn advice(message: &str) -> &'static str {
             "a table on one line stands in braces, with commas: `{ a = 1, b = 2 }`",
         ),
         (&["array"], "a list stands in brackets, with commas: `[1, 2, 3]`"),
+        (&["boolean"], "write `true` or `false`, or put text in quotes"),
+        (&["date", "time"], "a date is written as 2025-12-28, and must be one of the calendar"),
         (
-            &["quote", "string", "escape", "unicode"],
+            &["string", "quote", "escape", "unicode"],
             "text stands between two `\"` on one line; within, `\\\"` is a quote and `\\\\` a backslash",
         ),
         (
-            &["radix", "leading zero", "sign", "digits", "number"],
-            "a number is written as 1000, 1_000 or 0.5; dates as 2025-12-28",
+            &["radix", "zero", "sign", "digits", "number", "float", "mantissa"],
+            "a number is written as 1000, 1_000 or 0.5; a date as 2025-12-28",
         ),
     ];
     let fits = |(words, _): &&(&[&str], &str)| words.iter().any(|word| message.contains(word));
-    ADVICE.iter().find(fits).map_or(
-        "a line is `key = value`, with text in quotes, lists in `[ ]` and dates bare: https://toml.io",
-        |(_, advice)| advice,
-    )
+    ADVICE.iter().find(fits).map_or(LINE, |(_, advice)| advice)
 }
 
 fn table(source: &Arc<SourceText>, table: DeTable<'_>, problems: &mut Vec<Diagnostic>) -> Table {

@@ -150,8 +150,8 @@ fn axis(
     problems.extend(held(name, &steps, document));
     let Some(target) = target(&steps, base) else {
         // A stage whose kind isn't known is reported at its own place.
-        let unknown = matches!(steps.as_slice(), [table, stage, _, ..] if table == "stages" && !base.iter().any(|draft| draft.name == *stage));
-        if !unknown {
+        let known = |stage: &String| base.iter().any(|draft| draft.name == *stage);
+        if !matches!(steps.as_slice(), [table, stage, _, ..] if table == "stages" && !known(stage)) {
             let message = format!("`{}` can't be swept", shown(name));
             let hint = "sweep a stage's parameter (`segments.k`) or `pipeline.seed`";
             problems.push(Diagnostic::error(message).at(&entry.key).hint(hint));
@@ -179,7 +179,7 @@ fn twice(name: &str, values: &[Node]) -> Vec<Diagnostic> {
 fn plain(value: &Node) -> String {
     match value.value {
         #[expect(clippy::cast_precision_loss, reason = "beyond 2^53 the integers are told apart below")]
-        Value::Integer(number) if number.abs() < 1 << 53 => (number as f64).to_string(),
+        Value::Integer(number) if number.unsigned_abs() < 1 << 53 => (number as f64).to_string(),
         Value::Float(number) => number.to_string(),
         _ => value.to_toml().to_string(),
     }
@@ -188,7 +188,7 @@ fn plain(value: &Node) -> String {
 /// A flag that sets what is swept would do nothing.
 fn held(name: &str, steps: &[String], document: &Node) -> Option<Diagnostic> {
     let set = document.get(&steps.join(".")).filter(|node| node.at.source.name == "--set")?;
-    let value = set.at.text();
+    let value = set.to_toml();
     let message = format!("`{name}` is swept, so `--set` can't give it a value");
     let hint = format!("give the axis this one value: --set 'sweep.axes.\"{name}\"=[{value}]'");
     Some(Diagnostic::error(message).at(&set.at).hint(hint))
@@ -270,18 +270,27 @@ fn objective(
     };
     let own: Vec<_> = tried.iter().filter(|(stage, _)| *stage == at).map(|(_, draft)| draft).collect();
     let drafts = if own.is_empty() { vec![base[at].as_ref()] } else { own };
-    let metrics: Vec<_> = drafts.iter().flat_map(|draft| draft.body.metrics()).collect();
-    if drafts.iter().all(|draft| draft.outputs_known) && !metrics.iter().any(|one| one.covers(metric)) {
-        let names: BTreeSet<_> = metrics.iter().map(|one| one.name.as_str()).collect();
-        let hint = match did_you_mean(metric, names.iter().copied()) {
-            Some(near) => format!("did you mean `{stage}.{near}`?"),
-            None if names.is_empty() => {
-                "it gives none: a `command` gives those that it writes into an output `metrics`".to_owned()
-            }
-            None => format!("it gives {}", quoted(names, "and")),
-        };
-        problems.push(problem(format!("stage `{stage}` gives no metric `{}`", shown(metric)), hint));
+    if let Some((message, hint)) = no_metric(stage, metric, &drafts) {
+        problems.push(problem(message, hint));
         return None;
     }
     Some((at, metric.to_owned()))
+}
+
+/// What is wrong with a metric that a stage gives at no point of the grid, and what to do about it.
+fn no_metric(stage: &str, metric: &str, drafts: &[&Draft]) -> Option<(String, String)> {
+    let metrics: Vec<_> = drafts.iter().flat_map(|draft| draft.body.metrics()).collect();
+    let guessed = drafts.iter().any(|draft| !draft.outputs_known);
+    if guessed || metrics.iter().any(|one| one.covers(metric)) {
+        return None;
+    }
+    let names: BTreeSet<_> = metrics.iter().map(|one| one.name.as_str()).collect();
+    let hint = match did_you_mean(metric, names.iter().copied()) {
+        Some(near) => format!("did you mean `{stage}.{near}`?"),
+        None if names.is_empty() => {
+            "it gives none: a `command` gives those that it writes into an output `metrics`".to_owned()
+        }
+        None => format!("it gives {}", quoted(names, "and")),
+    };
+    Some((format!("stage `{stage}` gives no metric `{}`", shown(metric)), hint))
 }

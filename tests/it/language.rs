@@ -663,13 +663,19 @@ fn mistakes_in_toml_say_how_it_is_written() {
     for (line, wanted) in [
         (
             "save = data.txt",
+            "put text in quotes, as in `key = \"text\"`, and commas between the items of a list",
+        ),
+        ("env = { A = TRUE }", "write `true` or `false`, or put text in quotes"),
+        ("start = 2024-13-01", "a date is written as 2025-12-28, and must be one of the calendar"),
+        (
+            "save = \"data",
             "text stands between two `\"` on one line; within, `\\\"` is a quote and `\\\\` a backslash",
         ),
         ("[stages.b", "a table's name stands in brackets on a line of its own: `[stages.segments]`"),
         ("files = [\"a\" \"b\"]", "a list stands in brackets, with commas: `[1, 2, 3]`"),
         ("env = { A = \"1\"", "a table on one line stands in braces, with commas: `{ a = 1, b = 2 }`"),
         ("command = 3", "each key stands once in a table, and each table once in a file"),
-        ("seed = 007", "a number is written as 1000, 1_000 or 0.5; dates as 2025-12-28"),
+        ("seed = 007", "a number is written as 1000, 1_000 or 0.5; a date as 2025-12-28"),
         (
             "save",
             "a line is `key = value`, with text in quotes, lists in `[ ]` and dates bare: https://toml.io",

@@ -156,7 +156,7 @@ pub enum GraphForm {
 pub struct Kinds {
     /// One kind, with all its parameters
     pub kind: Option<String>,
-    /// Print one JSON object
+    /// Print a JSON list of objects, one a kind
     #[arg(long)]
     pub json: bool,
 }
@@ -175,7 +175,7 @@ pub struct Show {
     /// Print the whole table as CSV
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
-    /// Print the whole table as JSON, one object a line
+    /// Print the whole table as JSON, one object a line; a model or metrics as the JSON that they are
     #[arg(long)]
     pub json: bool,
 }
@@ -188,6 +188,9 @@ pub enum Runs {
         /// How many
         #[arg(short = 'n', long, default_value_t = 20)]
         count: usize,
+        /// List the variants of sweeps too, each a run of its own
+        #[arg(long)]
+        variants: bool,
         /// Print one JSON object a line
         #[arg(long)]
         json: bool,

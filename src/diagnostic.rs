@@ -62,6 +62,11 @@ impl Location {
         format!("{}:{}", self.source.name, self.line_column().0)
     }
 
+    /// Whether it lies within another stretch of the same text.
+    pub fn lies_in(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.source, &other.source) && self.start >= other.start && self.end <= other.end
+    }
+
     /// The text of the stretch.
     pub fn text(&self) -> &str {
         self.source.text.get(self.start as usize..self.end as usize).unwrap_or_default()
@@ -121,6 +126,12 @@ impl Diagnostic {
     pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
         self.hint = hint.or(self.hint);
         self
+    }
+
+    /// What tells it from other problems: its message and its place.
+    pub fn identity(&self) -> (String, Option<(String, u32)>) {
+        let place = self.at.as_ref().map(|at| (at.source.name.clone(), at.start));
+        (self.message.clone(), place)
     }
 
     /// The object that `--json` prints: severity, message, file, line, column, hint.

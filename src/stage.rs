@@ -10,4 +10,4 @@ mod kind;
 pub use crate::diagnostic::Failure;
 pub use artifact::{Artifact, Metrics, Outcome, PortType, Warning};
 pub use context::{Context, Input, Progress, SourceFile};
-pub use kind::{AnyStage, Kind, Layer, Mistake, Need, Port, Ref, Source, Stage};
+pub use kind::{AnyStage, Kind, Layer, MetricName, Mistake, Need, Port, Ref, Source, Stage};

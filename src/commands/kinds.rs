@@ -9,7 +9,7 @@ use crate::cli;
 use crate::diagnostic::{Diagnostic, Problems, did_you_mean, plural};
 use crate::pipeline::common_fields;
 use crate::pipeline::shape::{Field, Shape};
-use crate::stage::{Kind, Port};
+use crate::stage::{Kind, MetricName, Port};
 use crate::stages::KINDS;
 
 pub fn kinds(flags: &cli::Kinds) -> Result<ExitCode> {
@@ -42,9 +42,10 @@ fn doc(kind: &Kind) -> String {
 }
 
 fn fields(kind: &Kind) -> Vec<Field> {
-    let mut fields = Shape::of((kind.schema)().as_value()).fields().to_vec();
-    fields.extend(common_fields().into_iter().filter(|field| field.name != "kind"));
-    fields
+    let own = Shape::of((kind.schema)().as_value()).fields().to_vec();
+    let common = common_fields().into_iter();
+    let common = common.filter(|field| field.name != "kind" && (field.name != "seed" || kind.seeded));
+    own.into_iter().chain(common).collect()
 }
 
 fn list(kinds: &[&Kind]) -> String {
@@ -59,17 +60,47 @@ fn list(kinds: &[&Kind]) -> String {
 
 fn one(kind: &Kind) -> String {
     let mut text = format!("kind = \"{}\" (version {})\n{}\n\n", kind.name, kind.version, doc(kind));
+    let mut shortened = false;
     for field in fields(kind) {
-        text += &format!("  {} = {}\n", field.name, value(&field));
-        for line in field.doc.lines() {
-            text += &format!("      {line}\n");
-        }
+        text += &parameter(&field, 2, &mut shortened);
+    }
+    if shortened {
+        text += &format!("\n  `custem kinds {} --json` has the defaults in full\n", kind.name);
     }
     text += "\noutputs, the main one first\n";
     for port in outputs(kind) {
         text += &format!("  {}   {}\n      {}\n", port.name, port.ty.name(), port.doc);
     }
+    text + &measures(kind)
+}
+
+/// A parameter with what it takes and means, and the keys of the tables in it below.
+fn parameter(field: &Field, indent: usize, shortened: &mut bool) -> String {
+    let mut text = format!("{:indent$}{} = {}\n", "", field.name, value(field, shortened));
+    for line in field.doc.lines() {
+        text += &format!("{:indent$}    {line}\n", "");
+    }
+    for inner in field.shape.inner() {
+        text += &parameter(inner, indent + 4, shortened);
+    }
     text
+}
+
+/// The metrics that a stage may give, for `[sweep]`, `runs show` and the port `metrics`.
+fn measures(kind: &Kind) -> String {
+    let metrics = metrics(kind);
+    if metrics.is_empty() {
+        return String::new();
+    }
+    let width = metrics.iter().map(|metric| metric.name.len()).max().unwrap_or(0);
+    let line = |metric: &MetricName| format!("  {:width$}   {}\n", metric.name, metric.doc);
+    let lines: String = metrics.iter().map(line).collect();
+    format!("\nmetrics, numbers on the port `metrics`\n{lines}")
+}
+
+/// The metrics of a stage whose parameters are all left to their defaults.
+fn metrics(kind: &Kind) -> Vec<MetricName> {
+    (kind.build)(toml::Table::new()).map(|stage| stage.metrics()).unwrap_or_default()
 }
 
 /// The outputs that a stage has as long as its parameters don't say otherwise.
@@ -78,50 +109,67 @@ fn outputs(kind: &Kind) -> Vec<Port> {
     declared.into_iter().chain([Port::metrics()]).collect()
 }
 
-/// A default as one would write it into a pipeline.
-fn spelled(field: &Field) -> String {
-    match (&field.shape, &field.default) {
-        (Shape::Date, Json::String(date)) => date.clone(),
-        (_, default) => {
-            toml::Value::try_from(default).map_or_else(|_| default.to_string(), |value| value.to_string())
-        }
+/// The longest default that is shown whole.
+const LONGEST: usize = 72;
+
+/// A default as one would write it; the start of a long one.
+fn spelled(field: &Field, shortened: &mut bool) -> Option<String> {
+    let whole = field.spelled()?;
+    if whole.chars().count() <= LONGEST {
+        return Some(whole);
     }
+    *shortened = true;
+    let (start, end) = match whole.chars().next() {
+        Some('[') => ("[", "]"),
+        _ => ("{", "}"),
+    };
+    // Whole entries up to the limit; of a list of tables, none.
+    let cut: String = whole.chars().take(LONGEST).collect();
+    let kept = cut.rsplit_once(", ").map_or("", |(kept, _)| kept);
+    let whole_entries = kept.matches(['[', '{']).count() == 1 + kept.matches([']', '}']).count();
+    Some(if whole_entries { format!("{kept}, … {end}") } else { format!("{start} … {end}") })
 }
 
 /// The default where there is one, then what is allowed.
-fn value(field: &Field) -> String {
+fn value(field: &Field, shortened: &mut bool) -> String {
     let allowed = match &field.shape {
         Shape::Integer(bounds) | Shape::Number(bounds) if *bounds != Default::default() => {
             format!("{}, {}", field.shape.describe(), bounds.describe())
         }
         shape => shape.describe(),
     };
-    match &field.default {
+    match spelled(field, shortened) {
         _ if field.required => format!("...   required, {allowed}"),
-        Json::Null => format!("...   {allowed}"),
-        _ => format!("{}   {allowed}", spelled(field)),
+        None => format!("...   {allowed}"),
+        Some(default) => format!("{default}   {allowed}"),
     }
 }
 
 fn to_json(kind: &Kind) -> Json {
-    let parameter = |field: &Field| {
-        let (min, max) = match &field.shape {
-            Shape::Integer(bounds) | Shape::Number(bounds) => (bounds.min, bounds.max),
-            _ => (None, None),
-        };
-        let choices = match &field.shape {
-            Shape::Choice(words) => json!(words),
-            _ => Json::Null,
-        };
-        json!({
-            "name": field.name, "type": field.shape.describe(), "required": field.required,
-            "default": field.default, "min": min, "max": max, "choices": choices, "doc": field.doc,
-        })
-    };
     let output = |port: &Port| json!({ "name": port.name, "type": port.ty, "doc": port.doc });
+    let metric = |metric: &MetricName| json!({ "name": metric.name, "doc": metric.doc });
     json!({
         "kind": kind.name, "version": kind.version, "layer": kind.layer, "seeded": kind.seeded, "doc": doc(kind),
-        "parameters": fields(kind).iter().map(parameter).collect::<Vec<_>>(),
+        "parameters": fields(kind).iter().map(parameter_json).collect::<Vec<_>>(),
         "outputs": outputs(kind).iter().map(output).collect::<Vec<_>>(),
+        "metrics": metrics(kind).iter().map(metric).collect::<Vec<_>>(),
+    })
+}
+
+fn parameter_json(field: &Field) -> Json {
+    let (min, max) = match &field.shape {
+        Shape::Integer(bounds) | Shape::Number(bounds) => (bounds.min, bounds.max),
+        _ => (None, None),
+    };
+    let choices = match &field.shape {
+        Shape::Choice(words) => json!(words),
+        _ => Json::Null,
+    };
+    // The words stand in `choices`.
+    let ty = if choices.is_null() { field.shape.describe() } else { "text".to_owned() };
+    json!({
+        "name": field.name, "type": ty, "required": field.required,
+        "default": field.default, "min": min, "max": max, "choices": choices, "doc": field.doc,
+        "keys": field.shape.inner().into_iter().map(parameter_json).collect::<Vec<_>>(),
     })
 }

@@ -11,6 +11,7 @@ mod run;
 mod runs;
 mod show;
 mod still;
+mod variants;
 mod why;
 
 use std::path::PathBuf;
@@ -40,6 +41,12 @@ const INTERRUPTED: u8 = 130;
 /// When it can't: [`report`] turns the error into a message and an exit code.
 pub fn run(cli: &Cli) -> Result<ExitCode> {
     let project = Project::new(&cli.root);
+    // Only `init` may start a project in a new folder: elsewhere it is a misspelt one.
+    if !matches!(cli.command, Command::Init(_)) && !project.root.is_dir() {
+        let message = format!("there is no folder `{}`", project.root.display());
+        let hint = "`--root` takes the project's folder; `custem init` starts a project in a new one";
+        return Err(Problems::from(Diagnostic::error(message).hint(hint)).into());
+    }
     match &cli.command {
         Command::Run(flags) => run::run(flags, &project),
         Command::Plan(flags) => plan::plan(flags, &project),
@@ -67,7 +74,11 @@ pub fn report(error: &anyhow::Error, cli: &Cli) -> ExitCode {
     };
     if wants_json(cli) {
         let list: Vec<_> = problems.0.iter().map(Diagnostic::to_json).collect();
-        anstream::println!("{}", serde_json::json!({ "ok": false, "problems": list }));
+        let mut told = serde_json::json!({ "ok": false, "problems": list });
+        if matches!(cli.command, Command::Run(_)) {
+            told["event"] = "problems".into();
+        }
+        anstream::println!("{told}");
     } else {
         for problem in &problems.0 {
             anstream::eprintln!("{}", diagnostic::render(problem, true));
@@ -91,10 +102,12 @@ fn wants_json(cli: &Cli) -> bool {
 
 /// Whoever reads our output may stop early, as `head` does; that is no failure.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let io = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
-    };
-    error.chain().any(io)
+    let broken = |io: &std::io::Error| io.kind() == std::io::ErrorKind::BrokenPipe;
+    // The CSV writer keeps the system's error to itself instead of naming it as its cause.
+    let csv = |cause: &csv::Error| matches!(cause.kind(), csv::ErrorKind::Io(io) if broken(io));
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref().is_some_and(broken) || cause.downcast_ref().is_some_and(csv))
 }
 
 /// A stage that breaks down is reported as its error; the standard library's own text would be noise.
@@ -114,11 +127,10 @@ fn load(target: &Target, project: &Project) -> Result<Pipeline> {
 /// The pipeline of the last run.
 fn last_pipeline(project: &Project) -> Result<PathBuf> {
     let experiments = project.experiments();
-    let last =
-        crate::observe::runs::find(&experiments, "last").and_then(|name| Run::read(&experiments, &name));
-    match last {
-        Ok(run) => Ok(PathBuf::from(run.overview().file)),
-        Err(_) => Err(Problems::from(
+    let last = crate::observe::runs::find(&experiments, "last").ok();
+    match last.and_then(|name| Run::read(&experiments, &name).ok()) {
+        Some(run) => Ok(PathBuf::from(run.overview().file)),
+        None => Err(Problems::from(
             Diagnostic::error("no pipeline is named, and none has been run here yet").hint(first(project)),
         )
         .into()),

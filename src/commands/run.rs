@@ -9,6 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 
 use super::history::History;
+use super::variants::Variants;
 use super::{FAILED, INTERRUPTED, forced, load, plan, still, wanted};
 use crate::cli;
 use crate::engine::Project;
@@ -60,7 +61,14 @@ pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
             return Err(error);
         }
     };
-    record_variants(&pipeline, &journal, &sink)?;
+    if let Some(sweep) = &pipeline.sweep {
+        let ends = sink.ends();
+        let variants = Variants::new(&pipeline, sweep, &ends, interrupted);
+        variants.record(&journal)?;
+        if let Some(board) = variants.leaderboard() {
+            sink.shown.event(&board);
+        }
+    }
     if let (Some(asked), Some(facts), None) = (asked, facts, &pipeline.sweep)
         && !interrupted
     {
@@ -177,29 +185,4 @@ impl Sink for Recorder<'_> {
         }
         self.shown.event(event);
     }
-}
-
-/// In a sweep each variant gets a record of its own, and the terminal a leaderboard.
-fn record_variants(pipeline: &Pipeline, journal: &Journal, sink: &Recorder<'_>) -> Result<()> {
-    let Some(sweep) = &pipeline.sweep else { return Ok(()) };
-    let ends = sink.ends();
-    let mut values = Vec::new();
-    for (at, variant) in sweep.variants.iter().enumerate() {
-        let labels: Vec<_> = variant.tasks.iter().map(|task| pipeline.tasks[*task].label.as_str()).collect();
-        let own = ends.iter().filter(|end| labels.contains(&end.stage.as_str()));
-        let mut events =
-            vec![serde_json::to_value(started(&journal.run, &pipeline.name, &pipeline.file, labels.len()))?];
-        events[0]["variant"] = variant.label.clone().into();
-        for end in own {
-            events.push(serde_json::to_value(Event::StageDone(Box::new(end.clone())))?);
-        }
-        journal.variant(at + 1, &resolved::text(pipeline, Some(variant))?, &events)?;
-        let objective = ends.iter().find(|end| end.stage == pipeline.tasks[variant.objective].label);
-        values.push(objective.and_then(|end| end.metrics.get(&sweep.metric).copied()).unwrap_or(f64::NAN));
-    }
-    sink.shown.event(&Event::Leaderboard {
-        objective: format!("{}.{}", sweep.stage, sweep.metric),
-        rows: terminal::leaderboard(sweep, &values),
-    });
-    Ok(())
 }

@@ -1,32 +1,20 @@
 //! `custem runs`: the recorded runs.
 
+use std::collections::HashMap;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
 
 use crate::cli;
 use crate::engine::Project;
-use crate::observe::runs::{self, Run};
+use crate::observe::runs::{self, Overview, Run};
 use crate::present::terminal;
 
 pub fn runs(command: &cli::Runs, project: &Project) -> Result<ExitCode> {
     let experiments = project.experiments();
     match command {
-        cli::Runs::List { count, json } => {
-            let names = runs::names(&experiments);
-            let newest = names.iter().rev().take(*count);
-            let overviews: Vec<_> = newest
-                .filter_map(|name| Run::read(&experiments, name).ok())
-                .map(|run| run.overview())
-                .collect();
-            if *json {
-                for overview in &overviews {
-                    anstream::println!("{}", serde_json::to_string(overview)?);
-                }
-            } else {
-                anstream::print!("{}", terminal::runs(&overviews));
-            }
-        }
+        cli::Runs::List { count, variants, json } => list(&experiments, *count, *variants, *json)?,
         cli::Runs::Show { run, json } => {
             let run = Run::read(&experiments, &runs::find(&experiments, run)?)?;
             if *json {
@@ -37,4 +25,29 @@ pub fn runs(command: &cli::Runs, project: &Project) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the newest runs; a sweep is one of them, and its variants are more where they are wanted.
+fn list(experiments: &Path, count: usize, variants: bool, json: bool) -> Result<()> {
+    let names = runs::names(experiments);
+    let mut of_sweep: HashMap<&str, usize> = HashMap::new();
+    names
+        .iter()
+        .filter_map(|name| runs::sweep_of(name))
+        .for_each(|sweep| *of_sweep.entry(sweep).or_default() += 1);
+    let listed: Vec<_> =
+        names.iter().rev().filter(|name| variants || runs::sweep_of(name).is_none()).collect();
+    let overview = |name: &&String| {
+        let run = Run::read(experiments, name).ok()?;
+        Some(Overview { variants: of_sweep.get(name.as_str()).copied().unwrap_or(0), ..run.overview() })
+    };
+    let overviews: Vec<_> = listed.iter().take(count).filter_map(overview).collect();
+    if json {
+        for overview in &overviews {
+            anstream::println!("{}", serde_json::to_string(overview)?);
+        }
+        return Ok(());
+    }
+    anstream::print!("{}", terminal::runs(&overviews, listed.len().saturating_sub(count)));
+    Ok(())
 }

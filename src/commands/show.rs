@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 use super::other_stage;
 use crate::cli;
 use crate::data::Table;
-use crate::diagnostic::{Diagnostic, Problems, quoted};
+use crate::diagnostic::{Diagnostic, Problems, quoted, shown};
 use crate::engine::Project;
 use crate::engine::store::{Amiss, Output, Store};
 use crate::observe::runs::{self, Run};
@@ -22,6 +22,9 @@ pub fn show(flags: &cli::Show, project: &Project) -> Result<ExitCode> {
     let experiments = project.experiments();
     let run = Run::read(&experiments, &runs::find(&experiments, &flags.run)?)?;
     let output = output(&run, &flags.artifact)?;
+    if let Some(problem) = no_table(flags, output.ty) {
+        return Err(Problems::from(problem).into());
+    }
     let store = Store::open(&project.cache())?;
     let path = match store.verify(&output.digest) {
         Ok(path) => path,
@@ -33,7 +36,8 @@ pub fn show(flags: &cli::Show, project: &Project) -> Result<ExitCode> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     if output.ty != PortType::Table {
         if std::io::stdout().is_terminal() {
-            anstream::println!("{}", terminal::elsewhere(&flags.artifact, output.ty.name(), output.bytes));
+            let what = output.ty.described();
+            anstream::println!("{}", terminal::elsewhere(&flags.artifact, what, output.bytes));
             return Ok(ExitCode::SUCCESS);
         }
         out.write_all(&fs_err::read(path)?)?;
@@ -52,16 +56,36 @@ pub fn show(flags: &cli::Show, project: &Project) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Only tables can be printed as CSV or as rows of JSON; a model and metrics are JSON already.
+fn no_table(flags: &cli::Show, ty: PortType) -> Option<Diagnostic> {
+    let flag = match ty {
+        PortType::Table => None,
+        _ if flags.csv => Some("--csv"),
+        PortType::Model | PortType::Metrics => None,
+        _ => flags.json.then_some("--json"),
+    }?;
+    let message = format!("`{}` is {}, and `{flag}` prints tables", flags.artifact, ty.described());
+    Some(
+        Diagnostic::error(message).hint(format!("leave `{flag}` out: custem show {} > FILE", flags.artifact)),
+    )
+}
+
 fn output(run: &Run, artifact: &str) -> Result<Output> {
     let exact = run.stage(artifact).map(|end| (end, None));
     let split = artifact.rsplit_once('.').and_then(|(stage, port)| Some((run.stage(stage)?, Some(port))));
+    let problem = |message: String, hint: String| Problems::from(Diagnostic::error(message).hint(hint));
     let Some((end, port)) = exact.or(split) else {
         let names: Vec<_> = run.of("stage_done").filter_map(|line| line["stage"].as_str()).collect();
         let wanted = artifact.split('.').next().unwrap_or_default();
-        let message = format!("run {} had no stage `{wanted}`", run.name);
-        let hint = other_stage(wanted, names.iter().copied());
-        return Err(Problems::from(Diagnostic::error(message).hint(hint)).into());
+        let message = format!("run {} had no stage `{}`", run.name, shown(wanted));
+        return Err(problem(message, other_stage(wanted, names.iter().copied())).into());
     };
+    let stage = end["stage"].as_str().unwrap_or_default();
+    if let Some(word @ ("failed" | "skipped")) = end["outcome"].as_str() {
+        let was = if word == "failed" { "failed" } else { "was skipped" };
+        let message = format!("stage `{stage}` {was} in run {}, so it gave nothing", run.name);
+        return Err(problem(message, format!("`custem runs show {}` says why", run.name)).into());
+    }
     let outputs = end["outputs"].as_object().cloned().unwrap_or_default();
     let main = crate::stages::main_port(end["kind"].as_str().unwrap_or_default(), &outputs);
     let port = port.map(str::to_owned).or(main).unwrap_or_default();
@@ -69,8 +93,8 @@ fn output(run: &Run, artifact: &str) -> Result<Output> {
         Some(output) => Ok(serde_json::from_value(output.clone())?),
         None => {
             let ports = quoted(outputs.keys().map(String::as_str), "and");
-            let message = format!("`{artifact}` has no port `{port}` in run {}", run.name);
-            Err(Problems::from(Diagnostic::error(message).hint(format!("it has {ports}"))).into())
+            let message = format!("stage `{stage}` gave no port `{}` in run {}", shown(&port), run.name);
+            Err(problem(message, format!("it gave {ports}")).into())
         }
     }
 }

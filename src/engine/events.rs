@@ -32,6 +32,15 @@ pub struct Note {
     pub message: String,
     /// `file:line` of what it is about.
     pub place: Option<String>,
+    /// The file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// The column, from 1, in characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -48,7 +57,15 @@ impl Note {
 
     /// A note with its place.
     pub fn at(message: impl Into<String>, at: &Location) -> Self {
-        Self { place: Some(at.file_line()), at: Some(at.clone()), ..Self::new(message) }
+        let (line, column) = at.line_column();
+        Self {
+            place: Some(at.file_line()),
+            file: Some(at.source.name.clone()),
+            line: Some(line),
+            column: Some(column),
+            at: Some(at.clone()),
+            ..Self::new(message)
+        }
     }
 }
 
@@ -89,8 +106,10 @@ pub struct Ranked {
     pub variant: String,
     /// The number of its own record, behind the run's name.
     pub number: usize,
-    /// The objective; nothing when the variant failed.
+    /// The objective; nothing when the variant failed or doesn't have it.
     pub value: Option<f64>,
+    /// How the stage came out that gives the objective.
+    pub outcome: Option<Outcome>,
 }
 
 /// Something that happens in a run.

@@ -11,6 +11,9 @@ use super::manifest::Manifest;
 use crate::pipeline::Task;
 use crate::stage::{Failure, Source, SourceFile};
 
+/// Where a path starts that leads nowhere.
+const FROM_ROOT: &str = "paths start at the project root, which is the current folder or `--root`";
+
 /// What identifies a run of a task.
 pub struct Identity {
     /// The key.
@@ -91,7 +94,8 @@ fn matches(source: &Source, root: &Path) -> Result<Vec<(String, PathBuf)>> {
     }
     let found = glob(&source.pattern, root).map_err(|failure| failure.at(&source.key))?;
     if found.is_empty() {
-        return Err(Failure::new(format!("no file matches `{}`", source.pattern)).at(&source.key).into());
+        let failure = Failure::new(format!("no file matches `{}`", source.pattern)).hint(FROM_ROOT);
+        return Err(failure.at(&source.key).into());
     }
     let name = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
     let mut named: Vec<_> = found.into_iter().map(|path| (name(&path), path)).collect();
@@ -105,10 +109,7 @@ fn problem(named: &str, path: &Path) -> Option<Failure> {
         let hint = format!("name the files in it, such as `{}/*.csv`", named.trim_end_matches('/'));
         return Some(Failure::new(format!("`{named}` is a folder, not a file")).hint(hint));
     }
-    (!path.exists()).then(|| {
-        Failure::new(format!("there is no file `{named}`"))
-            .hint("paths start at the project root, which is the current folder or `--root`")
-    })
+    (!path.exists()).then(|| Failure::new(format!("there is no file `{named}`")).hint(FROM_ROOT))
 }
 
 fn is_pattern(text: &str) -> bool {
@@ -120,7 +121,10 @@ fn is_pattern(text: &str) -> bool {
 /// # Errors
 /// When it is no pattern, or a folder can't be read.
 pub(super) fn glob(pattern: &str, root: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let bad = |error: glob::PatternError| Failure::new(format!("`{pattern}` is no pattern: {}", error.msg));
+    let bad = |error: glob::PatternError| {
+        Failure::new(format!("`{pattern}` is no pattern: {}", error.msg))
+            .hint("`*` stands for any letters, `**` for any folders, `[*]` for a star itself")
+    };
     let mut found = Vec::new();
     // A pattern that is a path from the top has no root before it, and a root may have brackets in its name.
     let root = if Path::new(pattern).is_absolute() { String::new() } else { literally(root) };

@@ -85,20 +85,24 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes the record of one variant of a sweep: a run of its own, named behind a dot.
+    /// The name of a variant's own record: the run's, and its number behind a dot.
+    pub fn variant_name(&self, number: usize) -> String {
+        format!("{}.{number:02}", self.run)
+    }
+
+    /// Writes the record of one variant of a sweep, a run of its own.
     ///
     /// # Errors
     /// When the disk is full.
-    pub fn variant(&self, number: usize, config: &str, events: &[serde_json::Value]) -> Result<String> {
-        let run = format!("{}.{number:02}", self.run);
+    pub fn variant(&self, number: usize, config: &str, events: &[serde_json::Value]) -> Result<()> {
+        let run = self.variant_name(number);
         whole(&config_path(&self.folder, &run), config.as_bytes())?;
         let mut lines = Vec::new();
         for event in events {
             serde_json::to_writer(&mut lines, event)?;
             lines.push(b'\n');
         }
-        whole(&log_path(&self.folder, &run), &lines)?;
-        Ok(run)
+        whole(&log_path(&self.folder, &run), &lines)
     }
 }
 

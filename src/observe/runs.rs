@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::journal::log_path;
 use super::names;
-use crate::diagnostic::did_you_mean;
+use crate::diagnostic::{Diagnostic, Problems, did_you_mean, plural, quoted, shown};
 
 /// A recorded run.
 #[derive(Clone, Debug)]
@@ -40,6 +40,10 @@ pub struct Overview {
     pub failed: u64,
     /// How long it took.
     pub seconds: Option<f64>,
+    /// How many variants of a sweep it has records of.
+    pub variants: usize,
+    /// Which variant of a sweep it is: `k=3`.
+    pub variant: Option<String>,
 }
 
 impl Run {
@@ -81,6 +85,8 @@ impl Run {
             hit: count("hit"),
             failed: count("failed"),
             seconds: end.and_then(|end| end["seconds"].as_f64()),
+            variants: 0,
+            variant: start["variant"].as_str().map(str::to_owned),
         }
     }
 }
@@ -99,24 +105,32 @@ pub fn names(experiments: &Path) -> Vec<String> {
     let Ok(entries) = fs_err::read_dir(experiments.join("logs")) else { return Vec::new() };
     let name = |entry: fs_err::DirEntry| {
         let name = entry.file_name().to_string_lossy().strip_suffix(".jsonl")?.to_owned();
-        Some((names::number(&name)?, name))
+        let variant = name.split_once('.').map(|(run, number)| (run.to_owned(), number.parse::<u64>().ok()));
+        let run = variant.as_ref().map_or_else(|| name.clone(), |(run, _)| run.clone());
+        Some((names::number(&name)?, run, variant.map(|(_, number)| number), name))
     };
     let mut found: Vec<_> = entries.flatten().filter_map(name).collect();
     found.sort();
-    found.into_iter().map(|(_, name)| name).collect()
+    found.into_iter().map(|(.., name)| name).collect()
+}
+
+/// The sweep that a run is a variant of, by its name.
+pub fn sweep_of(name: &str) -> Option<&str> {
+    name.split_once('.').map(|(sweep, _)| sweep)
 }
 
 /// The run that the user means: its name, its number, or the start of either; `last` is the newest.
 ///
 /// # Errors
 /// When there is none or several.
-pub fn find(experiments: &Path, wanted: &str) -> Result<String> {
+pub fn find(experiments: &Path, wanted: &str) -> Result<String, Problems> {
     let all = names(experiments);
-    let whole: Vec<_> = all.iter().filter(|name| !name.contains('.')).collect();
+    let whole: Vec<_> = all.iter().filter(|name| sweep_of(name).is_none()).collect();
+    let none = |message: String, hint: String| Err(Diagnostic::error(message).hint(hint).into());
     if wanted == "last" {
         return match whole.last() {
             Some(name) => Ok((*name).clone()),
-            None => bail!("no run is recorded yet"),
+            None => none("no run is recorded yet".to_owned(), "run a pipeline: `custem run FILE`".to_owned()),
         };
     }
     if all.iter().any(|name| name == wanted) {
@@ -129,11 +143,19 @@ pub fn find(experiments: &Path, wanted: &str) -> Result<String> {
     }
     match fits.as_slice() {
         [one] => Ok((**one).clone()),
-        [] => match did_you_mean(wanted, all.iter().map(String::as_str)) {
-            Some(near) => bail!("there is no run `{wanted}`; did you mean `{near}`?"),
-            None => bail!("there is no run `{wanted}`; `custem runs list` lists them"),
-        },
-        many => bail!("`{wanted}` could be {} runs; give more of the name", many.len()),
+        [] => {
+            let near = did_you_mean(wanted, all.iter().map(String::as_str));
+            let hint = near.map_or_else(
+                || "`custem runs list` lists them".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
+            none(format!("there is no run `{}`", shown(wanted)), hint)
+        }
+        many => {
+            let hint =
+                format!("give more of the name: {}", quoted(many.iter().map(|name| name.as_str()), "or"));
+            none(format!("`{}` could be {}", shown(wanted), plural(many.len(), "run")), hint)
+        }
     }
 }
 

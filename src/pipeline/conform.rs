@@ -1,8 +1,10 @@
 //! Holds a document against a shape and says everything that doesn't fit, each at its place.
 
-use super::document::{Node, Table, Value};
+use std::sync::Arc;
+
+use super::document::{self, Node, Table, Value};
 use super::shape::{Bounds, Field, Shape};
-use crate::diagnostic::{Diagnostic, Location, did_you_mean};
+use crate::diagnostic::{Diagnostic, Location, SourceText, did_you_mean, plural, shown};
 
 /// Where we are, for messages.
 pub struct Place<'a> {
@@ -10,14 +12,31 @@ pub struct Place<'a> {
     pub owner: &'a str,
     /// The path so far: `features.rules.0`.
     pub path: String,
-    /// Where to read on: `` `custem kinds features` lists all keys ``.
+    /// Where to find other keys: `` `custem kinds features` lists all keys ``.
     pub more: &'a str,
+    /// Where to read about a key: `` `custem kinds features` says what it does ``.
+    pub about: &'a str,
+    /// The key that we are at.
+    pub field: Option<&'a Field>,
 }
 
 impl Place<'_> {
     fn child(&self, step: impl std::fmt::Display) -> Self {
         let path = if self.path.is_empty() { step.to_string() } else { format!("{}.{step}", self.path) };
-        Self { owner: self.owner, path, more: self.more }
+        Self { owner: self.owner, path, more: self.more, about: self.about, field: None }
+    }
+
+    fn at<'b>(&'b self, field: &'b Field) -> Place<'b> {
+        Place { field: Some(field), ..self.child(&field.name) }
+    }
+
+    /// What there is to do about a value that doesn't fit.
+    fn advice(&self) -> String {
+        let optional = self.field.filter(|field| !field.required);
+        match optional.and_then(Field::spelled).filter(|default| default.len() <= 20) {
+            Some(default) => format!("its default is {default}; {}", self.about),
+            None => self.about.to_owned(),
+        }
     }
 }
 
@@ -31,7 +50,7 @@ pub fn table(
 ) {
     for (key, entry) in table {
         match fields.iter().find(|field| field.name == *key) {
-            Some(field) => node(&field.shape, &entry.node, &place.child(key), problems),
+            Some(field) => node(&field.shape, &entry.node, &place.at(field), problems),
             None => problems.push(unknown_key(key, &entry.key, fields, place)),
         }
     }
@@ -48,7 +67,15 @@ fn unknown_key(key: &str, at: &Location, fields: &[Field], place: &Place<'_>) ->
         Some(near) => format!("did you mean `{near}`? {}", place.more),
         None => place.more.to_owned(),
     };
-    Diagnostic::error(format!("unknown key `{key}` in {}", place.owner)).at(at).hint(hint)
+    Diagnostic::error(format!("unknown key `{}` in {}", shown(key), place.owner)).at(at).hint(hint)
+}
+
+/// Whether nothing is wrong with a value.
+pub fn fits(shape: &Shape, value: &Node) -> bool {
+    let nowhere = Place { owner: "", path: String::new(), more: "", about: "", field: None };
+    let mut problems = Vec::new();
+    node(shape, value, &nowhere, &mut problems);
+    problems.is_empty()
 }
 
 /// All that is wrong with a value.
@@ -57,7 +84,8 @@ pub fn node(shape: &Shape, value: &Node, place: &Place<'_>, problems: &mut Vec<D
         (Shape::Any, _)
         | (Shape::Boolean, Value::Boolean(_))
         | (Shape::Text | Shape::Reference, Value::String(_)) => {}
-        (Shape::Date, Value::Datetime(date)) if date.date.is_some() => {}
+        (Shape::Date, Value::Datetime(date)) if date.date.is_some() && date.time.is_none() => {}
+        (Shape::Moment, Value::Datetime(moment)) if moment.date.is_some() => {}
         (Shape::Integer(bounds) | Shape::Number(bounds), Value::Integer(number)) => {
             #[expect(clippy::cast_precision_loss, reason = "bounds are far below 2^53")]
             within(*bounds, *number as f64, value, place, problems);
@@ -66,8 +94,8 @@ pub fn node(shape: &Shape, value: &Node, place: &Place<'_>, problems: &mut Vec<D
         (Shape::Choice(words), Value::String(word)) => choice(words, word, value, place, problems),
         (Shape::List(item, least), Value::Array(items)) => {
             if items.len() < *least {
-                let message = format!("`{}` must have at least {least} items", place.path);
-                problems.push(Diagnostic::error(message).at(&value.at));
+                let message = format!("`{}` must have at least {}", place.path, plural(*least, "item"));
+                problems.push(Diagnostic::error(message).at(&value.at).hint(place.advice()));
             }
             for (at, child) in items.iter().enumerate() {
                 node(item, child, &place.child(at), problems);
@@ -80,11 +108,11 @@ pub fn node(shape: &Shape, value: &Node, place: &Place<'_>, problems: &mut Vec<D
         }
         (Shape::Struct(fields), Value::Table(entries)) => {
             let owner = format!("`{}`", place.path);
-            let inner = Place { owner: &owner, path: place.path.clone(), more: place.more };
+            let inner = Place { owner: &owner, path: place.path.clone(), field: None, ..*place };
             table(fields, entries, &value.at, &inner, problems);
         }
         (Shape::OneOf(shapes), _) => one_of(shapes, value, place, problems),
-        _ => problems.push(wrong_type(&shape.describe(), value, place)),
+        _ => problems.push(wrong_type(shape, value, place)),
     }
 }
 
@@ -117,8 +145,9 @@ pub fn references<'a>(shape: &Shape, value: &'a Node, found: &mut Vec<&'a Node>)
 
 fn within(bounds: Bounds, number: f64, value: &Node, place: &Place<'_>, problems: &mut Vec<Diagnostic>) {
     if !bounds.hold(number) || number.is_nan() {
-        let message = format!("`{}` must be {}, not {}", place.path, bounds.describe(), value.at.text());
-        problems.push(Diagnostic::error(message).at(&value.at));
+        let given = shown(value.at.text());
+        let message = format!("`{}` must be {}, not {given}", place.path, bounds.describe());
+        problems.push(Diagnostic::error(message).at(&value.at).hint(place.advice()));
     }
 }
 
@@ -128,9 +157,9 @@ fn choice(words: &[String], word: &str, value: &Node, place: &Place<'_>, problem
     }
     let allowed = crate::diagnostic::quoted(words.iter().map(String::as_str), "or");
     let near = did_you_mean(word, words.iter().map(String::as_str));
-    let message = format!("`{}` must be {allowed}, not `{word}`", place.path);
-    let hint = near.map(|near| format!("did you mean `{near}`?"));
-    problems.push(Diagnostic::error(message).at(&value.at).maybe_hint(hint));
+    let message = format!("`{}` must be {allowed}, not `{}`", place.path, shown(word));
+    let hint = near.map_or_else(|| place.advice(), |near| format!("did you mean `{near}`?"));
+    problems.push(Diagnostic::error(message).at(&value.at).hint(hint));
 }
 
 /// The option of the value's own type explains best what is wrong with it.
@@ -146,8 +175,8 @@ fn one_of(shapes: &[Shape], value: &Node, place: &Place<'_>, problems: &mut Vec<
             nearest = Some(found);
         }
     }
-    let described = Shape::OneOf(shapes.to_vec()).describe();
-    problems.extend(nearest.unwrap_or_else(|| vec![wrong_type(&described, value, place)]));
+    let all = Shape::OneOf(shapes.to_vec());
+    problems.extend(nearest.unwrap_or_else(|| vec![wrong_type(&all, value, place)]));
 }
 
 fn same_type(shape: &Shape, value: &Node) -> bool {
@@ -160,7 +189,64 @@ fn same_type(shape: &Shape, value: &Node) -> bool {
     )
 }
 
-fn wrong_type(expected: &str, value: &Node, place: &Place<'_>) -> Diagnostic {
-    let message = format!("`{}` must be {expected}, not {}", place.path, value.type_name());
-    Diagnostic::error(message).at(&value.at)
+fn wrong_type(expected: &Shape, value: &Node, place: &Place<'_>) -> Diagnostic {
+    let message = format!("`{}` must be {}, not {}", place.path, expected.describe(), value.type_name());
+    let hint = respelled(expected, value, place).unwrap_or_else(|| place.advice());
+    Diagnostic::error(message).at(&value.at).hint(hint)
+}
+
+/// How to write a value that is only spelled wrongly.
+fn respelled(expected: &Shape, value: &Node, place: &Place<'_>) -> Option<String> {
+    let said = value.at.text();
+    if said.len() > 60 {
+        return None;
+    }
+    let line = |what: &str, written: &str| Some(format!("{what}: `{}`", assigned(written, value, place)));
+    match (expected, &value.value) {
+        (Shape::OneOf(shapes), _) => shapes.iter().find_map(|shape| respelled(shape, value, place)),
+        (
+            Shape::Integer(_) | Shape::Number(_) | Shape::Boolean | Shape::Date | Shape::Moment,
+            Value::String(text),
+        ) => unquoted(expected, text).then(|| line("take the quotes away", text.trim()))?,
+        (Shape::Integer(_), Value::Float(number)) if number.fract() == 0.0 && number.abs() < 1e15 => {
+            line("leave the fraction away", &format!("{number:.0}"))
+        }
+        (Shape::Date, Value::Datetime(moment)) => line("leave the time away", &moment.date?.to_string()),
+        (Shape::List(item, _), _) if fits(item, value) => {
+            line("put it in brackets", &format!("[{}]", value.to_toml()))
+        }
+        (Shape::Choice(words), value) if is_plain(value) && words.iter().any(|word| word == said) => {
+            line("put it in quotes", &format!("\"{said}\""))
+        }
+        (Shape::Text | Shape::Reference, value) if is_plain(value) => {
+            line("put it in quotes", &format!("\"{said}\""))
+        }
+        (_, Value::Array(items)) if items.len() == 1 && fits(expected, &items[0]) => {
+            line("take the brackets away", &items[0].to_toml().to_string())
+        }
+        _ => None,
+    }
+}
+
+/// A value with its key in front, as a line of a file or as a flag.
+fn assigned(written: &str, value: &Node, place: &Place<'_>) -> String {
+    if value.at.source.name == "--set" {
+        let key = value.at.source.text.split('=').next().unwrap_or_default().trim();
+        let plain = !written.contains(['"', '[', ' ']);
+        return if plain { format!("--set {key}={written}") } else { format!("--set '{key}={written}'") };
+    }
+    match place.path.rsplit('.').next() {
+        Some(key) if key.parse::<usize>().is_err() => format!("{key} = {written}"),
+        _ => written.to_owned(),
+    }
+}
+
+/// Whether text is a value of a type, but for its quotes.
+fn unquoted(shape: &Shape, text: &str) -> bool {
+    let source = Arc::new(SourceText { name: String::new(), text: text.trim().to_owned() });
+    document::parse_value(&source, 0).is_some_and(|node| fits(shape, &node))
+}
+
+fn is_plain(value: &Value) -> bool {
+    matches!(value, Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_))
 }

@@ -109,7 +109,11 @@ impl Node {
             Value::Integer(_) => "an integer",
             Value::Float(_) => "a number",
             Value::Boolean(_) => "true/false",
-            Value::Datetime(_) => "a date",
+            Value::Datetime(moment) => match (moment.date, moment.time) {
+                (Some(_), None) => "a date",
+                (Some(_), Some(_)) => "a date and time",
+                (None, _) => "a time",
+            },
             Value::Array(_) => "a list",
             Value::Table(_) => "a table",
         }
@@ -160,11 +164,46 @@ pub fn parse_value(source: &Arc<SourceText>, start: usize) -> Option<Node> {
 
 fn syntax(source: &Arc<SourceText>, error: &toml::de::Error) -> Diagnostic {
     let message = format!("this isn't TOML: {}", error.message());
-    let problem = Diagnostic::error(message);
+    let problem = Diagnostic::error(message).hint(advice(error.message()));
     match error.span() {
         Some(span) => problem.at(&Location::new(source, span)),
         None => problem.at(&Location::new(source, 0..0)),
     }
+}
+
+/// What to do about a syntax error, by what the parser says of it.
+fn advice(message: &str) -> &'static str {
+    const LINE: &str =
+        "a line is `key = value`, with text in quotes, lists in `[ ]` and dates bare: https://toml.io";
+    const ADVICE: [(&[&str], &str); 10] = [
+        (&["duplicate key"], "each key stands once in a table, and each table once in a file"),
+        (
+            &["values must be quoted"],
+            "put text in quotes, as in `key = \"text\"`, and commas between the items of a list",
+        ),
+        (&["keys cannot", "unquoted key"], LINE),
+        (
+            &["unclosed table", "array table", "table open"],
+            "a table's name stands in brackets on a line of its own: `[stages.segments]`",
+        ),
+        (
+            &["inline table", "between key-value pairs"],
+            "a table on one line stands in braces, with commas: `{ a = 1, b = 2 }`",
+        ),
+        (&["array"], "a list stands in brackets, with commas: `[1, 2, 3]`"),
+        (&["boolean"], "write `true` or `false`, or put text in quotes"),
+        (&["date", "time"], "a date is written as 2025-12-28, and must be one of the calendar"),
+        (
+            &["string", "quote", "escape", "unicode"],
+            "text stands between two `\"` on one line; within, `\\\"` is a quote and `\\\\` a backslash",
+        ),
+        (
+            &["radix", "zero", "sign", "digits", "number", "float", "mantissa"],
+            "a number is written as 1000, 1_000 or 0.5; a date as 2025-12-28",
+        ),
+    ];
+    let fits = |(words, _): &&(&[&str], &str)| words.iter().any(|word| message.contains(word));
+    ADVICE.iter().find(fits).map_or(LINE, |(_, advice)| advice)
 }
 
 fn table(source: &Arc<SourceText>, table: DeTable<'_>, problems: &mut Vec<Diagnostic>) -> Table {
@@ -185,7 +224,8 @@ fn convert(source: &Arc<SourceText>, value: Spanned<DeValue<'_>>, problems: &mut
         DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
             Ok(number) => Value::Integer(number),
             Err(_) => {
-                problems.push(Diagnostic::error("this integer does not fit into 64 bits").at(&at));
+                let problem = Diagnostic::error("this integer does not fit into 64 bits").at(&at);
+                problems.push(problem.hint("integers go up to 9223372036854775807"));
                 Value::Integer(0)
             }
         },

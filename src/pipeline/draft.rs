@@ -3,6 +3,7 @@
 //! Doesn't know the other stages: references are checked in `wire`.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use serde_json::json;
 use super::conform::{self, Place};
 use super::document::{Node, Table, Value, table_to_toml};
 use super::shape::{Field, Shape};
-use crate::diagnostic::{Diagnostic, Location, did_you_mean};
+use crate::diagnostic::{Diagnostic, Location, did_you_mean, shown};
 use crate::stage::{AnyStage, Kind, Need, Port};
 
 /// A stage that is right in itself.
@@ -36,6 +37,10 @@ pub struct Draft {
     pub saves: Vec<(String, PathBuf, Location)>,
     /// A seed of its own.
     pub seed: Option<u64>,
+    /// Whether its outputs are known: not when a parameter is wrong from which they follow.
+    pub outputs_known: bool,
+    /// References inside values that are wrong in themselves.
+    pub loose: Vec<Node>,
 }
 
 /// The kinds there are, with the keys of those in use.
@@ -84,42 +89,50 @@ pub fn common_fields() -> Vec<Field> {
     Shape::of(&schema).fields().to_vec()
 }
 
-/// Checks one stage's table.
+/// Checks one stage's table: the stage as far as it is right, and everything that is wrong with it.
 ///
-/// # Errors
-/// Everything that is wrong with it.
+/// A stage with mistakes is only there for what refers to it and what it refers to.
 pub fn stage(
     name: &str,
     header: &Location,
     node: &Node,
     kinds: &mut Kinds,
-) -> Result<Draft, Vec<Diagnostic>> {
-    let Some(table) = node.table() else {
-        let message = format!("`stages.{name}` must be a table, not {}", node.type_name());
-        return Err(vec![Diagnostic::error(message).at(&node.at)]);
-    };
-    let kind = kind_of(name, header, table, kinds).map_err(|problem| vec![problem])?;
+) -> (Option<Draft>, Vec<Diagnostic>) {
     let mut problems = name_problems(name, header);
+    let Some(table) = node.table() else {
+        problems.push(no_table(name, node));
+        return (None, problems);
+    };
+    let kind = match kind_of(name, header, table, kinds) {
+        Ok(kind) => kind,
+        Err(problem) => {
+            problems.push(problem);
+            return (None, problems);
+        }
+    };
     let place = Place {
         owner: &format!("stage `{name}`"),
         path: name.to_owned(),
         more: &format!("`custem kinds {}` lists all keys", kind.name),
+        about: &format!("`custem kinds {}` says what it does", kind.name),
+        field: None,
     };
-    conform::table(&kinds.fields(kind), table, header, &place, &mut problems);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    build(name, header, node, table, kind)
+    let fields = kinds.fields(kind);
+    let before = problems.len();
+    conform::table(&fields, table, header, &place, &mut problems);
+    let written = Written { name, header, node, kind };
+    let draft = if problems.len() == before {
+        written.whole(table, &mut problems)
+    } else {
+        written.right_part(table, &fields, &mut problems)
+    };
+    (draft, problems)
 }
 
-/// The references to other stages in a table that may be wrong otherwise.
-pub fn references<'a>(node: &'a Node, kinds: &mut Kinds) -> Vec<&'a Node> {
-    let Some(table) = node.table() else { return Vec::new() };
-    let kind = table.get("kind").and_then(|entry| entry.node.text()).and_then(|name| kinds.find(name));
-    let Some(kind) = kind else { return Vec::new() };
-    let mut found = Vec::new();
-    conform::references(&Shape::Struct(kinds.fields(kind).to_vec()), node, &mut found);
-    found
+fn no_table(name: &str, node: &Node) -> Diagnostic {
+    Diagnostic::error(format!("`stages.{name}` must be a table, not {}", node.type_name()))
+        .at(&node.at)
+        .hint(format!("write `[stages.{name}]`, and its keys below it: `kind = \"...\"` first"))
 }
 
 /// A stage that custem makes itself, such as a sweep's leaderboard.
@@ -129,7 +142,9 @@ pub fn references<'a>(node: &'a Node, kinds: &mut Kinds) -> Vec<&'a Node> {
 pub fn generated(name: &str, node: &Node, kinds: &mut Kinds) -> Result<Draft, Vec<Diagnostic>> {
     let Some(table) = node.table() else { return Err(Vec::new()) };
     let kind = kind_of(name, &node.at, table, kinds).map_err(|problem| vec![problem])?;
-    build(name, &node.at, node, table, kind)
+    let mut problems = Vec::new();
+    let draft = Written { name, header: &node.at, node, kind }.whole(table, &mut problems);
+    if problems.is_empty() { draft.ok_or_else(Vec::new) } else { Err(problems) }
 }
 
 fn kind_of(name: &str, header: &Location, table: &Table, kinds: &Kinds) -> Result<&'static Kind, Diagnostic> {
@@ -141,14 +156,15 @@ fn kind_of(name: &str, header: &Location, table: &Table, kinds: &Kinds) -> Resul
     };
     let Some(word) = entry.node.text() else {
         let message = format!("`{name}.kind` must be text, not {}", entry.node.type_name());
-        return Err(Diagnostic::error(message).at(&entry.node.at));
+        let hint = format!("write `kind = \"simulate\"`, for example; {list}");
+        return Err(Diagnostic::error(message).at(&entry.node.at).hint(hint));
     };
     kinds.find(word).ok_or_else(|| {
         let hint = match did_you_mean(word, kinds.all.iter().map(|kind| kind.name)) {
             Some(near) => format!("did you mean `{near}`? {list}"),
             None => list.to_owned(),
         };
-        Diagnostic::error(format!("there is no kind `{word}`")).at(&entry.node.at).hint(hint)
+        Diagnostic::error(format!("there is no kind `{}`", shown(word))).at(&entry.node.at).hint(hint)
     })
 }
 
@@ -158,7 +174,7 @@ fn name_problems(name: &str, header: &Location) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     if name.is_empty() || !name.chars().all(fine) {
         problems.push(
-            Diagnostic::error(format!("`{name}` can't be the name of a stage"))
+            Diagnostic::error(format!("`{}` can't be the name of a stage", shown(name)))
                 .at(header)
                 .hint("use letters, digits, `_` and `-`"),
         );
@@ -166,53 +182,103 @@ fn name_problems(name: &str, header: &Location) -> Vec<Diagnostic> {
     if name == "sweep" || super::layers::TABLES.contains(&name) {
         problems.push(
             Diagnostic::error(format!("a stage can't be called `{name}`, which has a meaning of its own"))
-                .at(header),
+                .at(header)
+                .hint("choose another name"),
         );
     }
     problems
 }
 
-fn build(
-    name: &str,
-    header: &Location,
-    node: &Node,
-    table: &Table,
+/// A stage as it is written, its kind found.
+struct Written<'a> {
+    name: &'a str,
+    header: &'a Location,
+    node: &'a Node,
     kind: &'static Kind,
-) -> Result<Draft, Vec<Diagnostic>> {
-    let mut given = table_to_toml(table);
-    given.retain(|key, _| !COMMON.contains(&key));
-    let body = (kind.build)(given).map_err(|error| {
-        let message = format!("stage `{name}`: {}", error.message());
-        vec![Diagnostic::error(message).at(header)]
-    })?;
-    let params = body.params().map_err(|error| {
-        vec![
-            Diagnostic::error(format!("stage `{name}` has a value that TOML can't hold: {error}")).at(header),
-        ]
-    })?;
-    let mut gives = body.gives();
-    gives.push(Port::metrics());
-    let (saves, mut problems) = saves(name, table, &gives);
-    for mistake in body.check() {
-        let place = node.nearest(&mistake.key);
-        let at = if std::ptr::eq(place, node) { header } else { &place.at };
-        problems.push(Diagnostic::error(mistake.message).at(at).maybe_hint(mistake.hint));
+}
+
+impl Written<'_> {
+    /// The stage of a table that conforms, with the rules between its parameters.
+    fn whole(&self, table: &Table, problems: &mut Vec<Diagnostic>) -> Option<Draft> {
+        let draft = match self.build(table) {
+            Ok(draft) => draft,
+            Err(problem) => {
+                problems.push(problem);
+                return None;
+            }
+        };
+        for mistake in draft.body.check() {
+            let place = self.node.nearest(&mistake.key);
+            let at = if std::ptr::eq(place, self.node) { self.header } else { &place.at };
+            problems.push(Diagnostic::error(mistake.message).at(at).maybe_hint(mistake.hint));
+        }
+        Some(self.saved(draft, table, problems))
     }
-    if !problems.is_empty() {
-        return Err(problems);
+
+    /// What can be told of a stage although some of its keys are wrong.
+    fn right_part(&self, table: &Table, fields: &[Field], problems: &mut Vec<Diagnostic>) -> Option<Draft> {
+        let (mut right, mut loose) = (Table::new(), Vec::new());
+        let mut sure = true;
+        for (key, entry) in table {
+            let field = fields.iter().find(|field| field.name == *key);
+            if field.is_some_and(|field| conform::fits(&field.shape, &entry.node)) {
+                right.insert(key.clone(), entry.clone());
+                continue;
+            }
+            let mut found = Vec::new();
+            field.into_iter().for_each(|field| conform::references(&field.shape, &entry.node, &mut found));
+            loose.extend(found.into_iter().cloned());
+            // A key that isn't known may be meant for one from which the outputs follow.
+            sure &= if field.is_none() {
+                self.kind.outputs_from.is_empty()
+            } else {
+                !self.kind.outputs_from.contains(&key.as_str())
+            };
+        }
+        let mut draft = self.build(&right).ok()?;
+        draft.needs.retain(|need| !need.from.0.is_empty());
+        (draft.outputs_known, draft.loose) = (sure, loose);
+        Some(if sure { self.saved(draft, &right, problems) } else { draft })
     }
-    Ok(Draft {
-        name: name.to_owned(),
-        header: header.clone(),
-        node: node.clone(),
-        kind,
-        needs: body.needs(),
-        gives,
-        params,
-        saves,
-        seed: own_seed(table),
-        body: Arc::from(body),
-    })
+
+    fn build(&self, table: &Table) -> Result<Draft, Diagnostic> {
+        let name = self.name;
+        let mut given = table_to_toml(table);
+        given.retain(|key, _| !COMMON.contains(&key));
+        let body = (self.kind.build)(given).map_err(|error| {
+            Diagnostic::error(format!("stage `{name}`: {}", error.message()))
+                .at(self.header)
+                .hint(format!("`custem kinds {}` says what each key takes", self.kind.name))
+        })?;
+        let params = body.params().map_err(|error| {
+            Diagnostic::error(format!("stage `{name}` has a value that TOML can't hold: {error}"))
+                .at(self.header)
+                .hint("numbers go from -2^63 to 2^63 - 1")
+        })?;
+        let mut gives = body.gives();
+        gives.push(Port::metrics());
+        Ok(Draft {
+            name: name.to_owned(),
+            header: self.header.clone(),
+            node: self.node.clone(),
+            kind: self.kind,
+            needs: body.needs(),
+            gives,
+            params,
+            saves: Vec::new(),
+            seed: own_seed(table),
+            outputs_known: true,
+            loose: Vec::new(),
+            body: Arc::from(body),
+        })
+    }
+
+    fn saved(&self, mut draft: Draft, table: &Table, problems: &mut Vec<Diagnostic>) -> Draft {
+        let (saves, found) = saves(self.name, table, &draft.gives);
+        problems.extend(found);
+        draft.saves = saves;
+        draft
+    }
 }
 
 fn own_seed(table: &Table) -> Option<u64> {
@@ -255,20 +321,38 @@ pub fn unknown_port(stage: &str, port: &str, at: &Location, gives: &[Port]) -> D
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("it has {}", crate::diagnostic::quoted(names(), "and")),
     };
-    Diagnostic::error(format!("stage `{stage}` has no port `{port}`")).at(at).hint(hint)
+    Diagnostic::error(format!("stage `{stage}` has no port `{}`", shown(port))).at(at).hint(hint)
 }
 
-/// A path to save under, cleaned of `.`; the engine's own folders are taken.
+/// A path to save under, cleaned of `.`; where it leads is looked at in `saves`.
 fn save_path(node: &Node) -> Result<PathBuf, Diagnostic> {
     let text = node.text().unwrap_or_default();
     let path: PathBuf = Path::new(text).components().filter(|part| *part != Component::CurDir).collect();
-    let first = path.components().next().map(|part| part.as_os_str().to_string_lossy().into_owned());
-    if path.file_name().is_none() || text.ends_with('/') {
-        return Err(Diagnostic::error(format!("`{text}` names no file to save to")).at(&node.at));
+    let problem = |message: String| Diagnostic::error(message).at(&node.at);
+    if path.file_name() != Some(last_name(text)) {
+        let folder = text.trim_end_matches('/');
+        let example = if folder.is_empty() || folder.ends_with('.') { "data" } else { folder };
+        let hint = format!("name the file too, such as `{example}/rows.parquet`");
+        return Err(problem(format!("`{}` names no file to save to", shown(text))).hint(hint));
     }
-    if matches!(first.as_deref(), Some("cache" | "experiments")) {
-        let message = format!("`{text}` lies in a folder that custem keeps for itself");
-        return Err(Diagnostic::error(message).at(&node.at).hint("save under `data/`, for example"));
+    if leaves(&path) {
+        let hint = "save under `data/`, for example; a path that starts with `/` may lead anywhere";
+        return Err(problem(format!("`{}` leaves the project's folder", shown(text))).hint(hint));
     }
     Ok(path)
+}
+
+/// The last step of a path as it is written.
+fn last_name(text: &str) -> &OsStr {
+    OsStr::new(text.rsplit('/').next().unwrap_or_default())
+}
+
+/// Whether a relative path goes above where it starts.
+fn leaves(path: &Path) -> bool {
+    let mut depth = 0_i64;
+    path.is_relative()
+        && path.components().any(|part| {
+            depth += if part == Component::ParentDir { -1 } else { 1 };
+            depth < 0
+        })
 }

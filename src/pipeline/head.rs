@@ -8,7 +8,7 @@ use super::conform::{self, Place};
 use super::document::{Entry, Node, Table, Value};
 use super::layers::TABLES;
 use super::shape::Shape;
-use crate::diagnostic::{Diagnostic, Location, did_you_mean, quoted};
+use crate::diagnostic::{Diagnostic, did_you_mean, quoted, shown};
 
 /// What stands at the top of a document.
 pub struct Head<'a> {
@@ -49,11 +49,20 @@ static SWEEP: LazyLock<Shape> = LazyLock::new(|| {
     }}))
 });
 
+/// What is wrong with a seed for the pipeline that an axis of a sweep gives.
+pub fn seed_problems(value: &Node, problems: &mut Vec<Diagnostic>) {
+    let Some(seed) = PIPELINE.fields().iter().find(|field| field.name == "seed") else { return };
+    let about = "`pipeline.seed` is the seed of all stages";
+    let path = "pipeline.seed".to_owned();
+    let place = Place { owner: "`[pipeline]`", path, more: about, about, field: Some(seed) };
+    conform::node(&seed.shape, value, &place, problems);
+}
+
 /// Reads the top of a document.
 pub fn read<'a>(document: &'a Node, file: &str, problems: &mut Vec<Diagnostic>) -> Head<'a> {
     let top = document.table().unwrap_or(&NO_STAGES);
     for (key, entry) in top.iter().filter(|(key, _)| !TABLES.contains(&key.as_str())) {
-        problems.push(unknown_table(key, &entry.key));
+        problems.push(unknown(key, entry));
     }
     let pipeline = top.get("pipeline");
     if let Some(entry) = pipeline {
@@ -68,28 +77,44 @@ pub fn read<'a>(document: &'a Node, file: &str, problems: &mut Vec<Diagnostic>) 
     Head { name: name(entry("name"), file), seed: seed(entry("seed")), stages, sweep }
 }
 
-fn unknown_table(key: &str, at: &Location) -> Diagnostic {
-    let near = did_you_mean(key, TABLES).map(|near| format!("did you mean `{near}`?"));
-    let hint = near.unwrap_or_else(|| format!("a pipeline has the tables {}", quoted(TABLES, "and")));
-    Diagnostic::error(format!("unknown table `{key}`")).at(at).hint(hint)
+/// The name at the top of a document that a misspelt one is near to.
+fn meant(key: &str) -> Option<&'static str> {
+    did_you_mean(key, TABLES.into_iter().chain(["extends"]))
+}
+
+fn unknown(key: &str, entry: &Entry) -> Diagnostic {
+    let what = if entry.node.table().is_some() { "table" } else { "key" };
+    let hint = match meant(key) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("a pipeline has the tables {}, and the key `extends`", quoted(TABLES, "and")),
+    };
+    Diagnostic::error(format!("unknown {what} `{}`", shown(key))).at(&entry.key).hint(hint)
 }
 
 fn known_keys(name: &str, shape: &Shape, entry: &Entry, problems: &mut Vec<Diagnostic>) {
-    let Some(table) = entry.node.table() else {
-        let message = format!("`{name}` must be a table, not {}", entry.node.type_name());
-        problems.push(Diagnostic::error(message).at(&entry.node.at));
-        return;
-    };
     let keys: Vec<_> = shape.fields().iter().map(|field| field.name.as_str()).collect();
     let more = format!("`[{name}]` has the keys {}", quoted(keys, "and"));
-    let place = Place { owner: &format!("`[{name}]`"), path: name.to_owned(), more: &more };
+    let Some(table) = entry.node.table() else {
+        let message = format!("`{name}` must be a table, not {}", entry.node.type_name());
+        problems.push(Diagnostic::error(message).at(&entry.node.at).hint(more));
+        return;
+    };
+    let owner = format!("`[{name}]`");
+    let place = Place { owner: &owner, path: name.to_owned(), more: &more, about: &more, field: None };
     conform::table(shape.fields(), table, &entry.key, &place, problems);
 }
 
 fn stages<'a>(document: &Node, top: &'a Table, problems: &mut Vec<Diagnostic>) -> &'a Table {
     let entry = top.get("stages");
+    if let Some(entry) = entry.filter(|entry| entry.node.table().is_none()) {
+        let message = format!("`stages` must be a table, not {}", entry.node.type_name());
+        let hint = "write `[stages.NAME]`, in single brackets, for each stage";
+        problems.push(Diagnostic::error(message).at(&entry.key).hint(hint));
+        return &NO_STAGES;
+    }
     let stages = entry.and_then(|entry| entry.node.table()).unwrap_or(&NO_STAGES);
-    if stages.is_empty() {
+    let misspelt = |key: &String| matches!(meant(key), Some("stages" | "extends"));
+    if stages.is_empty() && !top.keys().any(|key| !TABLES.contains(&key.as_str()) && misspelt(key)) {
         let at = entry.map_or_else(|| document.at.clone(), |entry| entry.key.clone());
         let hint = "add a table such as `[stages.transactions]` with `kind = \"simulate\"`; `custem kinds` lists all kinds";
         problems.push(Diagnostic::error("this pipeline has no stages").at(&at).hint(hint));

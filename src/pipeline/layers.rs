@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::document::{self, Entry, Node, Table, Value};
-use crate::diagnostic::{Diagnostic, Location, Problems, SourceText, did_you_mean};
+use crate::diagnostic::{Diagnostic, Location, Problems, SourceText, did_you_mean, quoted, shown};
 
 /// The tables that a pipeline may have, besides the key `extends`.
 pub const TABLES: [&str; 3] = ["pipeline", "stages", "sweep"];
@@ -19,6 +19,15 @@ pub struct Layer {
     pub bytes: Vec<u8>,
     identity: PathBuf,
     name: String,
+}
+
+impl Layer {
+    /// Whether a path, its folder's links followed, is that of this file.
+    pub fn is_at(&self, path: &Path) -> bool {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = fs_err::canonicalize(folder.unwrap_or(Path::new("."))).unwrap_or_default();
+        self.identity == path || path == folder.join(self.path.file_name().unwrap_or_default())
+    }
 }
 
 /// Reads a pipeline file with everything it extends; `name` is how messages call it.
@@ -68,8 +77,12 @@ fn bytes(path: &Path, name: &str, wanted_by: Option<&Location>) -> Result<Vec<u8
             std::io::ErrorKind::IsADirectory => format!("`{name}` is a folder, not a pipeline file"),
             _ => format!("can't read `{name}`: {error}"),
         };
-        let hint =
-            "give the path of a pipeline such as `pipelines/full.toml`, or make one with `custem init`";
+        let hint = match wanted_by {
+            Some(_) => "a path in `extends` starts at the folder of the file that names it",
+            None => {
+                "give the path of a pipeline such as `pipelines/full.toml`, or make one with `custem init`"
+            }
+        };
         Problems::from(problem(message, wanted_by).hint(hint))
     })
 }
@@ -103,6 +116,7 @@ fn take_extends(node: &mut Node) -> Result<Option<Node>, Problems> {
             entry.node.type_name()
         ))
         .at(&entry.node.at)
+        .hint("write `extends = \"base.toml\"`; a file extends one other, which may extend another one")
         .into()),
     }
 }
@@ -135,25 +149,20 @@ fn lay(base: &mut Table, key: String, above: Entry) {
     }
 }
 
-/// Applies `--set` flags (`segments.k=6`) in order.
-///
-/// # Errors
-/// Everything that is wrong with any of them.
-pub fn set(document: &mut Node, flags: &[String]) -> Result<(), Problems> {
+/// Applies `--set` flags (`segments.k=6`) in order; what is wrong with any of them.
+pub fn set(document: &mut Node, flags: &[String]) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     for flag in flags {
         let source = Arc::new(SourceText { name: "--set".to_owned(), text: flag.clone() });
-        if let Err(problem) = set_one(document, &source) {
-            problems.push(problem);
-        }
+        problems.extend(set_one(document, &source).err());
     }
-    if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+    problems
 }
 
 fn set_one(document: &mut Node, source: &Arc<SourceText>) -> Result<(), Diagnostic> {
     let text = &source.text;
-    let Some((path, value)) = text.split_once('=') else {
-        return Err(Diagnostic::error(format!("`--set {text}` has no `=`"))
+    let Some((path, value)) = assignment(text) else {
+        return Err(Diagnostic::error(format!("`--set {}` has no `=`", shown(text)))
             .at(&Location::new(source, 0..text.len()))
             .hint("write `--set STAGE.parameter=value`, such as `--set segments.k=6`"));
     };
@@ -168,17 +177,38 @@ fn set_one(document: &mut Node, source: &Arc<SourceText>) -> Result<(), Diagnost
     Ok(())
 }
 
+/// The path and the value of a flag; an `=` between quotes belongs to the path.
+fn assignment(text: &str) -> Option<(&str, &str)> {
+    let outside = |(at, _): &(usize, &str)| text[..*at].matches('"').count().is_multiple_of(2);
+    let (at, _) = text.match_indices('=').find(outside)?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
+/// The steps of a dotted path; a step in quotes may have dots: `sweep.axes."segments.k"`.
+fn steps(path: &str) -> Vec<String> {
+    let mut steps = vec![String::new()];
+    let mut quoted = false;
+    for letter in path.chars() {
+        match letter {
+            '"' => quoted = !quoted,
+            '.' if !quoted => steps.push(String::new()),
+            letter => steps.last_mut().into_iter().for_each(|step| step.push(letter)),
+        }
+    }
+    steps
+}
+
 /// The full path of a parameter given as `STAGE.param` or as a full TOML path.
 ///
 /// # Errors
 /// When the path names no stage and no table, with the nearest name there is.
 pub fn resolve(document: &Node, path: &str, at: &Location) -> Result<Vec<String>, Diagnostic> {
-    let steps: Vec<String> = path.split('.').map(str::to_owned).collect();
+    let steps = steps(path);
     let (first, stage) = match steps.as_slice() {
         [first, second, ..] if TABLES.contains(&first.as_str()) => (first.as_str(), second.as_str()),
         [first, _, ..] => ("stages", first.as_str()),
         _ => {
-            return Err(Diagnostic::error(format!("`{path}` names no parameter"))
+            return Err(Diagnostic::error(format!("`{}` names no parameter", shown(path)))
                 .at(at)
                 .hint("write `STAGE.parameter`, such as `segments.k`, or `pipeline.seed`"));
         }
@@ -192,9 +222,12 @@ pub fn resolve(document: &Node, path: &str, at: &Location) -> Result<Vec<String>
         let prefix = if given_in_full { None } else { Some("stages".to_owned()) };
         return Ok(prefix.into_iter().chain(steps).collect());
     }
-    let names = stages.into_iter().flat_map(|stages| stages.keys().map(String::as_str));
-    let near = did_you_mean(stage, names).map(|near| format!("did you mean `{near}`?"));
-    Err(Diagnostic::error(format!("there is no stage `{stage}`")).at(at).maybe_hint(near))
+    let names = || stages.into_iter().flat_map(|stages| stages.keys().map(String::as_str));
+    let hint = match did_you_mean(stage, names()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the stages are {}", quoted(names(), "and")),
+    };
+    Err(Diagnostic::error(format!("there is no stage `{}`", shown(stage))).at(at).hint(hint))
 }
 
 /// Puts a value at a path, making tables on the way.

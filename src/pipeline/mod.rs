@@ -2,14 +2,17 @@
 //!
 //! `document` reads text into a tree with positions, `layers` lays `extends` and `--set` over each
 //! other, `draft` checks a stage on its own, `sweep` reads the axes, `wire` holds references against each
-//! other, `weave` makes the graph. Nothing here runs, hashes or touches anything but pipeline files.
+//! other, `order` finds cycles, `saves` looks where outputs go, `weave` makes the graph. Nothing here runs,
+//! hashes or opens anything but pipeline files.
 
 mod conform;
 pub mod document;
 mod draft;
 mod head;
 mod layers;
+mod order;
 pub mod resolved;
+mod saves;
 pub mod shape;
 mod sweep;
 mod weave;
@@ -22,6 +25,8 @@ use petgraph::graph::DiGraph;
 
 use crate::diagnostic::{Diagnostic, Location, Problems, did_you_mean, quoted};
 use crate::stage::Kind;
+
+use saves::{Ground, Save};
 
 pub use draft::{Draft, common_fields};
 pub use layers::Layer;
@@ -72,6 +77,8 @@ pub struct Edge {
     pub task: usize,
     /// The port that it comes from.
     pub port: String,
+    /// Whether the task goes on without it when that task has failed.
+    pub optional: bool,
 }
 
 /// A sweep over parameters.
@@ -94,7 +101,7 @@ pub struct Variant {
     pub label: String,
     /// Its value on each axis.
     pub values: Vec<toml::Value>,
-    /// The task of each stage, numbered as [`Pipeline::base`].
+    /// The tasks of its stages; not of those that need the leaderboard, which are about all variants.
     pub tasks: Vec<usize>,
     /// The task whose metric is compared.
     pub objective: usize,
@@ -155,10 +162,24 @@ pub fn load(
 ) -> Result<Pipeline, Problems> {
     let shown = file.to_string_lossy().into_owned();
     let (mut document, layers) = layers::read(&locate(root, file), &shown)?;
-    layers::set(&mut document, sets)?;
-    let mut pipeline = check(document, shown, registry).map_err(Problems)?;
-    pipeline.layers = layers;
-    Ok(pipeline)
+    let flags = layers::set(&mut document, sets);
+    let (pipeline, mut problems) = match check(document, shown, registry, Ground::new(root, &layers)) {
+        Ok(pipeline) => (Some(pipeline), flags),
+        Err(found) => (None, flags.into_iter().chain(found).collect()),
+    };
+    if let (Some(mut pipeline), []) = (pipeline, problems.as_slice()) {
+        pipeline.layers = layers;
+        return Ok(pipeline);
+    }
+    let file = file.to_string_lossy();
+    // File by file, the user's own first and flags last; in each as it is written.
+    problems.sort_by_cached_key(|problem| {
+        problem.at.as_ref().map(|at| {
+            let flag = sets.iter().position(|set| at.source.name == "--set" && *set == at.source.text);
+            (flag, at.source.name != file, at.source.name.clone(), at.start)
+        })
+    });
+    Err(Problems(problems))
 }
 
 /// Where a pipeline is: from the current folder, else from the project's root.
@@ -170,31 +191,35 @@ fn check(
     document: document::Node,
     file: String,
     registry: &'static [Kind],
+    mut ground: Ground<'_>,
 ) -> Result<Pipeline, Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let head = head::read(&document, &file, &mut problems);
     let mut kinds = draft::Kinds::new(registry);
-    let (mut base, mut loose) = (Vec::new(), Vec::new());
+    let mut base = Vec::with_capacity(head.stages.len());
     for (name, entry) in head.stages {
-        match draft::stage(name, &entry.key, &entry.node, &mut kinds) {
-            Ok(draft) => base.push(Arc::new(draft)),
-            Err(found) => {
-                problems.extend(found);
-                loose.extend(draft::references(&entry.node, &mut kinds));
-            }
-        }
+        let (draft, found) = draft::stage(name, &entry.key, &entry.node, &mut kinds);
+        problems.extend(found);
+        base.extend(draft.map(Arc::new));
     }
-    let complete = problems.is_empty();
     let names = head.stages.keys().map(String::as_str);
-    wire::loose(&loose, names.clone(), &mut problems);
     wire::references(&base, names, head.sweep.is_some(), &mut problems);
-    let sweep = head.sweep.and_then(|table| sweep::read(table, &document, &base, &mut problems));
-    if !complete || !problems.is_empty() {
-        problems.sort_by_key(|problem| problem.at.as_ref().map(|at| at.start));
+    problems.extend(order::order(&base).err().into_iter().flatten());
+    let drafts = || base.iter().map(Arc::as_ref);
+    problems.extend(ground.problems(drafts().flat_map(Save::of), drafts()));
+    let swept = head.sweep.is_some();
+    let sweep = head.sweep.and_then(|table| sweep::read(table, &document, &base, &mut kinds, &mut problems));
+    if !problems.is_empty() {
         return Err(problems);
     }
     let (name, seed) = (head.name, head.seed);
-    let wired = weave::tasks(&base, sweep, seed, &mut kinds)?;
-    let weave::Wired { tasks, graph, sweep } = wired;
+    let weave::Wired { tasks, graph, sweep } = weave::tasks(&base, sweep, seed, &mut kinds)?;
+    if swept {
+        let drafts = tasks.iter().map(|task| task.draft.as_ref());
+        let problems = ground.problems(tasks.iter().flat_map(Save::of_task), drafts);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+    }
     Ok(Pipeline { name, seed, file, tasks, graph, sweep, base, document, layers: Vec::new() })
 }

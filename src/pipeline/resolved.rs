@@ -1,7 +1,6 @@
 //! The resolved pipeline as TOML: every default spelled out, every layer applied, ready to rerun.
 
 use super::document::{self, Node};
-use super::wire::LEADERBOARD;
 use super::{Draft, Pipeline, Variant};
 
 /// The text of the whole pipeline, or of one variant of its sweep.
@@ -30,15 +29,10 @@ fn head(pipeline: &Pipeline, variant: Option<&Variant>) -> toml::Table {
 
 /// The stages as a variant has them; those that need the leaderboard make no sense in one variant.
 fn stages(pipeline: &Pipeline, variant: Option<&Variant>) -> toml::Table {
-    let Some(variant) = variant else {
-        return pipeline.base.iter().map(|draft| stage(draft)).collect();
-    };
-    let mut needing = vec![false; pipeline.tasks.len()];
-    for (at, task) in pipeline.tasks.iter().enumerate() {
-        needing[at] = task.label == LEADERBOARD || task.inputs.iter().any(|edge| needing[edge.task]);
+    match variant {
+        None => pipeline.base.iter().map(|draft| stage(draft)).collect(),
+        Some(variant) => variant.tasks.iter().map(|task| stage(&pipeline.tasks[*task].draft)).collect(),
     }
-    let own = variant.tasks.iter().filter(|task| !needing[**task]);
-    own.map(|task| stage(&pipeline.tasks[*task].draft)).collect()
 }
 
 fn stage(draft: &Draft) -> (String, toml::Value) {

@@ -20,8 +20,10 @@ pub enum Shape {
     Text,
     /// One of some words.
     Choice(Vec<String>),
-    /// A date.
+    /// A date without a time.
     Date,
+    /// A date, with a time or without.
+    Moment,
     /// A reference to another stage's output.
     Reference,
     /// A list of at least so many items.
@@ -76,7 +78,8 @@ impl Shape {
             Some("integer") => Self::Integer(Bounds::of(schema)),
             Some("number") => Self::Number(Bounds::of(schema)),
             Some("string") if schema.get("x-ref").is_some() => Self::Reference,
-            Some("string") if schema.get("format").and_then(Json::as_str) == Some("date") => Self::Date,
+            Some("string") if is_format(schema, "date") => Self::Date,
+            Some("string") if is_format(schema, "date-time") => Self::Moment,
             Some("string") => Self::Text,
             Some("array") => Self::of_list(schema),
             Some("object") => Self::of_object(schema),
@@ -117,6 +120,16 @@ impl Shape {
         }
     }
 
+    /// The known keys of the tables that it holds, directly or as items.
+    pub fn inner(&self) -> Vec<&Field> {
+        match self {
+            Self::Struct(fields) => fields.iter().collect(),
+            Self::List(item, _) | Self::Map(item) => item.inner(),
+            Self::OneOf(shapes) => shapes.iter().flat_map(Self::inner).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// What is allowed, for messages: `an integer`, `` `a` or `b` ``.
     pub fn describe(&self) -> String {
         match self {
@@ -127,6 +140,7 @@ impl Shape {
             Self::Text => "text".to_owned(),
             Self::Choice(words) => crate::diagnostic::quoted(words.iter().map(String::as_str), "or"),
             Self::Date => "a date such as 2025-12-28 (without quotes)".to_owned(),
+            Self::Moment => "a date such as 2025-12-28 or 2025-12-28T18:30:00 (without quotes)".to_owned(),
             Self::Reference => "the name of a stage".to_owned(),
             Self::List(..) => "a list".to_owned(),
             Self::Map(_) | Self::Struct(_) => "a table".to_owned(),
@@ -139,6 +153,18 @@ impl Shape {
 }
 
 impl Field {
+    /// The default as one would write it into a pipeline; none where there is none.
+    pub fn spelled(&self) -> Option<String> {
+        match (&self.shape, &self.default) {
+            (_, Json::Null) => None,
+            (Shape::Date, Json::String(date)) => Some(date.clone()),
+            (_, default) => {
+                let value = toml::Value::try_from(default).map(|value| value.to_string());
+                Some(value.unwrap_or_else(|_| default.to_string()))
+            }
+        }
+    }
+
     fn of(name: &str, schema: &Json) -> Self {
         Self {
             name: name.to_owned(),
@@ -182,6 +208,10 @@ impl Bounds {
             (_, _, least, most) => least.or(most).unwrap_or_else(|| "any number".to_owned()),
         }
     }
+}
+
+fn is_format(schema: &Json, format: &str) -> bool {
+    schema.get("format").and_then(Json::as_str) == Some(format)
 }
 
 fn largest(format: &str) -> Option<f64> {

@@ -2,14 +2,15 @@
 //!
 //! Order comes from inputs alone; ties keep the order in which stages are written.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use petgraph::graph::{DiGraph, NodeIndex};
 
+use super::document::{Node, Value};
 use super::draft::{self, Draft, Kinds};
+use super::order::order;
 use super::sweep::{Axes, Target};
 use super::wire::LEADERBOARD;
 use super::{Edge, Sweep, Task, Variant, document, layers, wire};
@@ -38,13 +39,13 @@ pub fn tasks(
     let mut weaver = Weaver::new(base, axes.as_ref(), seed, kinds);
     let mut variants = weaver.variants()?;
     weaver.weave_all(&mut variants)?;
+    variants.iter_mut().for_each(|woven| woven.own = woven.tasks.iter().flatten().copied().collect());
     if let Some(axes) = &axes {
         weaver.leaderboard(axes, &variants)?;
         weaver.weave_all(&mut variants)?;
     }
     let sweep = axes.as_ref().map(|axes| sweep(base, axes, &variants));
     let tasks = weaver.tasks;
-    duplicate_saves(&tasks)?;
     Ok(Wired { graph: graph(&tasks), tasks, sweep })
 }
 
@@ -70,7 +71,7 @@ fn sweep(base: &[Arc<Draft>], axes: &Axes, variants: &[Woven]) -> Sweep {
             .enumerate()
             .map(|(axis, at)| axes.axes[axis].values[*at].to_toml())
             .collect(),
-        tasks: woven.tasks.iter().map(|task| task.unwrap_or_default()).collect(),
+        tasks: woven.own.clone(),
         objective: woven.tasks[axes.stage].unwrap_or_default(),
     };
     Sweep {
@@ -96,6 +97,8 @@ struct Woven {
     order: Vec<usize>,
     /// The task of each stage, once it has one.
     tasks: Vec<Option<usize>>,
+    /// The tasks that don't need the leaderboard.
+    own: Vec<usize>,
 }
 
 /// What identifies a task: stage, positions on the axes that change it itself, tasks it takes from.
@@ -140,17 +143,25 @@ impl<'a> Weaver<'a> {
 
     /// Every point of the grid, its stages built and put in order.
     fn variants(&mut self) -> Result<Vec<Woven>, Vec<Diagnostic>> {
-        let grid = self.whole.map_or(1, Axes::size);
-        (0..grid).map(|at| self.variant(at)).collect()
+        let (mut variants, mut problems, mut told) = (Vec::new(), Vec::new(), BTreeSet::new());
+        for at in 0..self.whole.map_or(1, Axes::size) {
+            match self.variant(at) {
+                Ok(variant) => variants.push(variant),
+                Err(found) => {
+                    problems.extend(found.into_iter().filter(|problem| told.insert(problem.identity())))
+                }
+            }
+        }
+        if problems.is_empty() { Ok(variants) } else { Err(problems) }
     }
 
     fn variant(&mut self, at: usize) -> Result<Woven, Vec<Diagnostic>> {
         let point = self.whole.map_or_else(Vec::new, |axes| axes.point(at));
         let base = self.base;
         let drafts = (0..base.len()).map(|stage| self.draft(stage, &point)).collect::<Result<Vec<_>, _>>()?;
-        let order = order(&drafts, &self.numbers).map_err(|problem| vec![problem])?;
+        let order = order(&drafts)?;
         let tasks = vec![None; drafts.len()];
-        Ok(Woven { point, drafts, order, tasks })
+        Ok(Woven { point, drafts, order, tasks, own: Vec::new() })
     }
 
     /// A stage as a point of the grid has it.
@@ -175,7 +186,11 @@ impl<'a> Weaver<'a> {
             let value = self.axes[axis].values[point[axis]].clone();
             layers::put(&mut node, path, &value.at.clone(), value);
         }
-        let draft = Arc::new(draft::stage(&base.name, &base.header, &node, self.kinds)?);
+        let (draft, problems) = draft::stage(&base.name, &base.header, &node, self.kinds);
+        let draft = match draft {
+            Some(draft) if problems.is_empty() => Arc::new(draft),
+            _ => return Err(problems),
+        };
         self.check_references(&draft)?;
         self.built.insert((stage, positions), Arc::clone(&draft));
         Ok(draft)
@@ -222,7 +237,7 @@ impl<'a> Weaver<'a> {
             let Some(task) = from else { return Ok(None) };
             let port =
                 wire::port_of(draft, need, &self.tasks[task].draft).map_err(|problem| vec![problem])?;
-            edges.push(Edge { key: need.key.clone(), task, port });
+            edges.push(Edge { key: need.key.clone(), task, port, optional: need.optional });
         }
         Ok(Some(edges))
     }
@@ -298,7 +313,8 @@ impl<'a> Weaver<'a> {
             let Some(task) = woven.tasks[axes.stage] else {
                 let name = &self.base[axes.stage].name;
                 let message = format!("the objective's stage `{name}` takes the leaderboard as its input");
-                return Err(vec![Diagnostic::error(message).at(&self.base[axes.stage].header)]);
+                let hint = "compare variants by a stage that comes before the leaderboard";
+                return Err(vec![Diagnostic::error(message).at(&axes.objective_at).hint(hint)]);
             };
             let values: Vec<_> =
                 woven.point.iter().enumerate().map(|(axis, at)| axes.shown(axis, *at)).collect();
@@ -309,7 +325,8 @@ impl<'a> Weaver<'a> {
             row.insert("values".into(), values.map(toml::Value::String).collect::<Vec<_>>().into());
             row.insert("metrics".into(), format!("{}.metrics", self.base[axes.stage].name).into());
             rows.push(toml::Value::Table(row));
-            inputs.push(Edge { key: format!("variants.{at}.metrics"), task, port: "metrics".to_owned() });
+            let (key, port) = (format!("variants.{at}.metrics"), "metrics".to_owned());
+            inputs.push(Edge { key, task, port, optional: true });
         }
         let draft = self.leaderboard_draft(axes, rows)?;
         let task = Task {
@@ -333,8 +350,32 @@ impl<'a> Weaver<'a> {
         table.insert("goal".into(), if axes.goal == super::Goal::Max { "max" } else { "min" }.into());
         table.insert("variants".into(), rows.into());
         let source = Arc::new(SourceText { name: "[sweep]".to_owned(), text: table.to_string() });
-        let node = document::parse(&source)?;
+        let mut node = document::parse(&source)?;
+        place_at(&mut node, axes);
         draft::generated(LEADERBOARD, &node, self.kinds)
+    }
+}
+
+/// Gives what was made from `[sweep]` its places there.
+fn place_at(node: &mut Node, axes: &Axes) {
+    node.at = axes.at.clone();
+    let Value::Table(table) = &mut node.value else { return };
+    for (key, entry) in table {
+        let at = if key == "objective" { &axes.objective_at } else { &axes.at };
+        (entry.key, entry.node.at) = (at.clone(), at.clone());
+        // Items have no places of their own: the list's is the nearest one.
+        if key == "axes" || key == "variants" {
+            place_items(&mut entry.node, at);
+        }
+    }
+}
+
+fn place_items(node: &mut Node, at: &Location) {
+    node.at = at.clone();
+    match &mut node.value {
+        Value::Array(items) => items.iter_mut().for_each(|item| place_items(item, at)),
+        Value::Table(table) => table.values_mut().for_each(|entry| place_items(&mut entry.node, at)),
+        _ => {}
     }
 }
 
@@ -359,79 +400,4 @@ fn tagged(path: &Path, tag: &str) -> PathBuf {
         None => format!("{stem}.{tag}"),
     };
     path.with_file_name(name)
-}
-
-/// Stages so that each comes after its inputs; ties in the order in which they are written.
-///
-/// # Errors
-/// When they form a cycle, printed as a path.
-fn order(drafts: &[Arc<Draft>], numbers: &HashMap<&str, usize>) -> Result<Vec<usize>, Diagnostic> {
-    let mut consumers = vec![Vec::new(); drafts.len()];
-    let mut missing = vec![0_usize; drafts.len()];
-    for (at, draft) in drafts.iter().enumerate() {
-        for from in draft.needs.iter().filter_map(|need| numbers.get(need.from.stage())) {
-            consumers[*from].push(at);
-            missing[at] += 1;
-        }
-    }
-    let mut ready: BinaryHeap<_> = (0..drafts.len()).filter(|at| missing[*at] == 0).map(Reverse).collect();
-    let mut order = Vec::with_capacity(drafts.len());
-    while let Some(Reverse(at)) = ready.pop() {
-        order.push(at);
-        for consumer in &consumers[at] {
-            missing[*consumer] -= 1;
-            if missing[*consumer] == 0 {
-                ready.push(Reverse(*consumer));
-            }
-        }
-    }
-    match missing.iter().position(|count| *count > 0) {
-        None => Ok(order),
-        Some(stuck) => Err(cycle(drafts, numbers, &missing, stuck)),
-    }
-}
-
-/// Walks back through inputs that never become ready until a stage comes up again.
-fn cycle(
-    drafts: &[Arc<Draft>],
-    numbers: &HashMap<&str, usize>,
-    missing: &[usize],
-    stuck: usize,
-) -> Diagnostic {
-    let mut path = vec![stuck];
-    let start = loop {
-        let last = path[path.len() - 1];
-        let inputs = drafts[last].needs.iter().filter_map(|need| numbers.get(need.from.stage()));
-        let Some(next) = inputs.copied().find(|from| missing[*from] > 0) else { break 0 };
-        if let Some(start) = path.iter().position(|at| *at == next) {
-            break start;
-        }
-        path.push(next);
-    };
-    let mut round: Vec<usize> = path[start..].to_vec();
-    round.reverse();
-    let first = round.iter().enumerate().min_by_key(|(_, stage)| **stage).map_or(0, |(at, _)| at);
-    round.rotate_left(first);
-    round.push(round[0]);
-    let names: Vec<_> = round.iter().map(|at| drafts[*at].name.as_str()).collect();
-    let entry = &drafts[round[0]];
-    let giver = drafts[round[round.len() - 2]].name.as_str();
-    let need = entry.needs.iter().find(|need| need.from.stage() == giver);
-    let at = need.map_or(&entry.header, |need| &entry.node.nearest(&need.key).at);
-    Diagnostic::error(format!("stages form a cycle: {}", names.join(" -> ")))
-        .at(at)
-        .hint("take one of these inputs out")
-}
-
-fn duplicate_saves(tasks: &[Task]) -> Result<(), Vec<Diagnostic>> {
-    let mut saved: HashMap<&Path, &str> = HashMap::new();
-    for task in tasks {
-        for (_, path) in &task.saves {
-            if let Some(other) = saved.insert(path, &task.label) {
-                let message = format!("`{}` and `{other}` both save `{}`", task.label, path.display());
-                return Err(vec![Diagnostic::error(message).at(&task.draft.header)]);
-            }
-        }
-    }
-    Ok(())
 }

@@ -2,14 +2,12 @@
 //!
 //! Doesn't build the graph: that is `weave`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::document::Node;
 use super::draft::{Draft, unknown_port};
-use crate::diagnostic::{Diagnostic, Location, did_you_mean, quoted};
-use crate::stage::Need;
+use crate::diagnostic::{Diagnostic, Location, did_you_mean, listing, quoted, shown};
+use crate::stage::{Need, Port};
 
 /// The stage name that stands for the sweep's leaderboard.
 pub const LEADERBOARD: &str = "sweep";
@@ -23,32 +21,22 @@ pub fn references<'a>(
 ) {
     let drafts: HashMap<&str, &Arc<Draft>> = base.iter().map(|draft| (draft.name.as_str(), draft)).collect();
     let known: BTreeSet<&str> = names.clone().collect();
+    let unknown = |target: &str, at: &Location| {
+        // The stage may be there but wrong in itself, which is reported at its own place.
+        let there = known.contains(target) || target == LEADERBOARD && swept;
+        (!there).then(|| no_stage(target, at, names.clone()))
+    };
     for draft in base {
         for need in &draft.needs {
             let target = need.from.stage();
-            let found = match drafts.get(target) {
+            problems.extend(match drafts.get(target).filter(|from| from.outputs_known) {
                 Some(from) => port_of(draft, need, from).err(),
-                None if target == LEADERBOARD && swept => None,
-                // The stage is there but wrong in itself, which is reported at its own place.
-                None if known.contains(target) => None,
-                None => Some(no_stage(target, &draft.node.nearest(&need.key).at, names.clone())),
-            };
-            problems.extend(found);
+                None => unknown(target, &draft.node.nearest(&need.key).at),
+            });
         }
-    }
-    same_files(base, problems);
-}
-
-/// Holds the references of stages that are wrong in themselves against the names that there are.
-pub fn loose<'a>(
-    references: &[&Node],
-    names: impl Iterator<Item = &'a str> + Clone,
-    problems: &mut Vec<Diagnostic>,
-) {
-    for node in references {
-        let target = node.text().and_then(|text| text.split('.').next()).unwrap_or_default();
-        if target != LEADERBOARD && !names.clone().any(|name| name == target) {
-            problems.push(no_stage(target, &node.at, names.clone()));
+        for node in &draft.loose {
+            let target = node.text().and_then(|text| text.split('.').next()).unwrap_or_default();
+            problems.extend(unknown(target, &node.at));
         }
     }
 }
@@ -64,7 +52,7 @@ fn no_stage<'a>(target: &str, at: &Location, names: impl Iterator<Item = &'a str
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("the stages are {}", quoted(names, "and")),
     };
-    Diagnostic::error(format!("there is no stage `{target}`")).at(at).hint(hint)
+    Diagnostic::error(format!("there is no stage `{}`", shown(target))).at(at).hint(hint)
 }
 
 /// The port that an input refers to, when it exists and has a type that the input takes.
@@ -80,45 +68,27 @@ pub fn port_of(draft: &Draft, need: &Need, from: &Draft) -> Result<String, Diagn
     if need.accepts.contains(&port.ty) {
         return Ok(port.name.clone());
     }
-    let wanted: Vec<_> = need.accepts.iter().map(|ty| ty.name()).collect();
+    let wanted: Vec<_> = need.accepts.iter().map(|ty| ty.described().to_owned()).collect();
     let others: Vec<_> = from.gives.iter().filter(|give| need.accepts.contains(&give.ty)).collect();
     let message = format!(
-        "`{}.{}` takes a {}, but `{}.{}` is a {}",
+        "`{}.{}` takes {}, but `{}.{}` is {}",
         draft.name,
         need.key,
-        wanted.join(" or "),
+        listing(&wanted, "or"),
         from.name,
         port.name,
-        port.ty.name()
+        port.ty.described()
     );
     let names: Vec<_> = others.iter().map(|give| format!("{}.{}", from.name, give.name)).collect();
-    let hint = (!names.is_empty())
-        .then(|| format!("`{}` also gives {}", from.name, quoted(names.iter().map(String::as_str), "and")));
-    Err(Diagnostic::error(message).at(at).maybe_hint(hint))
+    let hint = match names.as_slice() {
+        [] => format!("`{}` gives {}: name another stage", from.name, given(&from.gives)),
+        names => format!("`{}` also gives {}", from.name, quoted(names.iter().map(String::as_str), "and")),
+    };
+    Err(Diagnostic::error(message).at(at).hint(hint))
 }
 
-/// Two stages may not save to one path, and none may read what another one saves.
-fn same_files(base: &[Arc<Draft>], problems: &mut Vec<Diagnostic>) {
-    let mut saved: BTreeMap<&Path, &str> = BTreeMap::new();
-    for draft in base {
-        for (_, path, at) in &draft.saves {
-            if let Some(other) = saved.insert(path, &draft.name) {
-                let message = format!("`{}` is already saved by stage `{other}`", path.display());
-                problems.push(Diagnostic::error(message).at(at).hint("give each saved output its own path"));
-            }
-        }
-    }
-    for draft in base {
-        for source in draft.body.sources() {
-            let cleaned: PathBuf = Path::new(&source.pattern).components().collect();
-            if let Some(other) = saved.get(cleaned.as_path()) {
-                let message =
-                    format!("stage `{}` reads `{}`, which stage `{other}` saves", draft.name, source.pattern);
-                let hint =
-                    format!("order comes from inputs alone: use the stage's output, `input = \"{other}\"`");
-                let at = &draft.node.nearest(&source.key).at;
-                problems.push(Diagnostic::error(message).at(at).hint(hint));
-            }
-        }
-    }
+/// The outputs of a stage with their types.
+fn given(gives: &[Port]) -> String {
+    let one = |port: &Port| format!("`{}` ({})", port.name, port.ty.name());
+    listing(&gives.iter().map(one).collect::<Vec<_>>(), "and")
 }

@@ -37,6 +37,18 @@ impl PortType {
             Self::File => "file",
         }
     }
+
+    /// The word with its article, for messages.
+    pub fn described(self) -> &'static str {
+        match self {
+            Self::Table => "a table",
+            Self::Model => "a model",
+            Self::Image => "an image",
+            Self::Page => "a page",
+            Self::Metrics => "metrics",
+            Self::File => "a file",
+        }
+    }
 }
 
 /// The bytes on an output port, in whichever form the stage has them.

@@ -36,12 +36,17 @@ pub trait Stage: Serialize + DeserializeOwned + JsonSchema + Default + Send + Sy
     const LAYER: Layer;
     /// Whether the seed is part of what identifies a run of it.
     const SEEDED: bool = false;
+    /// The parameters that its outputs follow from; none where it always has the same ones.
+    const OUTPUTS_FROM: &'static [&'static str] = &[];
 
     /// Its inputs, as the parameters name them.
     fn needs(&self) -> Vec<Need>;
 
     /// Its outputs; the first one is the main output.
     fn gives(&self) -> Vec<Port>;
+
+    /// The metrics that it may give; a run may leave some of them out, but gives no others.
+    fn metrics(&self) -> Vec<MetricName>;
 
     /// Files outside the pipeline that it reads.
     fn sources(&self) -> Vec<Source> {
@@ -100,12 +105,20 @@ pub struct Need {
     pub from: Ref,
     /// The types it takes.
     pub accepts: &'static [PortType],
+    /// Whether the stage goes on without it when whatever gives it has failed.
+    pub optional: bool,
 }
 
 impl Need {
     /// An input; the stage finds it in its context under the same key.
     pub fn new(key: impl Into<String>, from: &Ref, accepts: &'static [PortType]) -> Self {
-        Self { key: key.into(), from: from.clone(), accepts }
+        Self { key: key.into(), from: from.clone(), accepts, optional: false }
+    }
+
+    /// Lets the stage go on without it when whatever gives it has failed.
+    #[must_use]
+    pub fn optional(self) -> Self {
+        Self { optional: true, ..self }
     }
 
     /// An input that takes a table.
@@ -139,6 +152,40 @@ impl Port {
     /// An output that holds a table.
     pub fn table(name: &str, doc: &'static str) -> Self {
         Self::new(name, PortType::Table, doc)
+    }
+}
+
+/// A metric that a stage may give.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricName {
+    /// Its name: `auc`, `auc.logistic`; [`MetricName::ANY`] for whichever the run brings.
+    pub name: String,
+    /// What it measures, in a sentence for `custem kinds`.
+    pub doc: &'static str,
+}
+
+impl MetricName {
+    /// Stands for metrics whose names only the run can tell.
+    pub const ANY: &'static str = "*";
+
+    /// A metric.
+    pub fn new(name: impl Into<String>, doc: &'static str) -> Self {
+        Self { name: name.into(), doc }
+    }
+
+    /// Metrics by name and doc.
+    pub fn list<const N: usize>(metrics: [(&'static str, &'static str); N]) -> Vec<Self> {
+        metrics.into_iter().map(|(name, doc)| Self::new(name, doc)).collect()
+    }
+
+    /// Metrics whose names only the run can tell.
+    pub fn any(doc: &'static str) -> Self {
+        Self::new(Self::ANY, doc)
+    }
+
+    /// Whether it may be the one with this name.
+    pub fn covers(&self, metric: &str) -> bool {
+        self.name == metric || self.name == Self::ANY
     }
 }
 
@@ -182,6 +229,8 @@ pub trait AnyStage: Send + Sync {
     fn needs(&self) -> Vec<Need>;
     /// See [`Stage::gives`].
     fn gives(&self) -> Vec<Port>;
+    /// See [`Stage::metrics`].
+    fn metrics(&self) -> Vec<MetricName>;
     /// See [`Stage::sources`].
     fn sources(&self) -> Vec<Source>;
     /// See [`Stage::check`].
@@ -205,6 +254,10 @@ impl<S: Stage> AnyStage for S {
 
     fn gives(&self) -> Vec<Port> {
         Stage::gives(self)
+    }
+
+    fn metrics(&self) -> Vec<MetricName> {
+        Stage::metrics(self)
     }
 
     fn sources(&self) -> Vec<Source> {
@@ -236,6 +289,8 @@ pub struct Kind {
     pub layer: Layer,
     /// Whether the seed is part of what identifies a run of it.
     pub seeded: bool,
+    /// The parameters that its outputs follow from.
+    pub outputs_from: &'static [&'static str],
     /// The JSON Schema of its parameters.
     pub schema: fn() -> Schema,
     /// Reads parameters that have passed the schema.
@@ -250,6 +305,7 @@ impl Kind {
             version: S::VERSION,
             layer: S::LAYER,
             seeded: S::SEEDED,
+            outputs_from: S::OUTPUTS_FROM,
             schema: schema_of::<S>,
             build: build::<S>,
         }

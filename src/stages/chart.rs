@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::plural;
 use crate::present::chart::{png, svg};
-use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
+use crate::stage::{Context, Failure, Layer, MetricName, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
 
 /// Draws a table as a picture: bars, lines, a heat map and more.
 ///
@@ -149,6 +149,10 @@ impl Stage for Chart {
             Port::new("svg", PortType::Image, "The picture as SVG."),
             Port::new("png", PortType::Image, "The picture as PNG, two dots a pixel."),
         ]
+    }
+
+    fn metrics(&self) -> Vec<MetricName> {
+        MetricName::list([("rows", "How many rows the table has.")])
     }
 
     /// What is set but would not be looked at.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::quality::rule::defaults;
 use crate::data::quality::{self, Finding, Rule, Severity};
 use crate::diagnostic::count;
-use crate::stage::{Artifact, Context, Failure, Layer, Mistake, Need, Outcome, Port, Ref, Stage};
+use crate::stage::{Artifact, Context, Failure, Layer, MetricName, Mistake, Need, Outcome, Port, Ref, Stage};
 
 /// Holds a table against rules; the checked rows are the main output.
 ///
@@ -59,6 +59,15 @@ impl Stage for Check {
                 "One row a check: whether it passed, how many values it looked at, and how many failed.",
             ),
         ]
+    }
+
+    fn metrics(&self) -> Vec<MetricName> {
+        MetricName::list([
+            ("rules", "How many rules there were."),
+            ("failed", "Checks of severity `error` that failed."),
+            ("warned", "Checks of severity `warn` that failed."),
+            ("rows", "How many rows the table has."),
+        ])
     }
 
     fn check(&self) -> Vec<Mistake> {
@@ -297,7 +306,7 @@ mod tests {
         let mistakes = Stage::check(&stage("rules = [{ column = \"a\" }]"));
         assert_eq!(
             (mistakes[0].key.as_str(), mistakes[0].message.as_str()),
-            ("rules.0", "rule 1: it checks nothing")
+            ("rules.0", "rule 1: no check is given")
         );
     }
 }

@@ -26,10 +26,18 @@ use crate::model::predict::reliability::reliability;
 use crate::model::predict::scores::{Scores, scores};
 use crate::model::predict::{self, Classifier, Method};
 use crate::model::random::Streams;
-use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, Ref, Stage};
+use crate::stage::{Context, Failure, Layer, MetricName, Mistake, Need, Outcome, Port, Ref, Stage};
 
 /// Parts of the range from 0 to 1 on the port `reliability`.
 const BINS: usize = 10;
+
+/// What is measured of the chosen model and of every model.
+const MEASURES: [(&str, &str); 4] = [
+    ("auc", "Area under the ROC curve of the chosen model: larger is better."),
+    ("accuracy", "Share of customers whom the chosen model got right: larger is better."),
+    ("brier", "Mean squared error of the chosen model's chances: smaller is better."),
+    ("log_loss", "Mean logarithmic loss of the chosen model: smaller is better."),
+];
 
 /// How likely each customer is to buy nothing within the horizon
 ///
@@ -121,18 +129,38 @@ impl Stage for Churn {
         ]
     }
 
+    fn metrics(&self) -> Vec<MetricName> {
+        let mut metrics = MetricName::list([
+            ("customers", "How many customers are scored."),
+            ("train_rows", "Customers that models learnt from."),
+            ("holdout_rows", "Customers that models were tried on."),
+            ("base_rate", "Share of customers on the holdout who stayed away."),
+        ]);
+        for (name, doc) in MEASURES {
+            metrics.push(MetricName::new(name, doc));
+            let of = |model: &Model| {
+                MetricName::new(format!("{name}.{}", model.name()), "The same of this model.")
+            };
+            metrics.extend(self.models.iter().map(of));
+        }
+        metrics
+    }
+
     fn check(&self) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
         if self.models.is_empty() {
-            mistakes.push(Mistake::new("models", "there must be a model"));
+            mistakes.push(
+                Mistake::new("models", "there must be a model").hint("list `logistic`, `boosted` or both"),
+            );
         }
         let mut seen = BTreeSet::new();
         for (at, model) in self.models.iter().enumerate().filter(|(_, model)| !seen.insert(**model)) {
             let message = format!("`{}` is listed twice", model.name());
-            mistakes.push(Mistake::new(format!("models.{at}"), message));
+            mistakes.push(Mistake::new(format!("models.{at}"), message).hint("take one of them out"));
         }
         if let Some(cutoff) = self.cutoff.as_ref().filter(|cutoff| dates::day(cutoff).is_none()) {
-            mistakes.push(Mistake::new("cutoff", format!("`{cutoff}` is no date")));
+            let mistake = Mistake::new("cutoff", format!("`{cutoff}` is no date"));
+            mistakes.push(mistake.hint("write a day, such as 2025-12-28"));
         }
         mistakes
     }

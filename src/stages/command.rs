@@ -13,8 +13,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Table;
+use crate::diagnostic::{did_you_mean, quoted, shown};
 use crate::stage::{
-    Artifact, Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Source, Stage,
+    Artifact, Context, Failure, Layer, MetricName, Metrics, Mistake, Need, Outcome, Port, PortType, Ref,
+    Source, Stage,
 };
 use program::Ended;
 
@@ -32,7 +34,8 @@ pub struct Command {
     pub command: Vec<String>,
     /// Inputs by name.
     pub inputs: BTreeMap<String, Ref>,
-    /// Outputs by name: the file that the program writes. Parquet files are tables.
+    /// Outputs by name: the file that the program writes. Parquet files are tables; one called
+    /// `metrics` is JSON with numbers by name, which a sweep can compare.
     pub outputs: BTreeMap<String, String>,
     /// Source files that it reads, relative to the project root: hashed, and placed in the folder.
     pub files: Vec<String>,
@@ -46,10 +49,14 @@ const STDOUT: &str = "stdout";
 /// The file that takes standard output, when it is the output.
 const PRINTED: &str = ".custem-stdout";
 
+/// The output that holds a program's own numbers.
+const METRICS: &str = "metrics";
+
 impl Stage for Command {
     const KIND: &'static str = "command";
     const VERSION: u32 = 2;
     const LAYER: Layer = Layer::Data;
+    const OUTPUTS_FROM: &'static [&'static str] = &["outputs"];
 
     fn needs(&self) -> Vec<Need> {
         const ANY: &[PortType] = &[
@@ -70,7 +77,16 @@ impl Stage for Command {
         }
         let port =
             |(name, file): (&String, &String)| Port::new(name, type_of(file), "A file that it writes.");
-        self.outputs.iter().map(port).collect()
+        // Every stage has `metrics` anyway.
+        self.outputs.iter().filter(|(name, _)| *name != METRICS).map(port).collect()
+    }
+
+    /// None of its own: a program writes its numbers into an output called `metrics`.
+    fn metrics(&self) -> Vec<MetricName> {
+        let any = || {
+            MetricName::any("What the program writes into its output `metrics`: numbers by name, as JSON.")
+        };
+        self.outputs.contains_key(METRICS).then(any).into_iter().collect()
     }
 
     fn sources(&self) -> Vec<Source> {
@@ -93,8 +109,9 @@ impl Stage for Command {
             })
             .collect();
         for (at, word) in self.command.iter().enumerate() {
+            let unknown = self.unknown_placeholder(word);
             mistakes.extend(
-                self.unknown_placeholder(word).map(|message| Mistake::new(format!("command.{at}"), message)),
+                unknown.map(|(message, hint)| Mistake::new(format!("command.{at}"), message).hint(hint)),
             );
         }
         mistakes
@@ -154,16 +171,23 @@ impl Command {
         Ok(words)
     }
 
-    fn unknown_placeholder(&self, word: &str) -> Option<String> {
-        for (open, close) in [
-            ("{inputs.", &self.inputs.keys().collect::<Vec<_>>()),
-            ("{outputs.", &self.outputs.keys().collect()),
-        ] {
-            for (start, _) in word.match_indices(open) {
+    /// A placeholder in a word that stands for nothing: the message, and what to do about it.
+    fn unknown_placeholder(&self, word: &str) -> Option<(String, String)> {
+        let inputs: Vec<_> = self.inputs.keys().map(String::as_str).collect();
+        let outputs: Vec<_> = self.outputs.keys().map(String::as_str).collect();
+        for (table, known) in [("inputs", inputs), ("outputs", outputs)] {
+            let open = format!("{{{table}.");
+            for (start, _) in word.match_indices(&open) {
                 let name = word[start + open.len()..].split('}').next().unwrap_or_default();
-                if !close.iter().any(|known| *known == name) {
-                    return Some(format!("`{open}{name}}}` names nothing that is declared"));
+                if known.contains(&name) {
+                    continue;
                 }
+                let hint = match did_you_mean(name, known.iter().copied()) {
+                    Some(near) => format!("did you mean `{open}{near}}}`?"),
+                    None if known.is_empty() => format!("declare it: `{table} = {{ {name} = \"...\" }}`"),
+                    None => format!("`{table}` declares {}", quoted(known.iter().copied(), "and")),
+                };
+                return Some((format!("`{open}{}}}` names nothing that is declared", shown(name)), hint));
             }
         }
         None
@@ -188,10 +212,23 @@ impl Command {
                     .at(format!("outputs.{name}"))
                     .into());
             }
-            outcome = outcome.with(name, Artifact::File(path));
+            if name == METRICS {
+                outcome.metrics = metrics(file, &path)?;
+            } else {
+                outcome = outcome.with(name, Artifact::File(path));
+            }
         }
         Ok(outcome)
     }
+}
+
+/// The numbers that a program wrote.
+fn metrics(named: &str, path: &Path) -> Result<Metrics> {
+    serde_json::from_slice(&fs_err::read(path)?).map_err(|error| {
+        let hint = "write JSON such as `{\"loss\": 0.25, \"auc\": 0.9}`";
+        let message = format!("`{named}` doesn't hold numbers by name: {error}");
+        Failure::new(message).hint(hint).at(format!("outputs.{METRICS}")).into()
+    })
 }
 
 fn type_of(file: &str) -> PortType {

@@ -8,7 +8,7 @@ use toml::value::Datetime;
 use crate::data::features::{self, Columns, Counts, REST, Request};
 use crate::data::{Table, columns, dates};
 use crate::diagnostic::{count, grouped, plural};
-use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, Ref, Stage};
+use crate::stage::{Context, Failure, Layer, MetricName, Mistake, Need, Outcome, Port, Ref, Stage};
 
 /// Recency, frequency, spend and habits of every customer.
 ///
@@ -71,9 +71,18 @@ impl Stage for Features {
         )]
     }
 
+    fn metrics(&self) -> Vec<MetricName> {
+        MetricName::list([
+            ("customers", "How many customers there are."),
+            ("rows_used", "Rows that went into the features."),
+            ("rows_skipped", "Rows that could not be used."),
+        ])
+    }
+
     fn check(&self) -> Vec<Mistake> {
         let undated = self.cutoff.as_ref().filter(|cutoff| dates::day(cutoff).is_none());
-        undated.map(|cutoff| Mistake::new("cutoff", format!("`{cutoff}` is no date"))).into_iter().collect()
+        let mistake = |cutoff| Mistake::new("cutoff", format!("`{cutoff}` is no date"));
+        undated.map(|cutoff| mistake(cutoff).hint("write a day, such as 2025-12-28")).into_iter().collect()
     }
 
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {

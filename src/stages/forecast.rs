@@ -15,7 +15,15 @@ use crate::diagnostic::plural;
 use crate::model::forecast::backtest::Plan;
 use crate::model::forecast::contest::{Contest, Entry, contest};
 use crate::model::forecast::{Method, Series as Weekly};
-use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, Ref, Stage};
+use crate::stage::{Context, Failure, Layer, MetricName, Mistake, Need, Outcome, Port, Ref, Stage};
+
+/// What is measured of the best method and of every method.
+const MEASURES: [(&str, &str); 4] = [
+    ("wape", "Sum of errors over the sum of values, of the best method: smaller is better."),
+    ("rmse", "Root of the mean squared error of the best method: smaller is better."),
+    ("mae", "Mean absolute error of the best method: smaller is better."),
+    ("mase", "Mean absolute error against that of the naive forecast: smaller is better."),
+];
 
 /// Forecasts weekly series with intervals; back-tests every method
 ///
@@ -99,15 +107,30 @@ impl Stage for Forecast {
         ]
     }
 
+    fn metrics(&self) -> Vec<MetricName> {
+        let mut metrics = MetricName::list([("folds", "How many times the past was forecast.")]);
+        for (name, doc) in MEASURES {
+            metrics.push(MetricName::new(name, doc));
+            let of = |model: &Model| {
+                MetricName::new(format!("{name}.{}", model.name()), "The same of this model.")
+            };
+            metrics.extend(self.models.iter().map(of));
+        }
+        metrics
+    }
+
     fn check(&self) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
         if self.models.is_empty() {
-            mistakes.push(Mistake::new("models", "there must be a model"));
+            mistakes.push(
+                Mistake::new("models", "there must be a model")
+                    .hint("list `seasonal_naive`, `ridge` or both"),
+            );
         }
         let mut seen = BTreeSet::new();
         for (at, model) in self.models.iter().enumerate().filter(|(_, model)| !seen.insert(**model)) {
             let message = format!("`{}` is listed twice", model.name());
-            mistakes.push(Mistake::new(format!("models.{at}"), message));
+            mistakes.push(Mistake::new(format!("models.{at}"), message).hint("take one of them out"));
         }
         mistakes
     }

@@ -1,5 +1,6 @@
 //! The kind `leaderboard`: the variants of a sweep, ranked. A sweep makes it itself.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -9,8 +10,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Table;
+use crate::diagnostic::{did_you_mean, quoted};
 use crate::model::rank;
-use crate::stage::{Context, Failure, Layer, Need, Outcome, Port, PortType, Ref, Stage};
+use crate::stage::{Context, Failure, Layer, MetricName, Need, Outcome, Port, PortType, Ref, Stage};
 
 /// Ranks the variants of a sweep; made by `[sweep]`, its name is `sweep`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -57,12 +59,12 @@ impl Default for Leaderboard {
 
 impl Stage for Leaderboard {
     const KIND: &'static str = "leaderboard";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const LAYER: Layer = Layer::Model;
 
     fn needs(&self) -> Vec<Need> {
         let need = |(at, variant): (usize, &Variant)| {
-            Need::new(format!("variants.{at}.metrics"), &variant.metrics, &[PortType::Metrics])
+            Need::new(format!("variants.{at}.metrics"), &variant.metrics, &[PortType::Metrics]).optional()
         };
         self.variants.iter().enumerate().map(need).collect()
     }
@@ -70,36 +72,47 @@ impl Stage for Leaderboard {
     fn gives(&self) -> Vec<Port> {
         vec![Port::table(
             "leaderboard",
-            "One row a variant, best first: its values on the axes, and the objective.",
+            "One row a variant, best first: its values on the axes, and the objective (missing where it failed).",
         )]
     }
 
+    fn metrics(&self) -> Vec<MetricName> {
+        MetricName::list([("variants", "How many variants there are.")])
+    }
+
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {
-        let metric = self.objective.split_once('.').map_or("", |(_, metric)| metric);
-        let mut values = Vec::with_capacity(self.variants.len());
-        for at in 0..self.variants.len() {
-            let metrics = ctx.metrics(&format!("variants.{at}.metrics"))?;
-            let value = metrics.get(metric).ok_or_else(|| self.no_metric(metric, metrics.keys()))?;
-            values.push(*value);
-        }
+        let values = self.values(ctx)?;
         let order = rank::order(&values, self.goal == Goal::Max);
         let table = self.table(&order, &values)?;
+        let lacking = values.iter().filter(|value| value.is_nan()).count();
         let best = order.first().map_or(String::new(), |best| {
             format!("best {}: {} {:.4}", self.variants[*best].label, self.objective, values[*best])
         });
+        let best = if lacking == 0 {
+            best
+        } else {
+            format!("{best}; {lacking} of {} without a value", values.len())
+        };
         let outcome = Outcome::new(best).table("leaderboard", Table::from_batch(table));
         Ok(outcome.metric("variants", values.iter().map(|_| 1.0).sum()))
     }
 }
 
 impl Leaderboard {
-    fn no_metric<'a>(&self, metric: &str, there: impl Iterator<Item = &'a String> + Clone) -> Failure {
-        let near = crate::diagnostic::did_you_mean(metric, there.clone().map(String::as_str));
-        let hint = match near {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("it has {}", crate::diagnostic::quoted(there.map(String::as_str), "and")),
-        };
-        Failure::new(format!("the objective's stage gives no metric `{metric}`")).hint(hint).at("objective")
+    /// The objective of each variant; NaN where the variant failed or doesn't have it.
+    fn values(&self, ctx: &Context<'_>) -> Result<Vec<f64>> {
+        let metric = self.objective.split_once('.').map_or("", |(_, metric)| metric);
+        let mut values = Vec::with_capacity(self.variants.len());
+        let mut there = BTreeSet::new();
+        for key in (0..self.variants.len()).map(|at| format!("variants.{at}.metrics")) {
+            let metrics = if ctx.has(&key) { ctx.metrics(&key)? } else { BTreeMap::new() };
+            values.push(metrics.get(metric).copied().unwrap_or(f64::NAN));
+            there.extend(metrics.into_keys());
+        }
+        if values.iter().all(|value| value.is_nan()) && !values.is_empty() {
+            return Err(no_metric(metric, &there).into());
+        }
+        Ok(values)
     }
 
     fn table(&self, order: &[usize], values: &[f64]) -> Result<RecordBatch> {
@@ -115,8 +128,18 @@ impl Leaderboard {
             fields.push(Field::new(name, DataType::Utf8, true));
             columns.push(Arc::new(order.iter().map(value).collect::<StringArray>()));
         }
-        fields.push(Field::new(&self.objective, DataType::Float64, false));
-        columns.push(Arc::new(Float64Array::from_iter_values(order.iter().map(|at| values[*at]))));
+        fields.push(Field::new(&self.objective, DataType::Float64, true));
+        let value = |at: &usize| Some(values[*at]).filter(|value| !value.is_nan());
+        columns.push(Arc::new(order.iter().map(value).collect::<Float64Array>()));
         Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
     }
+}
+
+fn no_metric(metric: &str, there: &BTreeSet<String>) -> Failure {
+    let names = || there.iter().map(String::as_str);
+    let hint = match did_you_mean(metric, names()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("they have {}", quoted(names(), "and")),
+    };
+    Failure::new(format!("no variant has the metric `{metric}`")).hint(hint).at("objective")
 }

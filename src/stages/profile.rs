@@ -19,7 +19,7 @@ use crate::data::Table;
 use crate::diagnostic::plural;
 use crate::model::cluster::{Preparation, Scale};
 use crate::model::stats::Moments;
-use crate::stage::{Context, Failure, Layer, Need, Outcome, Port, Ref, Stage};
+use crate::stage::{Context, Failure, Layer, MetricName, Need, Outcome, Port, Ref, Stage};
 
 /// Describes and names segments: size, revenue, what sets them apart
 ///
@@ -59,6 +59,15 @@ impl Stage for Profile {
                 "One row a segment and feature: how far its mean lies from that of all customers.",
             ),
         ]
+    }
+
+    fn metrics(&self) -> Vec<MetricName> {
+        MetricName::list([
+            ("segments", "How many segments there are."),
+            ("largest_share", "Share of customers in the largest segment."),
+            ("smallest_share", "Share of customers in the smallest segment."),
+            ("top_revenue_share", "Share of revenue that the segment with most of it brings."),
+        ])
     }
 
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {

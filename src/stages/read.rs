@@ -12,7 +12,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::data::read::options::{BadRows, DateOrder, DecimalSign, Delimiter, Keep, Options, Type};
 use crate::data::read::{self, File, Rows};
 use crate::diagnostic::{count, grouped, quoted};
-use crate::stage::{Artifact, Context, Failure, Layer, Mistake, Need, Outcome, Port, Source, Stage};
+use crate::stage::{
+    Artifact, Context, Failure, Layer, MetricName, Mistake, Need, Outcome, Port, Source, Stage,
+};
 
 /// Reads CSV, other delimited text or Parquet files into one table.
 ///
@@ -178,6 +180,14 @@ impl Stage for Read {
             Port::table("rows", "The rows, in the order of files and lines."),
             Port::table("rejected", "Rows that were left out: file, line, column, value and reason."),
         ]
+    }
+
+    fn metrics(&self) -> Vec<MetricName> {
+        MetricName::list([
+            ("rows", "Rows that were read."),
+            ("rejected", "Rows that were left out."),
+            ("files", "How many files there were."),
+        ])
     }
 
     fn sources(&self) -> Vec<Source> {

@@ -8,7 +8,7 @@ use crate::data::Table;
 use crate::diagnostic::{plural, quoted};
 use crate::present::format::fixed;
 use crate::present::report::{Inputs, Misfit, Options, Section, report};
-use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
+use crate::stage::{Context, Failure, Layer, MetricName, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
 
 /// Bytes above which a page is slow to open and hard to send.
 const LARGE: usize = 2 << 20;
@@ -102,6 +102,13 @@ impl Stage for Report {
         vec![Port::new("page", PortType::Page, "The page: one HTML file that needs nothing but itself.")]
     }
 
+    fn metrics(&self) -> Vec<MetricName> {
+        MetricName::list([
+            ("sections", "How many sections the page has."),
+            ("bytes", "The size of the page."),
+        ])
+    }
+
     fn check(&self) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
         if self.needs().is_empty() {
@@ -111,7 +118,8 @@ impl Stage for Report {
         }
         for (at, section) in self.sections.iter().enumerate() {
             if self.sections.iter().take(at).any(|other| other == section) {
-                mistakes.push(Mistake::new(format!("sections.{at}"), "this section is listed twice"));
+                let mistake = Mistake::new(format!("sections.{at}"), "this section is listed twice");
+                mistakes.push(mistake.hint("take one of them out"));
             }
         }
         mistakes

@@ -18,7 +18,7 @@ use self::features::{CUSTOMER, Features};
 use self::search::Quality;
 use crate::data::{Table, columns};
 use crate::model::cluster::{Algorithm, Centroids, Clustering, Scale};
-use crate::stage::{Context, Layer, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
+use crate::stage::{Context, Layer, MetricName, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
 
 /// Groups customers by their features into segments, the largest first
 ///
@@ -117,19 +117,33 @@ impl Stage for Segment {
         ]
     }
 
+    fn metrics(&self) -> Vec<MetricName> {
+        MetricName::list([
+            ("k", "How many segments there are."),
+            ("inertia", "Sum of squared distances to the centres: smaller is tighter."),
+            ("silhouette", "How well segments are apart, from -1 to 1: larger is better."),
+            ("davies_bouldin", "Davies-Bouldin index: smaller is better."),
+            ("calinski_harabasz", "Calinski-Harabasz index: larger is better."),
+        ])
+    }
+
     fn check(&self) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
         if let Some(scan) = self.scan.as_ref().filter(|scan| scan.from > scan.to) {
             let message = format!("`scan.from` is {}, above `scan.to`, which is {}", scan.from, scan.to);
-            mistakes.push(Mistake::new("scan.from", message));
+            mistakes.push(Mistake::new("scan.from", message).hint("exchange them"));
         }
         if !self.tolerance.is_finite() {
-            mistakes.push(Mistake::new("tolerance", "`tolerance` must be a finite number"));
+            mistakes.push(
+                Mistake::new("tolerance", "`tolerance` must be a finite number")
+                    .hint("its default is 0.0001"),
+            );
         }
         let mut seen = BTreeSet::new();
         for (at, name) in self.features.iter().enumerate() {
             if !seen.insert(name) {
-                mistakes.push(Mistake::new(format!("features.{at}"), format!("`{name}` is listed twice")));
+                let mistake = Mistake::new(format!("features.{at}"), format!("`{name}` is listed twice"));
+                mistakes.push(mistake.hint("take one of them out"));
             }
         }
         mistakes

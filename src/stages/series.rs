@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::series::{self, Columns, Groups, Request, UNSEGMENTED, Weekly};
 use crate::data::{Table, columns};
 use crate::diagnostic::plural;
-use crate::stage::{Context, Failure, Layer, Mistake, Need, Outcome, Port, Ref, Stage};
+use crate::stage::{Context, Failure, Layer, MetricName, Mistake, Need, Outcome, Port, Ref, Stage};
 
 /// Weekly revenue, orders and customers, in total and by segment
 ///
@@ -79,10 +79,19 @@ impl Stage for Series {
         vec![Port::table("series", "One row a series and week: revenue, orders and customers.")]
     }
 
+    fn metrics(&self) -> Vec<MetricName> {
+        MetricName::list([
+            ("series", "How many series there are."),
+            ("weeks", "How many weeks each of them has."),
+            ("rows_skipped", "Rows that could not be used."),
+            ("unsegmented", "Customers without a segment."),
+        ])
+    }
+
     fn check(&self) -> Vec<Mistake> {
         if self.profile.is_some() && self.segments.is_none() {
             let message = "`profile` only names segments, and there are no `segments`";
-            return vec![Mistake::new("profile", message)];
+            return vec![Mistake::new("profile", message).hint("add `segments`, or take `profile` out")];
         }
         Vec::new()
     }

@@ -10,7 +10,7 @@ use crate::data::parquet::Writer;
 use crate::data::simulate::{self, Dirt, Ids, Persona, Settings, Simulation, Weights};
 use crate::data::{Table, dates};
 use crate::diagnostic::{count, plural};
-use crate::stage::{Artifact, Context, Layer, Mistake, Need, Outcome, Port, Stage};
+use crate::stage::{Artifact, Context, Layer, MetricName, Mistake, Need, Outcome, Port, Stage};
 
 /// Simulates customers of a shop, what they buy, and the truth about them.
 ///
@@ -93,13 +93,22 @@ impl Stage for Simulate {
         ]
     }
 
+    fn metrics(&self) -> Vec<MetricName> {
+        MetricName::list([
+            ("rows", "How many purchases there are."),
+            ("customers", "How many customers there are."),
+            ("revenue", "The sum of all amounts."),
+        ])
+    }
+
     fn check(&self) -> Vec<Mistake> {
         let mut mistakes = self.period_mistakes();
         mistakes.extend(self.persona_mistakes());
         for (category, price) in &self.prices {
             if !(0.001..=1e6).contains(price) {
                 let message = format!("`{category}` must be between 0.001 and 1000000, not {price}");
-                mistakes.push(Mistake::new(format!("prices.{category}"), message));
+                let mistake = Mistake::new(format!("prices.{category}"), message);
+                mistakes.push(mistake.hint("1 is an average price, 2 twice as much"));
             }
         }
         mistakes
@@ -142,17 +151,18 @@ impl Simulate {
     fn period_mistakes(&self) -> Vec<Mistake> {
         let undated = [("start", &self.start), ("end", &self.end)];
         let undated = undated.into_iter().filter(|(_, date)| dates::day(date).is_none());
-        let mistakes: Vec<_> =
-            undated.map(|(key, date)| Mistake::new(key, format!("`{date}` is no date"))).collect();
+        let mistakes: Vec<_> = undated.map(|(key, date)| no_date(key, date)).collect();
         if !mistakes.is_empty() {
             return mistakes;
         }
         match self.settings().days {
             0 => {
-                vec![Mistake::new("end", format!("`end` {} is before `start` {}", self.end, self.start))]
+                let message = format!("`end` {} is before `start` {}", self.end, self.start);
+                vec![Mistake::new("end", message).hint("exchange them, or choose a later `end`")]
             }
             days if days > simulate::MOST_DAYS => {
-                vec![Mistake::new("end", "the period is longer than a hundred years")]
+                let mistake = Mistake::new("end", "the period is longer than a hundred years");
+                vec![mistake.hint("choose an `end` nearer to `start`")]
             }
             _ => Vec::new(),
         }
@@ -169,9 +179,14 @@ impl Simulate {
         problems
             .map(|(at, field, problem)| {
                 Mistake::new(format!("personas.{at}.{field}"), format!("`{field}` {problem}"))
+                    .hint("`custem kinds simulate` says what it does")
             })
             .collect()
     }
+}
+
+fn no_date(key: &str, date: &Datetime) -> Mistake {
+    Mistake::new(key, format!("`{date}` is no date")).hint("write a day, such as 2025-12-28")
 }
 
 fn to_memory(settings: &Settings, ctx: &Context<'_>) -> Result<(Simulation, Artifact)> {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "sql")]
 use crate::data::relational::query;
 use crate::diagnostic::plural;
-use crate::stage::{Context, Layer, Mistake, Need, Outcome, Port, Ref, Stage};
+use crate::stage::{Context, Layer, MetricName, Mistake, Need, Outcome, Port, Ref, Stage};
 
 const NOT_BUILT: &str = "this custem was built without SQL";
 const HOW_TO_BUILD: &str = "build it with `cargo build --release --features sql`";
@@ -41,13 +41,20 @@ impl Stage for Sql {
         vec![Port::table("rows", "The rows that the query gives.")]
     }
 
+    fn metrics(&self) -> Vec<MetricName> {
+        MetricName::list([("rows", "How many rows the query gave.")])
+    }
+
     fn check(&self) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
         if !cfg!(feature = "sql") {
             mistakes.push(Mistake::new("kind", NOT_BUILT).hint(HOW_TO_BUILD));
         }
         if self.query.trim().is_empty() {
-            mistakes.push(Mistake::new("query", "the query is empty"));
+            mistakes.push(
+                Mistake::new("query", "the query is empty")
+                    .hint("write one, such as `query = \"select * from rows\"`"),
+            );
         }
         mistakes
     }

@@ -127,8 +127,9 @@ fn a_folder_that_cannot_be_written_is_named() {
     );
     project.write("taken", "a file stands where the folder should be");
     let ran = project.custem(&["run", "p.toml"]);
-    assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("taken"), "{}", ran.err);
+    assert_eq!(ran.code, 2, "told before anything runs");
+    let message = "error: `taken/a.txt` can't be saved: `taken` is a file, not a folder\n --> p.toml:4:8";
+    assert!(ran.err.starts_with(message), "{}", ran.err);
     assert_eq!(project.read("taken"), "a file stands where the folder should be");
 }
 

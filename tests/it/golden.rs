@@ -9,7 +9,7 @@
 //! library; a last digit there only shows where it tips a draw or a split.
 //! `a_processor_without_fma_gives_the_same` holds all of it against glibc without FMA and AVX2.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -38,6 +38,9 @@ pub struct Given {
     /// The type that each port was declared with.
     #[serde(skip)]
     pub types: BTreeMap<String, String>,
+    /// The names of the metrics that it gave.
+    #[serde(skip)]
+    pub metrics: BTreeSet<String>,
 }
 
 /// What a kind gave, by stage.
@@ -73,7 +76,9 @@ pub fn gave(project: &Project, args: &[&str], env: &[(&str, &str)]) -> ByKind {
             let ports = end["outputs"].as_object().unwrap().iter();
             ports.map(|(port, output)| (port.clone(), text(output, part).to_owned())).collect()
         };
-        let given = Given { key: text(end, "key").to_owned(), outputs: of("digest"), types: of("type") };
+        let metrics = end["metrics"].as_object().unwrap().keys().cloned().collect();
+        let key = text(end, "key").to_owned();
+        let given = Given { key, outputs: of("digest"), types: of("type"), metrics };
         kinds.entry(text(end, "kind").to_owned()).or_default().insert(text(end, "stage").to_owned(), given);
     }
     kinds
@@ -131,10 +136,9 @@ fn now(written: &BTreeMap<String, Golden>) -> BTreeMap<String, Golden> {
         let stages = given.get(&name).unwrap_or_else(|| {
             panic!("kind `{name}` has no stage in tests/it/golden/all.toml: add one, so that its bytes are watched")
         });
-        let stages = stages
-            .clone()
-            .into_iter()
-            .map(|(stage, given)| (stage, Given { types: BTreeMap::new(), ..given }));
+        let stages = stages.clone().into_iter().map(|(stage, given)| {
+            (stage, Given { types: BTreeMap::new(), metrics: BTreeSet::new(), ..given })
+        });
         now.insert(name, Golden { version: kind["version"].as_u64().unwrap(), stages: stages.collect() });
     }
     now
@@ -244,6 +248,7 @@ fn equal_keys_with_other_bytes_are_told_from_other_keys() {
         key: key.to_owned(),
         outputs: BTreeMap::from([("rows".to_owned(), digest.to_owned())]),
         types: BTreeMap::new(),
+        metrics: BTreeSet::new(),
     };
     let golden = |given: Given| {
         BTreeMap::from([(

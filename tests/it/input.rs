@@ -415,7 +415,9 @@ fn an_output_that_cannot_be_written_is_told_and_stays_cached() {
     assert_eq!(project.read("b.txt"), "y\n", "other branches go on");
     project.write("folder/a.txt/taken", "");
     project.write("p.toml", text.replace("PLACE", "folder/a.txt"));
-    says(&calm(&project), &["can't save `folder/a.txt`: ", "is a folder, not a file"]);
+    let ran = calm(&project);
+    assert_eq!(ran.code, 2, "what stands in the way is told before anything runs");
+    says(&ran, &["error: `folder/a.txt` is a folder\n --> p.toml:4:8", "hint: name a file in it, such as "]);
     project.write("p.toml", text.replace("PLACE", "a.txt"));
     assert_eq!(project.run(&[]), ["a hit", "b hit"]);
     assert_eq!(project.read("a.txt"), "x\n");

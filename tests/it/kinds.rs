@@ -163,6 +163,86 @@ fn outputs_are_there_and_of_the_type_that_is_declared() {
     }
 }
 
+#[test]
+fn metrics_are_among_those_that_are_declared() {
+    let Fresh { given, .. } = fresh();
+    for kind in kinds().iter().filter(|kind| cfg!(feature = "sql") || name(kind) != "sql") {
+        let declared: Vec<_> = list(kind, "metrics").iter().map(|metric| text(metric, "name")).collect();
+        for metric in list(kind, "metrics") {
+            assert!(text(metric, "doc").ends_with('.'), "{}: {metric}", name(kind));
+        }
+        let gave: Vec<_> = given[name(kind)].values().flat_map(|given| &given.metrics).collect();
+        for metric in &gave {
+            assert!(declared.contains(&metric.as_str()), "{} gave the metric `{metric}`", name(kind));
+        }
+        // What is declared and never seen is a wrong name, or a stage is missing in the golden pipeline.
+        for metric in declared {
+            assert!(gave.iter().any(|seen| *seen == metric), "{}: nothing gave `{metric}`", name(kind));
+        }
+    }
+}
+
+/// What stands inside of tables is explained below them.
+#[test]
+fn nested_keys_are_listed_below_their_parameter() {
+    let shown = |kind: &str| Project::new().custem(&["kinds", kind]).out;
+    let check = shown("check");
+    assert!(
+        check.contains(
+            "
+  rules = []   a list
+      The rules; without any, a table of transactions must have rows, ids, timestamps and finite amounts."
+        ) || check.contains("\n  rules = []   a list\n"),
+        "{check}"
+    );
+    for lines in [
+        "      missing = ...   a number, between 0 and 1\n          Largest share of missing values; in numbers, NaN and infinity are missing too.\n",
+        "      severity = \"error\"   `error`, `warn` or `info`\n          What it means when the rule is broken.\n",
+        "          max_gap_days = ...   an integer, ",
+        "      mostly = 1.0   a number, between 0 and 1\n",
+    ] {
+        assert!(check.contains(lines), "{lines}\n{check}");
+    }
+    let segment = shown("segment");
+    assert!(
+        segment.contains("      from = 2   an integer, between 2 and 1000\n          The smallest `k`.\n"),
+        "{segment}"
+    );
+    let simulate = shown("simulate");
+    assert!(simulate.contains("\n  personas = [ … ]   a list\n"), "{simulate}");
+    assert!(simulate.contains("\n      share = "), "{simulate}");
+    assert!(simulate.contains("\n  `custem kinds simulate --json` has the defaults in full\n"), "{simulate}");
+    assert!(simulate.lines().all(|line| line.chars().count() <= 130), "{simulate}");
+    let json = kinds();
+    let rules = json.iter().find(|kind| name(kind) == "check").map(|kind| list(kind, "parameters")).unwrap();
+    let rules = rules.iter().find(|part| text(part, "name") == "rules").unwrap();
+    let severity = list(rules, "keys").iter().find(|key| text(key, "name") == "severity").unwrap();
+    assert_eq!((text(severity, "type"), &severity["choices"][1]), ("text", &"warn".into()));
+}
+
+#[test]
+fn only_kinds_with_chance_in_them_list_a_seed() {
+    for kind in kinds() {
+        let listed = list(&kind, "parameters").iter().any(|part| text(part, "name") == "seed");
+        assert_eq!(kind["seeded"], listed, "{}", name(&kind));
+        // One that is given anyway does nothing, as before.
+        let (_, problems) = checked(name(&kind), "seed = 3\n");
+        assert!(!problems.iter().any(|problem| text(problem, "message").contains("seed")), "{problems:?}");
+    }
+}
+
+#[test]
+fn the_listing_names_the_metrics() {
+    let churn = Project::new().custem(&["kinds", "churn"]).out;
+    let lines = "
+metrics, numbers on the port `metrics`
+  customers           How many customers are scored.
+";
+    assert!(churn.contains(lines), "{churn}");
+    assert!(churn.contains("\n  log_loss.boosted    The same of this model.\n"), "{churn}");
+    assert!(!Project::new().custem(&["kinds", "command"]).out.contains("\nmetrics, numbers"));
+}
+
 /// Whether bytes are what a type stands for, by the marks of the formats.
 fn is_of_type(bytes: &[u8], ty: &str) -> bool {
     match ty {

@@ -8,7 +8,11 @@ fn says(pipeline: &str, expected: &str) {
 }
 
 fn says_with(pipeline: &str, args: &[&str], expected: &str) {
-    let ran = Project::with(pipeline).custem(&[&["check", "p.toml"], args].concat());
+    says_in(&Project::with(pipeline), args, expected);
+}
+
+fn says_in(project: &Project, args: &[&str], expected: &str) {
+    let ran = project.custem(&[&["check", "p.toml"], args].concat());
     assert_eq!(ran.err, expected);
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));
 }
@@ -62,6 +66,8 @@ fn wrong_type() {
   |
 3 | customers = \"many\"
   |             ^^^^^^
+  |
+hint: its default is 20000; `custem kinds simulate` says what it does
 1 error
 ",
     );
@@ -76,6 +82,8 @@ fn out_of_range() {
   |
 9 | k = 1
   |     ^
+  |
+hint: its default is 5; `custem kinds segment` says what it does
 1 error
 ",
     );
@@ -173,6 +181,8 @@ fn port_of_the_wrong_type() {
   |
 6 | input = \"a\"
   |         ^^^
+  |
+hint: `a` gives `stdout` (file) and `metrics` (metrics): name another stage
 1 error
 ",
     );
@@ -256,6 +266,8 @@ fn set_is_typed_and_names_the_flag() {
   |
 1 | a.customers=none
   |             ^^^^
+  |
+hint: its default is 20000; `custem kinds simulate` says what it does
 1 error
 ",
     );
@@ -327,4 +339,363 @@ fn problems_as_json() {
         (&problem["file"], &problem["line"], &problem["column"]),
         (&"p.toml".into(), &2.into(), &8.into())
     );
+}
+
+/// Commands under these names that save to these paths; the saves stand on lines 4, 8, 12 and so on.
+fn saving(saves: &[(&str, &str)]) -> String {
+    let stage = |(name, path): &(&str, &str)| {
+        format!("[stages.{name}]\nkind = \"command\"\ncommand = [\"true\"]\nsave = \"{path}\"\n")
+    };
+    saves.iter().map(stage).collect()
+}
+
+/// The messages and hints that `check` gives, a pair a line.
+fn told(project: &Project, args: &[&str]) -> Vec<String> {
+    let ran = project.custem(&[&["check", "p.toml", "--json"], args].concat());
+    let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let one = |problem: &serde_json::Value| {
+        let text = |key: &str| problem[key].as_str().unwrap_or("no hint").to_owned();
+        format!("{}:{} {}; {}", problem["line"], problem["column"], text("message"), text("hint"))
+    };
+    json["problems"].as_array().unwrap().iter().map(one).collect()
+}
+
+#[test]
+fn a_stage_with_a_mistake_does_not_hide_those_of_stages_that_refer_to_it() {
+    says(
+        "[stages.s]
+kind = \"simulate\"
+[stages.b]
+kind = \"features\"
+input = \"s\"
+cuttoff = 1
+[stages.d]
+kind = \"profile\"
+features = \"b.nothing\"
+segments = \"b.metrics\"
+",
+        "error: unknown key `cuttoff` in stage `b`
+ --> p.toml:6:1
+  |
+6 | cuttoff = 1
+  | ^^^^^^^
+  |
+hint: did you mean `cutoff`? `custem kinds features` lists all keys
+error: stage `b` has no port `nothing`
+ --> p.toml:9:12
+  |
+9 | features = \"b.nothing\"
+  |            ^^^^^^^^^^^
+  |
+hint: it has `features` and `metrics`
+error: `d.segments` takes a table, but `b.metrics` is metrics
+  --> p.toml:10:12
+   |
+10 | segments = \"b.metrics\"
+   |            ^^^^^^^^^^^
+   |
+hint: `b` also gives `b.features`
+3 errors
+",
+    );
+}
+
+/// What a program gives follows from `outputs`: where that is wrong, nobody knows its ports.
+#[test]
+fn ports_that_follow_from_a_wrong_parameter_are_not_guessed() {
+    let after =
+        "[stages.b]\nkind = \"command\"\ncommand = [\"true\"]\ninputs = { x = \"a.note\", y = \"c\" }\n";
+    for (wrong, line) in [("outputs = { note = 1 }", "4:20"), ("output = { note = \"n.txt\" }", "4:1")] {
+        let found = told(&Project::with(&format!("{ONE}{wrong}\n{after}")), &[]);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].starts_with(line), "{found:?}");
+        assert!(found[1].contains("there is no stage `c`"), "{found:?}");
+    }
+    // Another mistake leaves them known.
+    let found = told(&Project::with(&format!("{ONE}files = 3\n{after}")), &[]);
+    assert_eq!(found[1], "8:16 stage `a` has no port `note`; it has `stdout` and `metrics`");
+}
+
+#[test]
+fn every_cycle_is_told_even_beside_other_mistakes() {
+    let stage = |name: &str, input: &str| {
+        format!("[stages.{name}]\nkind = \"command\"\ncommand = [\"true\"]\ninputs = {{ x = \"{input}\" }}\n")
+    };
+    let stages = [("a", "b"), ("b", "a"), ("c", "e"), ("d", "c"), ("e", "d"), ("f", "f"), ("g", "a")];
+    let text: String = stages.iter().map(|(name, input)| stage(name, input)).collect();
+    let cycle =
+        |line: &str, path: &str| format!("{line} stages form a cycle: {path}; take one of these inputs out");
+    assert_eq!(
+        told(&Project::with(&format!("{text}comand = 1\n")), &[]),
+        [
+            cycle("4:16", "a -> b -> a"),
+            cycle("12:16", "c -> d -> e -> c"),
+            cycle("24:16", "f -> f"),
+            "29:1 unknown key `comand` in stage `g`; did you mean `command`? `custem kinds command` lists all keys"
+                .to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn every_flag_that_is_wrong_is_told_beside_the_mistakes_of_the_file() {
+    let pipeline =
+        "[stages.t]\nkind = \"simulate\"\ncustomers = 0\n[stages.s]\nkind = \"features\"\ninput = \"t\"\n";
+    let flags = ["--set", "s.cutoff=5", "--set", "u.k=1", "--set", "t.startt=2024-01-01", "--set", "seed"];
+    assert_eq!(
+        told(&Project::with(pipeline), &flags),
+        [
+            "3:13 `t.customers` must be between 1 and 50000000, not 0; its default is 20000; `custem kinds simulate` says what it does",
+            "1:10 `s.cutoff` must be a date such as 2025-12-28 (without quotes), not an integer; `custem kinds features` says what it does",
+            "1:1 there is no stage `u`; did you mean `s`?",
+            "1:1 unknown key `startt` in stage `t`; did you mean `start`? `custem kinds simulate` lists all keys",
+            "1:1 `--set seed` has no `=`; write `--set STAGE.parameter=value`, such as `--set segments.k=6`",
+        ]
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn saves_are_compared_by_where_they_lead() {
+    let project = Project::new();
+    project.write("t/keep", "");
+    std::os::unix::fs::symlink(project.path("t"), project.path("lnk")).unwrap();
+    let absolute = project.path("t/z.parquet");
+    let absolute = absolute.to_str().unwrap();
+    let saves = [
+        ("a", "t/z.parquet"),
+        ("b", "lnk/z.parquet"),
+        ("c", "t/../t/z.parquet"),
+        ("d", absolute),
+        ("e", "lnk/y"),
+    ];
+    project.write("p.toml", saving(&saves));
+    let same = |line: u32, path: &str| {
+        format!(
+            "{line}:8 `{path}` is the same file as `t/z.parquet`, which stage `a` saves; give each saved output its own path"
+        )
+    };
+    assert_eq!(
+        told(&project, &[]),
+        [same(8, "lnk/z.parquet"), same(12, "t/../t/z.parquet"), same(16, absolute)]
+    );
+}
+
+#[test]
+fn a_save_below_or_above_another_one_is_refused() {
+    says(
+        &saving(&[("a", "data/x"), ("b", "data/x/y"), ("c", "data")]),
+        "error: `data/x/y` lies below `data/x`, a file that stage `a` saves
+ --> p.toml:8:8
+  |
+8 | save = \"data/x/y\"
+  |        ^^^^^^^^^^
+  |
+hint: give each saved output its own path
+error: `data` can't be a file: stage `a` saves `data/x` below it
+  --> p.toml:12:8
+   |
+12 | save = \"data\"
+   |        ^^^^^^
+   |
+hint: give each saved output its own path
+2 errors
+",
+    );
+}
+
+#[test]
+fn a_save_may_not_replace_the_pipeline_nor_leave_the_project() {
+    let project = Project::new();
+    project.write("base/b.toml", ONE);
+    project.write("data/keep", "");
+    project.write("a.txt", "");
+    let saves = [
+        ("c", "p.toml"),
+        ("d", "data/../base/b.toml"),
+        ("e", "../x.parquet"),
+        ("f", "data"),
+        ("g", "data/../cache/x"),
+        ("h", "a.txt/x"),
+        ("i", "data/"),
+        ("j", "data/.."),
+    ];
+    project.write("p.toml", format!("extends = \"base/b.toml\"\n{}", saving(&saves)));
+    let elsewhere = "save under `data/`, for example";
+    assert_eq!(
+        told(&project, &[]),
+        [
+            format!("5:8 `p.toml` is a file of this pipeline, which saving would replace; {elsewhere}"),
+            format!("9:8 `data/../base/b.toml` is a file of this pipeline, which saving would replace; {elsewhere}"),
+            format!("13:8 `../x.parquet` leaves the project's folder; {elsewhere}; a path that starts with `/` may lead anywhere"),
+            "17:8 `data` is a folder; name a file in it, such as `data/f.parquet`".to_owned(),
+            format!("21:8 `data/../cache/x` lies in a folder that custem keeps for itself; {elsewhere}"),
+            "25:8 `a.txt/x` can't be saved: `a.txt` is a file, not a folder; move that file away, or save elsewhere".to_owned(),
+            "29:8 `data/` names no file to save to; name the file too, such as `data/rows.parquet`".to_owned(),
+            "33:8 `data/..` names no file to save to; name the file too, such as `data/rows.parquet`".to_owned(),
+        ]
+    );
+    let outside = Project::new();
+    let absolute = outside.path("far/x.txt");
+    project.write("p.toml", saving(&[("a", absolute.to_str().unwrap())]));
+    assert_eq!(project.run(&[]), ["a ran"]);
+    assert!(absolute.exists(), "an absolute path may lead out of the project");
+}
+
+#[test]
+fn a_pattern_may_not_take_in_what_a_stage_saves() {
+    let read = "[stages.r]\nkind = \"read\"\npath = \"PATH\"\ncolumns = { customer_id = \"a\", txn_timestamp = \"b\", amount = \"c\" }\n";
+    let check = |path: &str| {
+        let project =
+            Project::with(&format!("{}{}", saving(&[("a", "data/y.csv")]), read.replace("PATH", path)));
+        project.write("data/x.csv", "a,b,c\n");
+        told(&project, &[])
+    };
+    for pattern in ["data/*.csv", "./data/*", "**/*.csv", "data/../data/[xy].csv"] {
+        assert_eq!(
+            check(pattern),
+            [format!(
+                "7:8 stage `r` reads `{pattern}`, which takes in `data/y.csv` that stage `a` saves; the next run would read one file more: save it elsewhere, or narrow the pattern"
+            )]
+        );
+    }
+    assert_eq!(
+        check("./data/y.csv"),
+        [
+            "7:8 stage `r` reads `./data/y.csv`, which stage `a` saves; order comes from inputs alone: use the stage's output, `input = \"a\"`"
+        ]
+    );
+    for pattern in ["data/x*.csv", "*.csv", "data/*/*.csv"] {
+        assert!(check(pattern).is_empty(), "{pattern}");
+    }
+}
+
+/// A value of the wrong type that is only spelled wrongly is spelled out.
+#[test]
+fn a_value_that_is_only_spelled_wrongly_is_spelled_out() {
+    let pipeline = |line: &str| {
+        format!("[stages.t]\nkind = \"simulate\"\n{line}\n[stages.s]\nkind = \"segment\"\ninput = \"t\"\n")
+    };
+    let hint = |line: &str, args: &[&str]| {
+        let found = told(&Project::with(&pipeline(line)), args);
+        assert_eq!(found.len(), 1, "{found:?}");
+        found[0].split_once("; ").unwrap().1.to_owned()
+    };
+    for (line, wanted) in [
+        ("customers = \"10\"", "take the quotes away: `customers = 10`"),
+        ("start = \"2024-01-01\"", "take the quotes away: `start = 2024-01-01`"),
+        ("end = 2024-12-28T10:00:00", "leave the time away: `end = 2024-12-28`"),
+        ("seed = 3.0", "leave the fraction away: `seed = 3`"),
+        ("customers = [10]", "take the brackets away: `customers = 10`"),
+        ("growth = \"fast\"", "its default is 0.04; `custem kinds simulate` says what it does"),
+        ("start = 2026-01-01", "exchange them, or choose a later `end`"),
+    ] {
+        assert_eq!(hint(line, &[]), wanted);
+    }
+    for (flag, wanted) in [
+        ("s.features=frequency", "put it in brackets: `--set 's.features=[\"frequency\"]'`"),
+        ("t.customers=\"10\"", "take the quotes away: `--set t.customers=10`"),
+        ("t.ids=uid", "did you mean `uuid`?"),
+    ] {
+        assert_eq!(hint("", &["--set", flag]), wanted);
+    }
+    let report = "[stages.r]\nkind = \"report\"\nfeatures = \"t\"\n";
+    let found = told(&Project::with(&format!("{}{report}", pipeline(""))), &["--set", "r.title=5"]);
+    assert_eq!(
+        found,
+        ["1:9 `r.title` must be text, not an integer; put it in quotes: `--set 'r.title=\"5\"'`"]
+    );
+}
+
+#[test]
+fn a_list_that_is_too_short_and_a_placeholder_that_stands_for_nothing() {
+    assert_eq!(
+        told(&Project::with("[stages.a]\nkind = \"command\"\ncommand = []\n"), &[]),
+        ["3:11 `a.command` must have at least 1 item; `custem kinds command` says what it does"]
+    );
+    let with = |inputs: &str| {
+        let text = format!(
+            "{ONE}[stages.b]\nkind = \"command\"\ncommand = [\"cat\", \"{{inputs.rows}}\"]\n{inputs}"
+        );
+        told(&Project::with(&text), &[])
+    };
+    let message = "6:19 `{inputs.rows}` names nothing that is declared";
+    assert_eq!(with(""), [format!("{message}; declare it: `inputs = {{ rows = \"...\" }}`")]);
+    assert_eq!(with("inputs = { row = \"a\" }\n"), [format!("{message}; did you mean `{{inputs.row}}`?")]);
+    assert_eq!(with("inputs = { model = \"a\" }\n"), [format!("{message}; `inputs` declares `model`")]);
+}
+
+#[test]
+fn what_stands_at_the_top_is_told_from_what_should() {
+    let check = |text: &str| told(&Project::with(text), &[]);
+    assert_eq!(check("extend = \"base.toml\"\n"), ["1:1 unknown key `extend`; did you mean `extends`?"]);
+    assert_eq!(
+        check("[stage.a]\nkind = \"command\"\n"),
+        ["1:2 unknown table `stage`; did you mean `stages`?"]
+    );
+    assert_eq!(
+        check(&format!("title = 1\n{ONE}")),
+        [
+            "1:1 unknown key `title`; a pipeline has the tables `pipeline`, `stages` and `sweep`, and the key `extends`"
+        ]
+    );
+    let single = "write `[stages.NAME]`, in single brackets, for each stage";
+    assert_eq!(check("stages = 5\n"), [format!("1:1 `stages` must be a table, not an integer; {single}")]);
+    assert_eq!(
+        check("[[stages]]\nkind = \"command\"\n"),
+        [format!("1:3 `stages` must be a table, not a list; {single}")]
+    );
+    assert_eq!(
+        check("extends = \"nope.toml\"\n"),
+        [
+            "1:11 there is no file `nope.toml`; a path in `extends` starts at the folder of the file that names it"
+        ]
+    );
+}
+
+#[test]
+fn mistakes_in_toml_say_how_it_is_written() {
+    let hint = |line: &str| {
+        let found = told(&Project::with(&format!("{ONE}{line}\n")), &[]);
+        assert!(found[0].starts_with("4:") && found[0].contains(" this isn't TOML: "), "{found:?}");
+        found[0].split_once("; ").unwrap().1.to_owned()
+    };
+    for (line, wanted) in [
+        (
+            "save = data.txt",
+            "put text in quotes, as in `key = \"text\"`, and commas between the items of a list",
+        ),
+        ("env = { A = TRUE }", "write `true` or `false`, or put text in quotes"),
+        ("start = 2024-13-01", "a date is written as 2025-12-28, and must be one of the calendar"),
+        (
+            "save = \"data",
+            "text stands between two `\"` on one line; within, `\\\"` is a quote and `\\\\` a backslash",
+        ),
+        ("[stages.b", "a table's name stands in brackets on a line of its own: `[stages.segments]`"),
+        ("files = [\"a\" \"b\"]", "a list stands in brackets, with commas: `[1, 2, 3]`"),
+        ("env = { A = \"1\"", "a table on one line stands in braces, with commas: `{ a = 1, b = 2 }`"),
+        ("command = 3", "each key stands once in a table, and each table once in a file"),
+        ("seed = 007", "a number is written as 1000, 1_000 or 0.5; a date as 2025-12-28"),
+        (
+            "save",
+            "a line is `key = value`, with text in quotes, lists in `[ ]` and dates bare: https://toml.io",
+        ),
+    ] {
+        assert_eq!(hint(line), wanted, "{line}");
+    }
+}
+
+#[test]
+fn a_long_value_is_cut_in_the_headline() {
+    let long = "x".repeat(5_000);
+    let found = told(
+        &Project::with(&format!(
+            "[stages.a]\nkind = \"{long}\"\n[stages.b]\nkind = \"simulate\"\nids = \"{long}\"\n{long} = 1\n"
+        )),
+        &[],
+    );
+    assert_eq!(found.len(), 3);
+    for message in found {
+        assert!(message.contains(&format!("`{}…`", "x".repeat(60))) && message.len() < 300, "{message}");
+    }
 }

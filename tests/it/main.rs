@@ -12,6 +12,7 @@ mod golden;
 mod input;
 mod kinds;
 mod language;
+mod messages;
 mod output;
 mod pipelines;
 mod project;

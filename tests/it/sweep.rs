@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::project::Project;
+use crate::project::{Project, events, text};
 
 const SWEEP: &str = r#"
 [pipeline]
@@ -107,4 +107,217 @@ fn a_grid_that_is_too_large_is_counted_and_refused() {
     .custem(&["check", "p.toml"]);
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("this grid has 40000 variants"), "{}", ran.err);
+}
+
+/// Everything that is wrong with a sweep, a message and a hint a line.
+fn told(pipeline: &str, args: &[&str]) -> Vec<String> {
+    let ran = Project::with(pipeline).custem(&[&["check", "p.toml", "--json"], args].concat());
+    let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let one = |problem: &serde_json::Value| {
+        format!(
+            "{}:{} {}; {}",
+            problem["line"],
+            problem["column"],
+            text(problem, "message"),
+            text(problem, "hint")
+        )
+    };
+    json["problems"].as_array().unwrap().iter().map(one).collect()
+}
+
+#[test]
+fn all_mistakes_of_a_sweep_are_told() {
+    let axes = "{ \"segments.kk\" = [3, 4], \"x.k\" = [1], \"segments.k\" = [1, 3, \"a\", 3] }";
+    let wrong = SWEEP
+        .replace("{ \"segments.k\" = [2, 3, 4], \"segments.n_init\" = [1, 2] }", axes)
+        .replace("segments.silhouette", "segments.silhouete");
+    let about = "its default is 5; `custem kinds segment` says what it does";
+    assert_eq!(
+        told(&wrong, &[]),
+        [
+            "22:10 unknown key `kk` in stage `segments`; did you mean `k`? `custem kinds segment` lists all keys".to_owned(),
+            "22:34 there is no stage `x`; the stages are `rows`, `features` and `segments`".to_owned(),
+            format!("22:63 `segments.k` must be between 2 and 1000, not 1; {about}"),
+            format!("22:69 `segments.k` must be an integer, not text; {about}"),
+            "22:74 `segments.k` has the value 3 twice; take one of them out: both would be the same variant".to_owned(),
+            "23:13 stage `segments` gives no metric `silhouete`; did you mean `segments.silhouette`?".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn a_flag_can_not_hold_what_is_swept() {
+    let hint = "give the axis this one value: --set 'sweep.axes.\"segments.k\"=[4]'";
+    assert_eq!(
+        told(SWEEP, &["--set", "segments.k=4"]),
+        [format!("1:12 `segments.k` is swept, so `--set` can't give it a value; {hint}")]
+    );
+    let project = Project::with(SWEEP);
+    let ran = project.what_ran(&["--set", "sweep.axes.\"segments.k\"=[4]"]);
+    assert_eq!(
+        ran,
+        ["features", "rows", "segments[k=4, n_init=1]", "segments[k=4, n_init=2]", "sweep"],
+        "the advice works"
+    );
+    let seeds = SWEEP.replace("\"segments.n_init\" = [1, 2]", "\"pipeline.seed\" = [1, -1]");
+    assert_eq!(
+        told(&seeds, &[]),
+        [
+            "22:58 `pipeline.seed` must be at least 0, not -1; its default is 0; `pipeline.seed` is the seed of all stages"
+        ]
+    );
+}
+
+#[test]
+fn a_metric_that_only_some_values_of_an_axis_give_is_fine() {
+    let churn = "[stages.rows]\nkind = \"simulate\"\n[stages.c]\nkind = \"churn\"\ninput = \"rows\"\n[sweep]\naxes = { \"c.models\" = [[\"boosted\"], [\"logistic\"]] }\nobjective = \"c.METRIC\"\n";
+    assert!(told(&churn.replace("METRIC", "auc.logistic"), &[]).is_empty());
+    let without = churn.replace("[[\"boosted\"], [\"logistic\"]]", "[[\"boosted\"]]");
+    assert_eq!(
+        told(&without.replace("METRIC", "auc.logistic"), &[])[0],
+        "8:13 stage `c` gives no metric `auc.logistic`; it gives `accuracy`, `accuracy.boosted`, `auc`, `auc.boosted`, `base_rate`, `brier`, `brier.boosted`, `customers`, `holdout_rows`, `log_loss`, `log_loss.boosted` and `train_rows`"
+    );
+    let command = "[stages.c]\nkind = \"command\"\ncommand = [\"true\"]\n[sweep]\naxes = { \"c.env\" = [{}] }\nobjective = \"c.loss\"\n";
+    assert_eq!(
+        told(command, &[]),
+        [
+            "6:13 stage `c` gives no metric `loss`; it gives none: a `command` gives those that it writes into an output `metrics`"
+        ]
+    );
+    let written = command.replace("[\"true\"]", "[\"true\"]\noutputs = { metrics = \"m.json\" }");
+    assert!(told(&written, &[]).is_empty());
+}
+
+const BOARD: &str = r#"
+[stages.board]
+kind = "report"
+leaderboard = "sweep"
+"#;
+
+/// One variant that can't be computed costs its own row a value, and nobody else anything.
+#[test]
+fn a_failed_variant_leaves_the_leaderboard_and_the_report() {
+    let axes = "{ \"segments.k\" = [2, 900, 3] }";
+    let pipeline = SWEEP.replace("{ \"segments.k\" = [2, 3, 4], \"segments.n_init\" = [1, 2] }", axes);
+    let project = Project::with(&format!("{pipeline}{BOARD}"));
+    let ran = project.custem(&["run", "p.toml"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.err.contains("7 stages: 6 ran, 0 from cache, 1 failed, "), "{}", ran.err);
+    let table = project.custem(&["show", "sweep", "--csv"]).out;
+    let rows: Vec<_> = table.lines().collect();
+    assert_eq!(rows.len(), 4, "{table}");
+    assert_eq!(rows[3], "3,k=900,900,", "{table}");
+    assert!(ran.err.contains("     -  k=900    failed\n"), "{}", ran.err);
+    // Another variant that fails makes another leaderboard, and mended it is as if nothing had been.
+    project.write("p.toml", format!("{}{BOARD}", pipeline.replace("900", "4")));
+    assert_eq!(project.what_ran(&[]), ["board", "segments[k=4]", "sweep"]);
+}
+
+#[test]
+fn a_sweep_of_failures_has_no_leaderboard() {
+    let axes = "{ \"segments.k\" = [800, 900] }";
+    let pipeline = SWEEP.replace("{ \"segments.k\" = [2, 3, 4], \"segments.n_init\" = [1, 2] }", axes);
+    let project = Project::with(&format!("{pipeline}{BOARD}"));
+    let ends = project.run(&[]);
+    assert_eq!(
+        ends,
+        [
+            "board skipped",
+            "features ran",
+            "rows ran",
+            "segments[k=800] failed",
+            "segments[k=900] failed",
+            "sweep skipped"
+        ]
+    );
+}
+
+#[test]
+fn a_run_that_stops_before_the_objective_ranks_nothing() {
+    let project = Project::with(SWEEP);
+    let ran = project.custem(&["run", "p.toml", "--until", "features"]);
+    assert_eq!((ran.code, ran.err.contains("rank")), (0, false), "{}", ran.err);
+    assert_eq!(project.files("experiments/logs").len(), 1);
+    let one = project.custem(&["run", "p.toml", "--until", "segments[k=3, n_init=2]"]);
+    let ranked: Vec<_> = one.err.lines().filter(|line| line.contains("k=3, n_init=2  ")).collect();
+    assert_eq!((one.code, ranked.len(), one.err.contains("k=2, ")), (0, 1, false), "{}", one.err);
+    let records: Vec<_> = project.files("experiments/logs").into_iter().map(|(path, _)| path).collect();
+    assert_eq!(records.len(), 3, "{records:?}");
+    assert!(records.iter().any(|path| path.to_string_lossy().ends_with(".04.jsonl")), "{records:?}");
+}
+
+#[test]
+fn a_variant_s_record_is_whole_and_its_own() {
+    let project = Project::with(&format!("{SWEEP}{BOARD}"));
+    project.run(&[]);
+    project.run(&[]);
+    let shown = project.custem(&["runs", "list", "--variants", "--json"]);
+    let runs = events(&shown.out);
+    let variant =
+        runs.iter().find(|run| text(run, "run").starts_with("0001-") && text(run, "run").ends_with(".03"));
+    let variant = variant.unwrap();
+    assert_eq!((text(variant, "status"), text(variant, "variant")), ("done", "k=3, n_init=1"));
+    assert_eq!((&variant["ran"], &variant["hit"]), (&3.into(), &0.into()), "no board, no leaderboard");
+    let log = events(&project.custem(&["runs", "show", text(variant, "run"), "--json"]).out);
+    let (first, last) = (&log[0], log.last().unwrap());
+    assert_eq!((text(first, "run"), &first["stages"]), (text(variant, "run"), &3.into()));
+    assert_eq!((text(last, "event"), &last["ok"], &last["ran"]), ("run_done", &true.into(), &3.into()));
+    assert!(last["seconds"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn a_sweep_is_one_line_of_the_list() {
+    let project = Project::with(SWEEP);
+    project.run(&[]);
+    project.run(&[]);
+    let list = project.custem(&["runs", "list"]).out;
+    let lines: Vec<_> = list.lines().collect();
+    assert_eq!(lines.len(), 3, "{list}");
+    assert!(lines[0].starts_with("0002-") && lines[0].ends_with("   6 variants"), "{list}");
+    assert!(lines[1].starts_with("0001-") && lines[1].ends_with("   6 variants"), "{list}");
+    assert_eq!(lines[2], "the variants of sweeps are listed with --variants");
+    let newest = project.custem(&["runs", "list", "-n", "1"]).out;
+    assert_eq!(newest.lines().nth(1).unwrap(), "and 1 older run: custem runs list -n 2");
+    let all = project.custem(&["runs", "list", "--variants"]).out;
+    assert_eq!(all.lines().count(), 14, "{all}");
+    assert!(all.lines().next().unwrap().ends_with("   k=4, n_init=2"), "{all}");
+}
+
+/// A program's own numbers are compared as any stage's; a message about what `[sweep]` made points there.
+#[test]
+fn a_program_s_metrics_are_an_objective() {
+    let pipeline = r#"
+[stages.c]
+kind = "command"
+command = ["sh", "-c", "echo \"{\\\"loss\\\": $A}\" > m.json"]
+outputs = { metrics = "m.json" }
+
+[sweep]
+axes = { "c.env" = [{ A = "2" }, { A = "1" }] }
+objective = "c.loss"
+goal = "min"
+"#;
+    let project = Project::with(pipeline);
+    let ran = project.custem(&["run", "p.toml"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(
+        ran.err.contains("     1  env={ A = \"1\" }  1.0000\n     2  env={ A = \"2\" }  2.0000\n"),
+        "{}",
+        ran.err
+    );
+    project.write("p.toml", pipeline.replace("loss\\", "lost\\"));
+    let message = "error: stage `sweep` failed: no variant has the metric `loss`
+ --> p.toml:9:13
+  |
+9 | objective = \"c.loss\"
+  |             ^^^^^^^^
+  |
+hint: did you mean `lost`?
+";
+    let ran = project.custem(&["run", "p.toml"]);
+    assert!(ran.err.contains(message), "{}", ran.err);
+    assert!(ran.err.contains("     -  env={ A = \"1\" }  no value\n"), "{}", ran.err);
+    project.write("p.toml", pipeline.replace("$A", "x"));
+    let ran = project.custem(&["run", "p.toml"]);
+    assert!(ran.err.contains("failed: `m.json` doesn't hold numbers by name: "), "{}", ran.err);
 }

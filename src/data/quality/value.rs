@@ -52,8 +52,8 @@ impl Serialize for Bound {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Number(number) => number.serialize(serializer),
-            // As text: `toml::Table::try_from` would make a table with a private key of a date.
-            Self::Date(date) => serializer.collect_str(date),
+            // What `toml::Table::try_from` makes of it becomes a date again in `stage::kind`.
+            Self::Date(date) => date.serialize(serializer),
         }
     }
 }
@@ -86,7 +86,7 @@ impl JsonSchema for Bound {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "oneOf": [{ "type": "number" }, { "type": "string", "format": "date" }] })
+        json_schema!({ "oneOf": [{ "type": "number" }, { "type": "string", "format": "date-time" }] })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What became of a stage: its outputs saved and reported, whoever waits for them let go on, or skipped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Result;
@@ -87,11 +87,7 @@ impl Run<'_> {
         self.report(at, under_way, record, outcome);
         self.healed(at);
         for consumer in self.consumers[at].clone() {
-            self.missing[consumer] -= 1;
-            if self.missing[consumer] == 0 && self.states[consumer] == State::Waiting {
-                self.step(consumer, Step::InputsKnown);
-                self.ready.insert(consumer);
-            }
+            self.inputs_settled(consumer, 1);
         }
         self.forget(at);
     }
@@ -188,16 +184,36 @@ impl Run<'_> {
         self.forget(at);
     }
 
-    /// Skips everything that needs a task.
+    /// Skips everything that needs a task, in the order of the pipeline; what can do without it goes on.
     fn skip_consumers(&mut self, at: usize) {
         let label = self.task(at).label.clone();
-        let mut stack = self.consumers[at].clone();
-        while let Some(consumer) = stack.pop() {
-            if matches!(self.states[consumer], State::Waiting | State::Ready) {
+        let mut gone = BTreeSet::from([at]);
+        // A task stands after all that it needs, so whatever is missing to it is known when it is reached.
+        let mut open: BTreeSet<usize> = self.consumers[at].iter().copied().collect();
+        while let Some(consumer) = open.pop_first() {
+            if !matches!(self.states[consumer], State::Waiting | State::Ready) {
+                continue;
+            }
+            let inputs = &self.task(consumer).inputs;
+            let lacking: Vec<_> = inputs.iter().filter(|edge| gone.contains(&edge.task)).collect();
+            let fell = |task: usize| matches!(self.states[task], State::Failed | State::Skipped);
+            if lacking.iter().any(|edge| !edge.optional) || inputs.iter().all(|edge| fell(edge.task)) {
                 self.ready.remove(&consumer);
                 self.skip(consumer, format!("needs `{label}`"));
-                stack.extend(self.consumers[consumer].iter().copied());
+                gone.insert(consumer);
+                open.extend(self.consumers[consumer].iter().copied());
+            } else {
+                self.inputs_settled(consumer, lacking.len());
             }
+        }
+    }
+
+    /// So many more inputs of a task have come, or won't come.
+    fn inputs_settled(&mut self, at: usize, count: usize) {
+        self.missing[at] -= count;
+        if self.missing[at] == 0 && self.states[at] == State::Waiting {
+            self.step(at, Step::InputsKnown);
+            self.ready.insert(at);
         }
     }
 

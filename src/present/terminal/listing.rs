@@ -22,14 +22,11 @@ use crate::pipeline::{Goal, Pipeline, Sweep};
 /// A stage that took less time than this, in seconds, takes none worth a word.
 const NOTICEABLE: f64 = 0.05;
 
-/// The variants of a sweep ranked by the values of their objective; NaN for one that failed.
-pub fn leaderboard(sweep: &Sweep, values: &[f64]) -> Vec<Ranked> {
-    let ranked = |at: usize| Ranked {
-        variant: sweep.variants[at].label.clone(),
-        number: at + 1,
-        value: values[at].is_finite().then_some(values[at]),
-    };
-    rank::order(values, sweep.goal == Goal::Max).into_iter().map(ranked).collect()
+/// Variants of a sweep, ranked by their objective; those without a value come last.
+pub fn leaderboard(sweep: &Sweep, variants: Vec<Ranked>) -> Vec<Ranked> {
+    let values: Vec<_> = variants.iter().map(|one| one.value.unwrap_or(f64::NAN)).collect();
+    let order = rank::order(&values, sweep.goal == Goal::Max);
+    order.into_iter().map(|at| variants[at].clone()).collect()
 }
 
 /// A plan: what must run, what may, what is put back, how much is up to date.
@@ -103,8 +100,8 @@ fn did_not_run(end: &Json, stage: &str, run: &Run) -> String {
     text
 }
 
-/// Runs, one a line.
-pub fn runs(overviews: &[Overview]) -> String {
+/// Runs, one a line, and how many older ones there are.
+pub fn runs(overviews: &[Overview], older: usize) -> String {
     if overviews.is_empty() {
         return "no run is recorded yet\n".to_owned();
     }
@@ -113,12 +110,25 @@ pub fn runs(overviews: &[Overview]) -> String {
     let line = |one: &Overview| {
         let time = one.time.map(when).unwrap_or_default();
         let took = one.seconds.map(seconds).unwrap_or_default();
+        let more = match (&one.variant, one.variants) {
+            (Some(variant), _) => format!("   {variant}"),
+            (None, 0) => String::new(),
+            (None, count) => format!("   {}", plural(count, "variant")),
+        };
         format!(
-            "{:width$}  {time:16}  {:name$}  {:11}  {:>3} ran {:>3} cached {:>2} failed  {took:>9}\n",
+            "{:width$}  {time:16}  {:name$}  {:11}  {:>3} ran {:>3} cached {:>2} failed  {took:>9}{more}\n",
             one.run, one.pipeline, one.status, one.ran, one.hit, one.failed
         )
     };
-    overviews.iter().map(line).collect()
+    let mut text: String = overviews.iter().map(line).collect();
+    if older > 0 {
+        text +=
+            &format!("and {}: custem runs list -n {}\n", plural(older, "older run"), overviews.len() + older);
+    }
+    if overviews.iter().any(|one| one.variants > 0) && overviews.iter().all(|one| one.variant.is_none()) {
+        text += "the variants of sweeps are listed with --variants\n";
+    }
+    text
 }
 
 /// A time in UTC, to the minute.
@@ -132,6 +142,9 @@ fn when(time: f64) -> String {
 pub fn run(run: &Run) -> String {
     let overview = run.overview();
     let mut text = format!("run {}  {}  {}\n", run.name, overview.pipeline, overview.status);
+    if let Some(variant) = &overview.variant {
+        text += &format!("variant {variant}\n");
+    }
     text += &format!("pipeline {}\n", overview.file);
     if let Some(time) = overview.time {
         text += &format!("started {} UTC\n", when(time));
@@ -180,7 +193,7 @@ fn metric(value: f64) -> String {
 /// What to do with bytes that are not for a terminal.
 pub fn elsewhere(artifact: &str, what: &str, size: u64) -> String {
     format!(
-        "`{artifact}` is a {what} of {}, which isn't for a terminal: custem show {artifact} > FILE",
+        "`{artifact}` is {what} of {}, which isn't for a terminal: custem show {artifact} > FILE",
         bytes(size)
     )
 }

@@ -277,8 +277,13 @@ fn leaderboard(objective: &str, rows: &[Ranked]) -> Vec<String> {
     let width = rows.iter().map(|row| row.variant.chars().count()).max().unwrap_or(0).max("variant".len());
     let mut lines = vec![format!("  {:>4}  {:width$}  {objective}", "rank", "variant")];
     for (at, row) in rows.iter().enumerate() {
-        let value = row.value.map_or("failed".to_owned(), |value| format!("{value:.4}"));
-        lines.push(format!("  {:>4}  {:width$}  {value}", at + 1, row.variant));
+        let (rank, value) = match (row.value, row.outcome) {
+            (Some(value), _) => ((at + 1).to_string(), format!("{value:.4}")),
+            (None, Some(Outcome::Failed)) => ("-".to_owned(), "failed".to_owned()),
+            (None, Some(Outcome::Ran | Outcome::Hit)) => ("-".to_owned(), "no value".to_owned()),
+            (None, _) => ("-".to_owned(), "skipped".to_owned()),
+        };
+        lines.push(format!("  {rank:>4}  {:width$}  {value}", row.variant));
     }
     lines
 }

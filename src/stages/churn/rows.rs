@@ -102,6 +102,10 @@ impl History {
         let request = Request { cutoff: Some(cutoff), max_categories: MAX_CATEGORIES, alive: &alive };
         let features = features::make(&self.table, &self.columns, &request)?.table;
         if features.num_rows() == 0 {
+            let all = Request { cutoff: Some(self.end), max_categories: MAX_CATEGORIES, alive: &alive };
+            if features::make(&self.table, &self.columns, &all)?.table.num_rows() == 0 {
+                return Err(no_purchase(self.end).into());
+            }
             let failure = Failure::new(format!("there is no purchase before {}", dates::show(cutoff)))
                 .hint("choose fewer `horizon_days`: customers are learnt from two horizons before the end")
                 .at("horizon_days");
@@ -160,6 +164,13 @@ pub fn one_class(rows: &Rows) -> Failure {
     };
     let hint = if rows.labels.len() == 1 { LEAVE_OUT } else { hint };
     Failure::new(format!("{who} {did} in the {days} days from {from}")).hint(hint).at("horizon_days")
+}
+
+/// Refunds alone say nothing about who comes back.
+fn no_purchase(end: i64) -> Failure {
+    Failure::new(format!("there is no purchase before {}: no amount is above 0", dates::show(end)))
+        .hint("look at the amounts that the stage behind `input` gives: are they refunds, or of the wrong sign?")
+        .at("input")
 }
 
 fn too_short(first: i64, end: i64, stage: &Churn) -> Failure {

@@ -1,0 +1,209 @@
+//! Where saved outputs lead: each to a file of its own, none onto a file of the pipeline, none out of
+//! the project, and none into what another stage reads from outside.
+//!
+//! Paths are compared by where they lead, not by how they are spelled, so the file system is asked for
+//! links and folders. Nothing is written.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Component, Path, PathBuf};
+
+use glob::{MatchOptions, Pattern};
+
+use super::layers::Layer;
+use super::{Draft, Task};
+use crate::diagnostic::{Diagnostic, Location};
+use crate::stage::Source;
+
+/// The folders that custem keeps for itself.
+const OWN: [&str; 2] = ["cache", "experiments"];
+
+/// What to do about two outputs in one place.
+const APART: &str = "give each saved output its own path";
+
+/// A place that an output is saved to.
+pub struct Save<'a> {
+    stage: &'a str,
+    path: &'a Path,
+    at: &'a Location,
+}
+
+impl<'a> Save<'a> {
+    /// The saves of a stage.
+    pub fn of(draft: &'a Draft) -> impl Iterator<Item = Self> {
+        draft.saves.iter().map(|(_, path, at)| Self { stage: &draft.name, path, at })
+    }
+
+    /// The saves of a task: in a sweep, those of a stage with the variant in their names.
+    pub fn of_task(task: &'a Task) -> impl Iterator<Item = Self> {
+        let places = task.draft.saves.iter().map(|(.., at)| at);
+        task.saves.iter().zip(places).map(|((_, path), at)| Self { stage: &task.label, path, at })
+    }
+}
+
+/// A project's root and the files of a pipeline in it.
+pub struct Ground<'a> {
+    root: PathBuf,
+    layers: &'a [Layer],
+    known: HashMap<PathBuf, PathBuf>,
+}
+
+impl<'a> Ground<'a> {
+    /// The ground under a pipeline.
+    pub fn new(root: &Path, layers: &'a [Layer]) -> Self {
+        let whole = fs_err::canonicalize(root).or_else(|_| std::path::absolute(root));
+        Self { root: whole.unwrap_or_else(|_| root.to_path_buf()), layers, known: HashMap::new() }
+    }
+
+    /// All that is wrong with saves, and with stages that read what is saved.
+    pub fn problems<'b>(
+        &mut self,
+        saves: impl Iterator<Item = Save<'b>>,
+        drafts: impl Iterator<Item = &'b Draft>,
+    ) -> Vec<Diagnostic> {
+        let mut taken: BTreeMap<PathBuf, Save<'b>> = BTreeMap::new();
+        let mut problems = Vec::new();
+        for save in saves {
+            let to = self.file(save.path);
+            let problem = self.reserved(&to, &save).or_else(|| in_the_way(&to, &save, &taken));
+            match problem.or_else(|| self.blocked(&to, &save)) {
+                Some(problem) => problems.push(problem),
+                None => drop(taken.insert(to, save)),
+            }
+        }
+        let read = |draft: &'b Draft| draft.body.sources().into_iter().map(move |source| (draft, source));
+        for (draft, source) in drafts.flat_map(read) {
+            problems.extend(self.reads_saved(draft, &source, &taken));
+        }
+        problems
+    }
+
+    /// The file that a path leads to. The last step is not followed: a save replaces a link that stands there.
+    fn file(&mut self, path: &Path) -> PathBuf {
+        let folder = self.folder(path.parent().unwrap_or(Path::new("")));
+        folder.join(path.file_name().unwrap_or_default())
+    }
+
+    /// The folder that a path leads to: links followed as far as there are any, `..` taken from there.
+    fn folder(&mut self, path: &Path) -> PathBuf {
+        if let Some(known) = self.known.get(path) {
+            return known.clone();
+        }
+        let mut to = self.root.clone();
+        for part in path.components() {
+            match part {
+                Component::CurDir => {}
+                Component::ParentDir => drop(to.pop()),
+                step => {
+                    to.push(step);
+                    to = fs_err::canonicalize(&to).unwrap_or(to);
+                }
+            }
+        }
+        self.known.insert(path.to_path_buf(), to.clone());
+        to
+    }
+
+    /// A place that isn't for outputs.
+    fn reserved(&mut self, to: &Path, save: &Save<'_>) -> Option<Diagnostic> {
+        let path = save.path.display();
+        if OWN
+            .iter()
+            .any(|own| to.starts_with(self.root.join(own)) || to.starts_with(self.folder(own.as_ref())))
+        {
+            let message = format!("`{path}` lies in a folder that custem keeps for itself");
+            return Some(save.problem(message).hint("save under `data/`, for example"));
+        }
+        let own = self.layers.iter().any(|layer| layer.is_at(to));
+        own.then(|| {
+            let message = format!("`{path}` is a file of this pipeline, which saving would replace");
+            save.problem(message).hint("save under `data/`, for example")
+        })
+    }
+
+    /// A folder where the file should go, or a file where one of its folders should be.
+    fn blocked(&self, to: &Path, save: &Save<'_>) -> Option<Diagnostic> {
+        let path = save.path.display();
+        if to.is_dir() {
+            let hint = format!("name a file in it, such as `{path}/{}.parquet`", save.stage);
+            return Some(save.problem(format!("`{path}` is a folder")).hint(hint));
+        }
+        let standing = to.ancestors().skip(1).find(|folder| folder.exists())?;
+        let named = standing.strip_prefix(&self.root).unwrap_or(standing).display();
+        (!standing.is_dir()).then(|| {
+            let message = format!("`{path}` can't be saved: `{named}` is a file, not a folder");
+            save.problem(message).hint("move that file away, or save elsewhere")
+        })
+    }
+
+    /// A stage that reads from outside what another one saves.
+    fn reads_saved(
+        &mut self,
+        draft: &Draft,
+        source: &Source,
+        taken: &BTreeMap<PathBuf, Save<'_>>,
+    ) -> Option<Diagnostic> {
+        let (name, pattern) = (&draft.name, &source.pattern);
+        let at = &draft.node.nearest(&source.key).at;
+        let real = fs_err::canonicalize(self.root.join(pattern)).unwrap_or_default();
+        if let Some(other) = taken.get(&self.file(Path::new(pattern))).or_else(|| taken.get(&real)) {
+            let message = format!("stage `{name}` reads `{pattern}`, which stage `{}` saves", other.stage);
+            let hint = format!(
+                "order comes from inputs alone: use the stage's output, `input = \"{}\"`",
+                other.stage
+            );
+            return Some(Diagnostic::error(message).at(at).hint(hint));
+        }
+        let pattern = self.pattern(pattern)?;
+        let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
+        let (_, other) = taken.iter().find(|(to, _)| pattern.matches_path_with(to, options))?;
+        let message = format!(
+            "stage `{name}` reads `{}`, which takes in `{}` that stage `{}` saves",
+            source.pattern,
+            other.path.display(),
+            other.stage
+        );
+        let hint = "the next run would read one file more: save it elsewhere, or narrow the pattern";
+        Some(Diagnostic::error(message).at(at).hint(hint))
+    }
+
+    /// A pattern from where its folders without wildcards lead; none where the path is no pattern.
+    fn pattern(&mut self, text: &str) -> Option<Pattern> {
+        let wild = |part: &Component<'_>| part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
+        let parts: Vec<_> = Path::new(text).components().collect();
+        let (plain, rest) = parts.split_at(parts.iter().position(wild)?);
+        let folder = self.folder(&plain.iter().collect::<PathBuf>());
+        let rest: PathBuf = rest.iter().collect();
+        let folder = Pattern::escape(&folder.to_string_lossy());
+        Pattern::new(&format!("{}/{}", folder.trim_end_matches('/'), rest.display())).ok()
+    }
+}
+
+impl Save<'_> {
+    fn problem(&self, message: String) -> Diagnostic {
+        Diagnostic::error(message).at(self.at)
+    }
+}
+
+/// Another save at the same file, below it, or above it.
+fn in_the_way(to: &Path, save: &Save<'_>, taken: &BTreeMap<PathBuf, Save<'_>>) -> Option<Diagnostic> {
+    let path = save.path.display();
+    if let Some(other) = taken.get(to) {
+        let message = if other.path == save.path {
+            format!("`{path}` is already saved by stage `{}`", other.stage)
+        } else {
+            let named = other.path.display();
+            format!("`{path}` is the same file as `{named}`, which stage `{}` saves", other.stage)
+        };
+        return Some(save.problem(message).hint(APART));
+    }
+    let above = to.ancestors().skip(1).find_map(|folder| taken.get(folder));
+    if let Some(other) = above {
+        let (named, stage) = (other.path.display(), other.stage);
+        let message = format!("`{path}` lies below `{named}`, a file that stage `{stage}` saves");
+        return Some(save.problem(message).hint(APART));
+    }
+    let (_, other) = taken.range(to.to_path_buf()..).next().filter(|(other, _)| other.starts_with(to))?;
+    let (named, stage) = (other.path.display(), other.stage);
+    let message = format!("`{path}` can't be a file: stage `{stage}` saves `{named}` below it");
+    Some(save.problem(message).hint(APART))
+}

@@ -9,6 +9,7 @@ use super::load;
 use crate::cli::{self, GraphForm};
 use crate::engine::Project;
 use crate::pipeline::{Pipeline, Task};
+use crate::present::terminal::print;
 
 pub fn graph(flags: &cli::Graph, project: &Project) -> Result<ExitCode> {
     let pipeline = load(&flags.target, project)?;
@@ -17,7 +18,7 @@ pub fn graph(flags: &cli::Graph, project: &Project) -> Result<ExitCode> {
         GraphForm::Dot => dot(&pipeline),
         GraphForm::Mermaid => mermaid(&pipeline),
     };
-    anstream::print!("{text}");
+    print(format_args!("{text}"))?;
     Ok(ExitCode::SUCCESS)
 }
 

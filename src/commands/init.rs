@@ -9,6 +9,7 @@ use crate::cli;
 use crate::data::read::inspect::{Inspection, inspect};
 use crate::diagnostic::{Diagnostic, Problems, count};
 use crate::engine::Project;
+use crate::present::terminal::print;
 
 /// The starter pipeline, which is also in the repository.
 const STARTER: &str = include_str!("../../pipelines/quickstart.toml");
@@ -36,7 +37,7 @@ pub fn init(flags: &cli::Init, project: &Project) -> Result<ExitCode> {
         let _ = fs_err::remove_file(&path);
         return Err(error.into());
     }
-    anstream::println!("wrote {}; run it: custem run {}", to.display(), to.display());
+    print(format_args!("wrote {}; run it: custem run {}\n", to.display(), to.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -9,6 +9,7 @@ use crate::cli;
 use crate::diagnostic::{Diagnostic, Problems, did_you_mean, plural};
 use crate::pipeline::common_fields;
 use crate::pipeline::shape::{Field, Shape};
+use crate::present::terminal::print;
 use crate::stage::{Kind, MetricName, Port};
 use crate::stages::KINDS;
 
@@ -19,11 +20,11 @@ pub fn kinds(flags: &cli::Kinds) -> Result<ExitCode> {
     };
     if flags.json {
         let list: Vec<_> = chosen.iter().map(|kind| to_json(kind)).collect();
-        anstream::println!("{:#}", Json::Array(list));
+        print(format_args!("{:#}\n", Json::Array(list)))?;
     } else if let (Some(_), [kind]) = (&flags.kind, chosen.as_slice()) {
-        anstream::print!("{}", one(kind));
+        print(format_args!("{}", one(kind)))?;
     } else {
-        anstream::print!("{}", list(&chosen));
+        print(format_args!("{}", list(&chosen)))?;
     }
     Ok(ExitCode::SUCCESS)
 }

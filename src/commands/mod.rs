@@ -24,6 +24,7 @@ use crate::diagnostic::{self, Diagnostic, Problems};
 use crate::engine::Project;
 use crate::observe::runs::Run;
 use crate::pipeline::{self, Pipeline};
+use crate::present::terminal::{print, tell};
 use crate::stages::KINDS;
 
 /// A stage or a check failed.
@@ -57,7 +58,7 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Show(flags) => show::show(flags, &project),
         Command::Runs(command) => runs::runs(command, &project),
         Command::Init(flags) => init::init(flags, &project),
-        Command::Completions { shell } => Ok(completions::completions(*shell)),
+        Command::Completions { shell } => completions::completions(*shell),
     }
 }
 
@@ -69,7 +70,7 @@ pub fn report(error: &anyhow::Error, cli: &Cli) -> ExitCode {
     let Some(problems) = error.downcast_ref::<Problems>() else {
         let hint = diagnostic::remedy(error).map(str::to_owned);
         let shown = Diagnostic::error(format!("{error:#}")).maybe_hint(hint);
-        anstream::eprintln!("{}", diagnostic::render(&shown, true));
+        tell(format_args!("{}\n", diagnostic::render(&shown, true)));
         return ExitCode::from(FAILED);
     };
     if wants_json(cli) {
@@ -78,14 +79,15 @@ pub fn report(error: &anyhow::Error, cli: &Cli) -> ExitCode {
         if matches!(cli.command, Command::Run(_)) {
             told["event"] = "problems".into();
         }
-        anstream::println!("{told}");
+        // There is no more to say where this can't be.
+        let _ = print(format_args!("{told}\n"));
     } else {
         for problem in &problems.0 {
-            anstream::eprintln!("{}", diagnostic::render(problem, true));
+            tell(format_args!("{}\n", diagnostic::render(problem, true)));
         }
         // A command line has one mistake; a file may have more, which are counted.
         if problems.0.len() > 1 || problems.0.iter().any(|problem| problem.at.is_some()) {
-            anstream::eprintln!("{}", diagnostic::plural(problems.0.len(), "error"));
+            tell(format_args!("{}\n", diagnostic::plural(problems.0.len(), "error")));
         }
     }
     ExitCode::from(WRONG)
@@ -110,9 +112,14 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.downcast_ref().is_some_and(broken) || cause.downcast_ref().is_some_and(csv))
 }
 
-/// A stage that breaks down is reported as its error; the standard library's own text would be noise.
+/// A stage that breaks down is reported as its error; the standard library's own text would be noise
+/// there, and is told as what it is elsewhere.
 pub fn quiet_panics() {
-    std::panic::set_hook(Box::new(|_| {}));
+    std::panic::set_hook(Box::new(|panic| {
+        if std::thread::current().name() == Some("main") {
+            tell(format_args!("error: custem broke down ({panic}): this is a defect, please report it\n"));
+        }
+    }));
 }
 
 /// Reads the pipeline that the user means.

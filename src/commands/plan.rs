@@ -13,6 +13,7 @@ use crate::engine::Project;
 use crate::engine::plan::{Planned, Verdict, plan as foretell};
 use crate::pipeline::Pipeline;
 use crate::present::terminal;
+use crate::present::terminal::print;
 
 pub fn plan(flags: &cli::Plan, project: &Project) -> Result<ExitCode> {
     show(&load(&flags.target, project)?, &flags.until, &flags.force, flags.json, project)
@@ -30,9 +31,9 @@ pub fn show(
     let history = History::new(project, &pipeline.name);
     let planned = foretell(pipeline, project, &wanted, &forced, &|label| history.key(label))?;
     if json {
-        anstream::println!("{}", to_json(pipeline, &planned));
+        print(format_args!("{}\n", to_json(pipeline, &planned)))?;
     } else {
-        anstream::print!("{}", terminal::plan(pipeline, &planned));
+        print(format_args!("{}", terminal::plan(pipeline, &planned)))?;
     }
     let idle =
         |planned: &Planned| matches!(planned.verdict, Verdict::UpToDate(_)) && planned.restore.is_empty();

@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use super::history::History;
 use super::variants::Variants;
-use super::{FAILED, INTERRUPTED, forced, load, plan, still, wanted};
+use super::{FAILED, INTERRUPTED, forced, is_broken_pipe, load, plan, still, wanted};
 use crate::cli;
 use crate::engine::Project;
 use crate::engine::events::{Event, Note, Sink, StageDone};
@@ -76,7 +76,11 @@ pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
         let _ = still::keep(&asked, project, &pipeline, &config, facts, &sink.ends());
     }
     sink.event(&done(&journal.run, tally, interrupted, start));
-    Ok(code(tally, interrupted))
+    match sink.shown.finish() {
+        // Whoever reads the events may stop early; the run is recorded all the same.
+        Err(error) if !is_broken_pipe(&error) => Err(error),
+        _ => Ok(code(tally, interrupted)),
+    }
 }
 
 fn code(tally: Tally, interrupted: bool) -> ExitCode {
@@ -114,7 +118,7 @@ fn stop_on_ctrl_c() -> Arc<AtomicBool> {
 fn shown_by<'a>(flags: &cli::Run, pipeline: &Pipeline, past: Past<'a>) -> Box<dyn Sink + 'a> {
     let look = terminal::Look { verbose: flags.verbose, quiet: flags.quiet };
     if flags.json {
-        Box::new(Json)
+        Box::new(Json::default())
     } else if std::io::stderr().is_terminal() && !flags.quiet {
         Box::new(Live::new(pipeline, look, past))
     } else {

@@ -10,6 +10,7 @@ use crate::cli;
 use crate::engine::Project;
 use crate::observe::runs::{self, Overview, Run};
 use crate::present::terminal;
+use crate::present::terminal::print;
 
 pub fn runs(command: &cli::Runs, project: &Project) -> Result<ExitCode> {
     let experiments = project.experiments();
@@ -18,9 +19,11 @@ pub fn runs(command: &cli::Runs, project: &Project) -> Result<ExitCode> {
         cli::Runs::Show { run, json } => {
             let run = Run::read(&experiments, &runs::find(&experiments, run)?)?;
             if *json {
-                run.events.iter().for_each(|event| anstream::println!("{event}"));
+                for event in &run.events {
+                    print(format_args!("{event}\n"))?;
+                }
             } else {
-                anstream::print!("{}", terminal::run(&run));
+                print(format_args!("{}", terminal::run(&run)))?;
             }
         }
     }
@@ -44,10 +47,10 @@ fn list(experiments: &Path, count: usize, variants: bool, json: bool) -> Result<
     let overviews: Vec<_> = listed.iter().take(count).filter_map(overview).collect();
     if json {
         for overview in &overviews {
-            anstream::println!("{}", serde_json::to_string(overview)?);
+            print(format_args!("{}\n", serde_json::to_string(overview)?))?;
         }
         return Ok(());
     }
-    anstream::print!("{}", terminal::runs(&overviews, listed.len().saturating_sub(count)));
+    print(format_args!("{}", terminal::runs(&overviews, listed.len().saturating_sub(count))))?;
     Ok(())
 }

@@ -16,6 +16,7 @@ use crate::engine::Project;
 use crate::engine::store::{Amiss, Output, Store};
 use crate::observe::runs::{self, Run};
 use crate::present::terminal;
+use crate::present::terminal::print;
 use crate::stage::PortType;
 
 pub fn show(flags: &cli::Show, project: &Project) -> Result<ExitCode> {
@@ -37,7 +38,7 @@ pub fn show(flags: &cli::Show, project: &Project) -> Result<ExitCode> {
     if output.ty != PortType::Table {
         if std::io::stdout().is_terminal() {
             let what = output.ty.described();
-            anstream::println!("{}", terminal::elsewhere(&flags.artifact, what, output.bytes));
+            print(format_args!("{}\n", terminal::elsewhere(&flags.artifact, what, output.bytes)))?;
             return Ok(ExitCode::SUCCESS);
         }
         out.write_all(&fs_err::read(path)?)?;

@@ -15,6 +15,7 @@ use crate::engine::executor::Tally;
 use crate::engine::still::{self, Facts};
 use crate::observe::journal::Journal;
 use crate::pipeline::{self, Pipeline};
+use crate::present::terminal::print;
 use crate::present::terminal::{self, Json, Plain};
 
 /// What a run says when every stage comes from the cache.
@@ -66,12 +67,14 @@ pub fn answer(asked: &Digest, flags: &cli::Run, project: &Project) -> Result<boo
     journal.append_lines(said.lines.as_bytes())?;
     journal.append(&last)?;
     let look = terminal::Look { verbose: false, quiet: flags.quiet };
-    let shown: &dyn Sink = if flags.json { &Json } else { &Plain::still(said.file, said.pages, look) };
+    let json = Json::default();
+    let shown: &dyn Sink = if flags.json { &json } else { &Plain::still(said.file, said.pages, look) };
     shown.event(&first);
     if flags.json {
-        anstream::print!("{}", said.lines);
+        print(format_args!("{}", said.lines))?;
     }
     shown.event(&last);
+    shown.finish()?;
     Ok(true)
 }
 

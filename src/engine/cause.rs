@@ -67,6 +67,16 @@ pub fn differences(
     old: &BTreeMap<String, String>,
     new: &BTreeMap<String, String>,
 ) -> Vec<Cause> {
+    between(Some(task), givers, old, new)
+}
+
+/// The same for a task of which only what is recorded may be known: then changes have no places.
+pub fn between(
+    task: Option<&Task>,
+    givers: &BTreeMap<String, String>,
+    old: &BTreeMap<String, String>,
+    new: &BTreeMap<String, String>,
+) -> Vec<Cause> {
     let paths: std::collections::BTreeSet<_> = old.keys().chain(new.keys()).collect();
     // That there are none stands for a list of nothing; what came or went is listed by itself.
     let listed = |path: &&String| !matches!(path.as_str(), "inputs" | "sources");
@@ -75,7 +85,7 @@ pub fn differences(
 }
 
 fn cause(
-    task: &Task,
+    task: Option<&Task>,
     givers: &BTreeMap<String, String>,
     path: &str,
     old: Option<String>,
@@ -88,15 +98,14 @@ fn cause(
         }
         Some(("sources", name)) => Cause::Source { name: name.to_owned(), old, new },
         Some(("params", name)) => {
-            let (place, overrides) = place(task, name);
+            let (place, overrides) = task.map(|task| place(task, name)).unwrap_or_default();
             Cause::Changed { name: name.to_owned(), old, new, place, overrides }
         }
         _ => {
-            let place = task.draft.header.file_line();
-            let name = if path == "version" {
-                format!("version of `{}`", task.draft.kind.name)
-            } else {
-                path.to_owned()
+            let place = task.map(|task| task.draft.header.file_line()).unwrap_or_default();
+            let name = match (path, task) {
+                ("version", Some(task)) => format!("version of `{}`", task.draft.kind.name),
+                _ => path.to_owned(),
             };
             Cause::Changed { name, old, new, place, overrides: None }
         }

@@ -207,4 +207,12 @@ pub enum Event {
 pub trait Sink: Sync {
     /// Takes one event.
     fn event(&self, event: &Event);
+
+    /// No more events come.
+    ///
+    /// # Errors
+    /// When some of them could not be passed on.
+    fn finish(&self) -> anyhow::Result<()> {
+        Ok(())
+    }
 }

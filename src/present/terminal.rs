@@ -4,10 +4,12 @@
 //! output stays free for data.
 
 mod listing;
+mod out;
 mod sinks;
 mod was;
 
-pub use listing::{elsewhere, leaderboard, plan, run, runs, table, why};
+pub use listing::{Since, elsewhere, leaderboard, plan, run, runs, table, why};
+pub use out::{print, tell};
 pub use sinks::{Json, Live, Past, Plain, pages};
 pub use was::Metrics;
 

@@ -232,6 +232,25 @@ fn why_names_the_parameter_the_place_and_the_values() {
 }
 
 #[test]
+fn why_tells_of_a_stage_that_did_not_run_what_changed_or_where_the_wave_stopped() {
+    let project = warm();
+    project.run(&["--set", "a.env.TEXT=long"]);
+    // What `a` printed at first is in the cache, so nothing runs, but the line has changed.
+    assert_eq!(project.what_ran(&[]), Vec::<String>::new());
+    let why = project.custem(&["why", "a"]).out;
+    let start = "a did not run in run 0004-clear-crow: the cache had its result for what has changed since run 0003-calm-mole\n  a.env.TEXT  long -> x  p.toml:8\n";
+    assert!(why.starts_with(start), "{why}");
+    let why = project.custem(&["why", "b"]).out;
+    assert!(why.contains("\n  inputs.rows: `a` gave other bytes  "), "{why}");
+    // A comment in the text that `a` runs changes its key, but not what it prints.
+    assert_eq!(project.what_ran(&["--set", "a.command.2=echo $TEXT # again"]), ["a"]);
+    let why = project.custem(&["why", "b"]).out;
+    let start = "b did not run in run 0005-plain-jay: nothing that it depends on has changed since run 0004-clear-crow\n";
+    assert!(why.starts_with(start), "{why}");
+    assert!(why.ends_with("  unchanged: `a` ran and gave the same bytes\n"), "{why}");
+}
+
+#[test]
 fn saved_outputs_are_put_back_and_a_file_of_the_users_is_kept() {
     let project = Project::with(
         "[stages.a]\nkind = \"command\"\ncommand = [\"echo\", \"made\"]\nsave = \"data/a.txt\"\n",

@@ -1,6 +1,6 @@
 //! What programs and people read: JSON events, run records, listings, completions.
 
-use crate::project::{Project, events, text};
+use crate::project::{Project, binary, events, text};
 
 const ONE: &str = "[stages.a]\nkind = \"command\"\ncommand = [\"echo\", \"hello\"]\n";
 
@@ -200,4 +200,47 @@ fn a_plan_names_each_stage_once() {
     let json: serde_json::Value =
         serde_json::from_str(&project.custem(&["plan", "p.toml", "--json"]).out).unwrap();
     assert_eq!(json["stages"][1]["because"], serde_json::json!(["a"]));
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error_and_no_panic() {
+    let project = Project::with("[stages.a]\nkind = \"command\"\ncommand = [\"echo\", \"x\"]\n");
+    project.run(&[]);
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let commands: [&[&str]; 11] = [
+        &["kinds"],
+        &["kinds", "segment"],
+        &["graph", "p.toml"],
+        &["plan", "p.toml"],
+        &["check", "p.toml"],
+        &["runs", "list"],
+        &["runs", "show"],
+        &["why", "a"],
+        &["completions", "bash"],
+        &["run", "p.toml", "--json"],
+        &["run", "p.toml", "--json", "--force", "a"],
+    ];
+    for args in commands {
+        let ran = binary().current_dir(project.path("")).args(args).stdout(full()).output().unwrap();
+        let err = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(1), "{args:?}: {err}");
+        assert!(err.starts_with("error: can't write to standard output: "), "{args:?}: {err}");
+    }
+    let ran = binary().current_dir(project.path("")).args(["run", "p.toml"]).stderr(full()).output().unwrap();
+    assert_eq!(ran.status.code(), Some(0));
+    let last = project.custem(&["runs", "list", "--json"]).out;
+    assert!(!last.contains("unfinished"), "{last}");
+}
+
+#[test]
+fn whoever_reads_only_the_beginning_is_no_failure() {
+    let project = Project::with("[stages.a]\nkind = \"command\"\ncommand = [\"echo\", \"x\"]\n");
+    let shell = format!("{} run p.toml --json | true; exit ${{PIPESTATUS[0]}}", env!("CARGO_BIN_EXE_custem"));
+    let ran = std::process::Command::new("bash")
+        .args(["-c", &shell])
+        .current_dir(project.path(""))
+        .output()
+        .unwrap();
+    assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(project.run(&[]), ["a hit"]);
 }

@@ -67,10 +67,10 @@ pub fn plan(pipeline: &Pipeline, planned: &[Planned]) -> String {
 }
 
 /// Why a stage ran or didn't, from the line that recorded its end.
-pub fn why(end: &Json, run: &Run) -> String {
+pub fn why(end: &Json, run: &Run, since: Option<&Since>) -> String {
     let stage = end["stage"].as_str().unwrap_or_default();
     match end["outcome"].as_str() {
-        Some("hit") => did_not_run(end, stage, run),
+        Some("hit") => did_not_run(end, stage, run, since),
         Some("skipped") => {
             let reason = end["error"]["message"].as_str().unwrap_or("the run ended before it");
             format!("{stage} was skipped in run {}: {reason}\n", run.name)
@@ -89,15 +89,51 @@ fn reason(end: &Json) -> &str {
     end["error"]["message"].as_str().unwrap_or("no reason is recorded")
 }
 
-fn did_not_run(end: &Json, stage: &str, run: &Run) -> String {
-    let mut text =
-        format!("{stage} did not run in run {}: the cache has its result for this key\n", run.name);
-    let short = |digest: &Json| digest.as_str().unwrap_or_default().chars().take(8).collect::<String>();
-    text += &format!("  key     {}\n", short(&end["key"]));
-    for (name, digest) in end["inputs"].as_object().into_iter().flatten() {
-        text += &format!("  {name:7} {}  unchanged\n", short(digest));
+/// What has changed for a stage since an earlier run.
+#[derive(Clone, Debug)]
+pub struct Since {
+    /// The earlier run.
+    pub run: String,
+    /// Nothing where its key is the same.
+    pub changed: Vec<Cause>,
+}
+
+fn did_not_run(end: &Json, stage: &str, run: &Run, since: Option<&Since>) -> String {
+    let start = format!("{stage} did not run in run {}", run.name);
+    let key = format!("  key     {}\n", abridged(&end["key"]));
+    match since {
+        None => format!("{start}: the cache had its result for this key\n{key}"),
+        Some(Since { run: earlier, changed }) if changed.is_empty() => {
+            let inputs = end["inputs"].as_object().into_iter().flatten();
+            let inputs: String = inputs.map(|(name, digest)| unchanged(name, digest, run)).collect();
+            format!("{start}: nothing that it depends on has changed since run {earlier}\n{key}{inputs}")
+        }
+        Some(Since { run: earlier, changed }) => {
+            let lines: String =
+                changed.iter().map(|one| format!("  {}\n", cause(stage, one).trim_end())).collect();
+            format!(
+                "{start}: the cache had its result for what has changed since run {earlier}\n{lines}{key}"
+            )
+        }
     }
-    text
+}
+
+/// An input that is as it was, also where the stage that gives it ran.
+fn unchanged(name: &str, digest: &Json, run: &Run) -> String {
+    let gave = |end: &&Json| {
+        end["outcome"] == "ran"
+            && end["outputs"]
+                .as_object()
+                .is_some_and(|ports| ports.values().any(|port| port["digest"] == *digest))
+    };
+    let giver = run.of("stage_done").find(gave).and_then(|end| end["stage"].as_str());
+    let although = giver.map_or(String::new(), |giver| format!(": `{giver}` ran and gave the same bytes"));
+    format!("  {name:7} {}  unchanged{although}\n", abridged(digest))
+}
+
+/// A digest as people see it.
+fn abridged(digest: &Json) -> String {
+    digest.as_str().unwrap_or_default().chars().take(8).collect()
 }
 
 /// Runs, one a line, and how many older ones there are.

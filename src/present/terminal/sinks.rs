@@ -5,8 +5,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use anstyle::AnsiColor;
+use anyhow::Result;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use super::out::{print, tell};
 use super::was::{Metrics, was};
 use super::{Look, seconds};
 use crate::diagnostic::{Diagnostic, Severity, plural, render};
@@ -18,13 +20,24 @@ use crate::pipeline::Pipeline;
 pub type Past<'a> = &'a (dyn Fn(&str) -> Option<Metrics> + Sync);
 
 /// One JSON object a line on standard output.
-pub struct Json;
+#[derive(Default)]
+pub struct Json {
+    /// Why standard output can't be written any more.
+    failed: Mutex<Option<anyhow::Error>>,
+}
 
 impl Sink for Json {
     fn event(&self, event: &Event) {
-        if let Ok(line) = serde_json::to_string(event) {
-            anstream::println!("{line}");
+        let Ok(mut failed) = self.failed.lock() else { return };
+        if failed.is_none()
+            && let Ok(line) = serde_json::to_string(event)
+        {
+            *failed = print(format_args!("{line}\n")).err();
         }
+    }
+
+    fn finish(&self) -> Result<()> {
+        self.failed.lock().map_or(Ok(()), |mut failed| failed.take().map_or(Ok(()), Err))
     }
 }
 
@@ -50,7 +63,7 @@ impl<'a> Plain<'a> {
 impl Sink for Plain<'_> {
     fn event(&self, event: &Event) {
         for line in self.lines.of(event) {
-            anstream::eprintln!("{line}");
+            tell(format_args!("{line}\n"));
         }
     }
 }
@@ -108,7 +121,7 @@ impl Sink for Live<'_> {
         }
         let lines = self.lines.of(event);
         if !lines.is_empty() {
-            self.all.suspend(|| lines.iter().for_each(|line| anstream::eprintln!("{line}")));
+            self.all.suspend(|| lines.iter().for_each(|line| tell(format_args!("{line}\n"))));
         }
     }
 }

@@ -170,7 +170,7 @@ pub fn render(diagnostic: &Diagnostic, colour: bool) -> String {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let message = one_line(&diagnostic.message);
+    let message = listed(&diagnostic.message);
     let title = level.primary_title(message.as_str());
     let mut groups = vec![match &diagnostic.at {
         Some(at) => title.element(snippet(at)),
@@ -205,6 +205,17 @@ fn first_line_only(text: &str, span: Range<usize>) -> Range<usize> {
     span.start..span.start + first.trim_end().len()
 }
 
+/// What opens each line of a list in a message.
+pub const ITEM: &str = "  - ";
+
+/// A message with a list below it; all else stays on its line.
+fn listed(text: &str) -> String {
+    let at = text.find(&format!("\n{ITEM}")).unwrap_or(text.len());
+    let (head, items) = text.split_at(at);
+    let items = items.lines().map(str::trim_end).filter(|line| !line.is_empty());
+    std::iter::once(one_line(head)).chain(items.map(str::to_owned)).collect::<Vec<_>>().join("\n")
+}
+
 /// A message that carries a foreign text stays on its line.
 fn one_line(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
@@ -220,6 +231,13 @@ mod tests {
     fn without_a_place_the_hint_follows_at_once() {
         let shown = render(&Diagnostic::error("there is no run `5`").hint("list them"), false);
         assert_eq!(shown, "error: there is no run `5`\nhint: list them");
+    }
+
+    #[test]
+    fn a_list_stands_below_its_message() {
+        let shown = |message: &str| render(&Diagnostic::error(message), false);
+        assert_eq!(shown("two:\n  - one\n  - two"), "error: two:\n         - one\n         - two");
+        assert_eq!(shown("foreign\n text\n\n"), "error: foreign; text");
     }
 
     #[test]

@@ -6,6 +6,8 @@
 mod cache;
 mod damage;
 mod data;
+mod dirty;
+mod disk;
 mod golden;
 mod input;
 mod kinds;
@@ -13,6 +15,7 @@ mod language;
 mod output;
 mod pipelines;
 mod project;
+mod shop;
 mod sql;
 mod still;
 mod sweep;

@@ -9,6 +9,7 @@ mod data;
 mod dirty;
 mod disk;
 mod golden;
+mod init;
 mod input;
 mod kinds;
 mod language;

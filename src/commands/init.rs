@@ -1,26 +1,35 @@
 //! `custem init`: a first project, or a pipeline for a file of the user's own.
 
+mod choices;
+mod rest;
+mod survey;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 
+use self::choices::choices;
+use self::rest::rest;
+use self::survey::Survey;
 use crate::cli;
+use crate::data::dates;
 use crate::data::read::inspect::{Inspection, inspect};
-use crate::diagnostic::{Diagnostic, Problems, count};
+use crate::data::read::{File, Options};
+use crate::diagnostic::{Diagnostic, Failure, Problems, count, grouped, listing, percent, plural};
 use crate::engine::Project;
 use crate::present::terminal::print;
 
 /// The starter pipeline, which is also in the repository.
 const STARTER: &str = include_str!("../../pipelines/quickstart.toml");
 
-/// What follows the checked rows in a pipeline for a user's file.
-const REST: &str = include_str!("init/rest.toml");
-
 pub fn init(flags: &cli::Init, project: &Project) -> Result<ExitCode> {
     let (text, name) = match &flags.from {
         None => (STARTER.to_owned(), "quickstart".to_owned()),
-        Some(file) => (pipeline_for(file, project)?, name_of(file)),
+        Some(file) => {
+            let name = name_of(flags.to.as_ref().unwrap_or(file));
+            (pipeline_for(file, &name, project)?, name)
+        }
     };
     let to = flags.to.clone().unwrap_or_else(|| PathBuf::from("pipelines").join(format!("{name}.toml")));
     let path = project.root.join(&to);
@@ -50,31 +59,81 @@ fn name_of(file: &Path) -> String {
     if name.is_empty() { "own".to_owned() } else { name }
 }
 
-fn pipeline_for(file: &Path, project: &Project) -> Result<String> {
-    let path = if file.is_absolute() || file.exists() { file.to_path_buf() } else { project.root.join(file) };
-    let seen = inspect(&path)?;
-    let shown =
-        match fs_err::canonicalize(&path).and_then(|path| Ok((path, fs_err::canonicalize(&project.root)?))) {
-            Ok((path, root)) => path.strip_prefix(root).unwrap_or(&path).display().to_string(),
-            Err(_) => path.display().to_string(),
-        };
-    let mut text = format!("# Made from {shown}: {}.\n", about(&seen));
-    text += &format!("[pipeline]\nname = {}\nseed = 1\n\n", quoted(&name_of(file)));
+fn pipeline_for(file: &Path, name: &str, project: &Project) -> Result<String> {
+    let (path, shown) = place(file, project)?;
+    let file = File { name: file.display().to_string(), path };
+    let seen = inspect(&file)?;
+    complete(&file, &seen)?;
+    let survey = Survey::of(&file, &seen)?;
+    let mut text = format!("# Made from {shown}: {}.\n", about(&seen, &survey));
+    text += &format!("[pipeline]\nname = {}\nseed = 1\n\n", quoted(name));
     text += "[stages.rows]\nkind = \"read\"\n";
     text += &format!("path = {}\n", quoted(&shown));
     if !seen.header && seen.delimiter.is_some() {
         text += "header = false        # the first line holds values, not names\n";
     }
     text += &mapping(&seen);
+    text += &bad_rows(&survey);
     text += &columns(&seen);
-    Ok(text + "\n" + REST)
+    Ok(text + "\n" + &rest(&choices(&survey), &quoted(&format!("data/{name}.html"))))
 }
 
-fn about(seen: &Inspection) -> String {
-    let rows = format!("{}{}", if seen.estimated { "about " } else { "" }, count(seen.rows, "row"));
+/// Where to open the file, and its path for the pipeline: as the user spelled it where the project
+/// is the current folder, else from the project's root where it lies below that.
+fn place(file: &Path, project: &Project) -> Result<(PathBuf, String)> {
+    let (here, root) = (std::path::absolute(file)?, std::path::absolute(&project.root)?);
+    let shown = match here.strip_prefix(&root) {
+        _ if file.is_relative() && !here.exists() => {
+            return Ok((root.join(file), file.display().to_string()));
+        }
+        Ok(_) if file.is_relative() && root == std::path::absolute(".")? => file.to_path_buf(),
+        Ok(below) => below.to_path_buf(),
+        Err(_) => here.clone(),
+    };
+    Ok((here, shown.display().to_string()))
+}
+
+/// Checks that the file has what every stage needs.
+fn complete(file: &File, seen: &Inspection) -> Result<(), Failure> {
+    let needed = [("customer_id", "customers"), ("txn_timestamp", "dates"), ("amount", "amounts")];
+    let lacking = needed.iter().filter(|(ours, _)| !seen.mapping.iter().any(|one| one.ours == *ours));
+    let lacking: Vec<String> = lacking.map(|(ours, what)| format!("{what} (`{ours}`)")).collect();
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let has = seen.columns.iter().map(|column| format!("`{}` ({})", column.name, column.kind));
+    let hint = format!(
+        "it has {}; where one of them is meant, write the pipeline by hand: `custem kinds read`",
+        listing(&has.collect::<Vec<_>>(), "and")
+    );
+    let message = format!("`{}` has no column that looks like {}", file.name, listing(&lacking, "or"));
+    Err(Failure::new(message).hint(hint))
+}
+
+fn about(seen: &Inspection, survey: &Survey) -> String {
+    let rows = count(survey.rows + survey.rejected, "row");
     let delimiter = seen.delimiter.as_ref().map(|name| format!(", delimiter {name:?}")).unwrap_or_default();
     let encoding = seen.encoding.as_ref().map(|name| format!(", {name}")).unwrap_or_default();
-    format!("{rows}{delimiter}{encoding}")
+    let day = |day: i64| dates::show(day.saturating_mul(dates::DAY));
+    format!(
+        "{rows}{delimiter}{encoding};\n# {} who bought from {} to {}",
+        plural(survey.customers(), "customer"),
+        day(survey.first),
+        day(survey.first + survey.days - 1)
+    )
+}
+
+/// What to say of rows that can't be read, where they are more than is usual.
+fn bad_rows(survey: &Survey) -> String {
+    if survey.bad() <= Options::default().max_bad {
+        return String::new();
+    }
+    let most = (survey.bad() * 100.0).ceil() / 100.0;
+    format!(
+        "max_bad = {most:.2}        # {} rows ({}) can't be read: custem show rows.rejected\n",
+        grouped(survey.rejected),
+        percent(survey.bad())
+    )
 }
 
 /// The mapping as TOML, a reason behind each column.
@@ -83,11 +142,6 @@ fn mapping(seen: &Inspection) -> String {
     for proposal in &seen.mapping {
         let pair = format!("columns.{} = {}", proposal.ours, quoted(&proposal.theirs));
         text += &format!("{pair:50} # {}\n", proposal.reason);
-    }
-    for needed in ["customer_id", "txn_timestamp", "amount"] {
-        if !seen.mapping.iter().any(|proposal| proposal.ours == needed) {
-            text += &format!("# columns.{needed} = \"...\"   # no column looks like it: name one\n");
-        }
     }
     text
 }

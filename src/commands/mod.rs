@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::cli::{Cli, Command, Target};
-use crate::diagnostic::{self, Diagnostic, Problems};
+use crate::diagnostic::{self, Diagnostic, Failure, Problems};
 use crate::engine::Project;
 use crate::observe::runs::Run;
 use crate::pipeline::{self, Pipeline};
@@ -68,7 +68,8 @@ pub fn report(error: &anyhow::Error, cli: &Cli) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let Some(problems) = error.downcast_ref::<Problems>() else {
-        let hint = diagnostic::remedy(error).map(str::to_owned);
+        let advice = error.downcast_ref::<Failure>().and_then(|failure| failure.hint.clone());
+        let hint = advice.or_else(|| diagnostic::remedy(error).map(str::to_owned));
         let shown = Diagnostic::error(format!("{error:#}")).maybe_hint(hint);
         tell(format_args!("{}\n", diagnostic::render(&shown, true)));
         return ExitCode::from(FAILED);

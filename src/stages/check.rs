@@ -6,15 +6,15 @@ use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::data::quality::rule::defaults;
 use crate::data::quality::{self, Finding, Rule, Severity};
-use crate::diagnostic::count;
+use crate::diagnostic::plural;
 use crate::stage::{Artifact, Context, Failure, Layer, MetricName, Mistake, Need, Outcome, Port, Ref, Stage};
 
 /// Holds a table against rules; the checked rows are the main output.
 ///
-/// Without rules, a table of transactions must have rows, ids, timestamps and finite amounts, and
-/// is expected to have neither copies of rows nor weeks without any.
+/// Without rules, a table of transactions must have rows with ids, timestamps and finite amounts in
+/// `customer_id`, `txn_timestamp` and `amount`, and is expected to have neither copies of rows nor
+/// weeks without any.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Check {
@@ -44,7 +44,7 @@ pub enum OnError {
 
 impl Stage for Check {
     const KIND: &'static str = "check";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const LAYER: Layer = Layer::Data;
 
     fn needs(&self) -> Vec<Need> {
@@ -64,6 +64,7 @@ impl Stage for Check {
     fn metrics(&self) -> Vec<MetricName> {
         MetricName::list([
             ("rules", "How many rules there were."),
+            ("checks", "How many checks the rules came to."),
             ("failed", "Checks of severity `error` that failed."),
             ("warned", "Checks of severity `warn` that failed."),
             ("rows", "How many rows the table has."),
@@ -83,26 +84,26 @@ impl Stage for Check {
 
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {
         let table = ctx.table("input")?;
-        let own = defaults(|column| table.has(column));
+        let own = quality::defaults(table.schema());
         let rules = if self.rules.is_empty() { &own } else { &self.rules };
         let mut progress = |fraction: f64| ctx.progress(fraction, "checking");
         let findings = quality::examine(&table, rules, &mut progress)?;
-        let broken: Vec<&Finding> = findings.iter().filter(|finding| !finding.passed).collect();
-        let (errors, warnings): (Vec<&Finding>, Vec<&Finding>) = broken
-            .into_iter()
-            .filter(|finding| finding.severity != Severity::Info)
-            .partition(|finding| finding.severity == Severity::Error);
-        if self.on_error == OnError::Fail
-            && let Some((first, others)) = errors.split_first()
-        {
-            return Err(self.stop(first, others).into());
+        let broken = |severity| {
+            let broken = findings.iter().filter(|finding| !finding.passed);
+            broken.filter(|finding| finding.severity == severity).collect::<Vec<&Finding>>()
+        };
+        let (errors, warnings) = (broken(Severity::Error), broken(Severity::Warn));
+        if self.on_error == OnError::Fail && !errors.is_empty() {
+            return Err(self.stop(&errors).into());
         }
+        let noted = broken(Severity::Info).len();
         // Counts are far below 2^53.
         #[allow(clippy::cast_precision_loss)]
-        let mut outcome = Outcome::new(summary(rules.len(), errors.len(), warnings.len()))
+        let mut outcome = Outcome::new(summary(findings.len(), errors.len(), warnings.len(), noted))
             .with("rows", Artifact::Same("input".to_owned()))
             .table("findings", quality::finding::table(&findings)?)
             .metric("rules", rules.len() as f64)
+            .metric("checks", findings.len() as f64)
             .metric("failed", errors.len() as f64)
             .metric("warned", warnings.len() as f64)
             .metric("rows", table.rows() as f64);
@@ -116,25 +117,43 @@ impl Stage for Check {
     }
 }
 
+/// Findings that a failure names.
+const NAMED: usize = 20;
+
 impl Check {
-    fn stop(&self, first: &Finding, others: &[&Finding]) -> Failure {
-        let hint = match others {
-            [] => "correct the data or the rule; `on_error = \"warn\"` goes on nevertheless".to_owned(),
-            more => {
-                let sentences: Vec<String> = more.iter().map(|finding| self.sentence(finding)).collect();
-                let checks = count(more.len() as u64, "more check");
-                format!(
-                    "{checks} failed: {}; `on_error = \"warn\"` goes on nevertheless",
-                    sentences.join("; ")
-                )
+    /// The failure that errors come to: one finding a line.
+    fn stop(&self, errors: &[&Finding]) -> Failure {
+        let sentences: Vec<String> = errors.iter().map(|finding| self.sentence(finding)).collect();
+        let message = match sentences.as_slice() {
+            [one] => one.clone(),
+            many => {
+                let mut lines = vec![format!("{} failed", plural(many.len(), "check"))];
+                lines.extend(many.iter().take(NAMED).map(|sentence| format!("- {sentence}")));
+                if many.len() > NAMED {
+                    lines.push(format!("- and {} more", many.len() - NAMED));
+                }
+                lines.join("\n")
             }
         };
-        Failure { message: self.sentence(first), hint: Some(hint), key: self.key(first) }
+        let key = errors.first().and_then(|finding| self.key(finding));
+        Failure { message, hint: Some(self.advice(errors)), key }
+    }
+
+    fn advice(&self, errors: &[&Finding]) -> String {
+        let absent = errors.iter().any(|finding| finding.is_absent());
+        let mend = if self.rules.is_empty() && absent {
+            "rename columns with `columns` of the stage that reads them, or write `rules` of your own"
+        } else {
+            "correct the data or the rule"
+        };
+        format!("{mend}; `on_error = \"warn\"` goes on nevertheless, and keeps `findings`")
     }
 
     /// Where the rule stands; custem's own rules stand nowhere.
     fn key(&self, finding: &Finding) -> Option<String> {
-        (finding.rule < self.rules.len()).then(|| format!("rules.{}", finding.rule))
+        let rule = format!("rules.{}", finding.rule);
+        let key = if finding.is_absent() { format!("{rule}.{}", finding.check) } else { rule };
+        (finding.rule < self.rules.len()).then_some(key)
     }
 
     fn sentence(&self, finding: &Finding) -> String {
@@ -146,17 +165,20 @@ impl Check {
     }
 }
 
-/// `12 rules, 2 warnings`
-fn summary(rules: usize, failed: usize, warned: usize) -> String {
-    let mut parts = vec![count(rules as u64, "rule")];
+/// `12 checks, 2 warnings`
+fn summary(checks: usize, failed: usize, warned: usize, noted: usize) -> String {
+    let mut parts = vec![plural(checks, "check")];
     if failed > 0 {
         parts.push(format!("{failed} failed"));
     }
     if warned > 0 {
-        parts.push(count(warned as u64, "warning"));
+        parts.push(plural(warned, "warning"));
+    }
+    if noted > 0 {
+        parts.push(format!("{noted} noted"));
     }
     if parts.len() == 1 {
-        parts.push("all kept".to_owned());
+        parts.push("all passed".to_owned());
     }
     parts.join(", ")
 }
@@ -186,6 +208,9 @@ mod tests {
         ];
         Table::from_batch(RecordBatch::try_from_iter(columns).unwrap())
     }
+
+    const ADVICE: &str =
+        "correct the data or the rule; `on_error = \"warn\"` goes on nevertheless, and keeps `findings`";
 
     fn stage(params: &str) -> Check {
         toml::from_str(params).unwrap()
@@ -220,7 +245,7 @@ mod tests {
             failed(rules),
             (
                 "rule 2: 1 of 4 values of `amount` is below 0, such as `-2.0` (25 %): row 2".to_owned(),
-                "correct the data or the rule; `on_error = \"warn\"` goes on nevertheless".to_owned(),
+                ADVICE.to_owned(),
                 Some("rules.1".to_owned())
             )
         );
@@ -228,16 +253,19 @@ mod tests {
         assert_eq!(
             failed(rules),
             (
-                "rule 1: 1 of 4 values of `customer_id` is missing (25 %): row 2".to_owned(),
-                "1 more check failed: rule 1: 1 of 3 values of `customer_id` is repeated (33 %): row 4; `on_error = \"warn\"` goes on nevertheless".to_owned(),
+                "2 checks failed\n  \
+                   - rule 1: 1 of 4 values of `customer_id` is missing (25 %): row 2\n  \
+                   - rule 1: 1 of 3 values of `customer_id` is repeated (33 %): row 4"
+                    .to_owned(),
+                ADVICE.to_owned(),
                 Some("rules.0".to_owned())
             )
         );
         assert_eq!(
             failed("rules = [{ column = \"amout\", min = 0 }]"),
             (
-                "rule 1: there is no column `amout`".to_owned(),
-                "did you mean `amount`?".to_owned(),
+                "rule 1: there is no column `amout`; did you mean `amount`?".to_owned(),
+                ADVICE.to_owned(),
                 Some("rules.0.column".to_owned())
             )
         );
@@ -251,7 +279,7 @@ mod tests {
                 { column = \"amount\", min = 0 },
             ]")
         .unwrap();
-        assert_eq!(outcome.summary, "3 rules, 1 failed, 1 warning");
+        assert_eq!(outcome.summary, "3 checks, 1 failed, 1 warning, 1 noted");
         assert_eq!(
             warned(&outcome),
             [
@@ -263,7 +291,10 @@ mod tests {
             ]
         );
         let metrics: Vec<_> = outcome.metrics.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-        assert_eq!(metrics, [("failed", 1.0), ("rows", 4.0), ("rules", 3.0), ("warned", 1.0)]);
+        assert_eq!(
+            metrics,
+            [("checks", 3.0), ("failed", 1.0), ("rows", 4.0), ("rules", 3.0), ("warned", 1.0)]
+        );
         assert!(
             matches!(&outcome.artifacts[0], (port, Artifact::Same(input)) if port == "rows" && input == "input")
         );
@@ -275,20 +306,54 @@ mod tests {
     #[test]
     fn without_rules_transactions_are_checked() {
         let (message, hint, key) = failed("");
-        assert_eq!(message, "1 of 4 values of `customer_id` is missing (25 %): row 2");
-        assert_eq!(hint, "correct the data or the rule; `on_error = \"warn\"` goes on nevertheless");
+        let missing = "1 of 4 values of `customer_id` is missing (25 %): row 2";
+        let absent = "there is no column `txn_timestamp`; there are `customer_id` and `amount`";
+        assert_eq!(message, format!("2 checks failed\n  - {missing}\n  - {absent}"));
+        assert_eq!(
+            hint,
+            "rename columns with `columns` of the stage that reads them, or write `rules` of your own; \
+             `on_error = \"warn\"` goes on nevertheless, and keeps `findings`"
+        );
         assert_eq!(key, None);
         let outcome = run("on_error = \"warn\"").unwrap();
-        assert_eq!(outcome.summary, "4 rules, 1 failed, 1 warning");
+        assert_eq!(outcome.summary, "6 checks, 2 failed, 1 warning");
+        let copy = "1 of 4 rows is a copy of an earlier one (25 %): row 4";
+        assert_eq!(warned(&outcome), [(None, missing), (None, absent), (None, copy)]);
+        let outcome = run("rules = [{ rows = { min = 1 } }]").unwrap();
+        assert_eq!(outcome.summary, "1 check, all passed");
+    }
+
+    #[test]
+    fn a_column_that_is_not_there_keeps_nobody_from_trying_the_other_rules() {
+        let outcome = run("on_error = \"warn\"\nrules = [
+                { column = \"amout\", min = 0, max = 9, severity = \"warn\" },
+                { duplicates = 0, columns = [\"customer_id\", \"basket\"] },
+                { column = \"amount\", min = 0 },
+            ]")
+        .unwrap();
+        assert_eq!(outcome.summary, "3 checks, 2 failed, 1 warning");
         assert_eq!(
             warned(&outcome),
             [
-                (None, "1 of 4 values of `customer_id` is missing (25 %): row 2"),
-                (None, "1 of 4 rows is a copy of an earlier one (25 %): row 4"),
+                (
+                    Some("rules.1.columns"),
+                    "rule 2: there is no column `basket`; there are `customer_id` and `amount`"
+                ),
+                (
+                    Some("rules.2"),
+                    "rule 3: 1 of 4 values of `amount` is below 0, such as `-2.0` (25 %): row 2"
+                ),
+                (Some("rules.0.column"), "rule 1: there is no column `amout`; did you mean `amount`?"),
             ]
         );
-        let outcome = run("rules = [{ rows = { min = 1 } }]").unwrap();
-        assert_eq!(outcome.summary, "1 rule, all kept");
+    }
+
+    #[test]
+    fn a_failure_names_the_first_of_very_many() {
+        let rules = vec!["{ column = \"amount\", min = 9 }"; 23].join(", ");
+        let (message, _, _) = failed(&format!("rules = [{rules}]"));
+        let lines: Vec<&str> = message.lines().collect();
+        assert_eq!((lines.len(), lines[0], lines[21]), (22, "23 checks failed", "  - and 3 more"));
     }
 
     #[test]

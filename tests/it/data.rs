@@ -90,6 +90,33 @@ fn a_failed_check_stops_what_needs_the_rows() {
 }
 
 #[test]
+fn a_check_without_rules_finds_missing_columns() {
+    let text = "[stages.rows]\nkind = \"read\"\npath = \"in.csv\"\n[stages.quality]\nkind = \"check\"\ninput = \"rows\"\n";
+    let project = Project::with(text);
+    project.write("in.csv", "customer_id,when,amount\n1,2025-01-01,2\n,2025-01-02,3\n");
+    let ran = project.custem(&["run", "p.toml"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let expected = "\
+error: stage `quality` failed: 2 checks failed
+         - 1 of 2 values of `customer_id` is missing (50 %): row 2
+         - there is no column `txn_timestamp`; there are `customer_id`, `amount` and `when`
+ --> p.toml:5:8
+  |
+5 | kind = \"check\"
+  |        ^^^^^^^
+  |
+hint: rename columns with `columns` of the stage that reads them, or write `rules` of your own; `on_error = \"warn\"` goes on nevertheless, and keeps `findings`
+";
+    assert!(ran.err.contains(expected), "{}", ran.err);
+    project.write("p.toml", format!("{text}on_error = \"warn\"\n"));
+    let ran = project.custem(&["run", "p.toml"]);
+    assert!(ran.code == 0 && ran.err.contains("6 checks, 2 failed"), "{}", ran.err);
+    let findings = project.custem(&["show", "quality.findings", "--csv"]).out;
+    let absent = "3,column,txn_timestamp,error,false,2,2,1.0,\"there is no column `txn_timestamp`; there are `customer_id`, `amount` and `when`\"";
+    assert!(findings.lines().any(|line| line == absent), "{findings}");
+}
+
+#[test]
 fn more_segments_than_customers() {
     let project = Project::with(
         "[stages.rows]\nkind = \"simulate\"\ncustomers = 3\nstart = 2024-01-01\nend = 2024-12-29\n[stages.features]\nkind = \"features\"\ninput = \"rows\"\n[stages.segments]\nkind = \"segment\"\ninput = \"features\"\nk = 50\n",

@@ -76,24 +76,29 @@ pub enum Test {
     Outliers(usize),
     /// Whether there are enough rows, and not too many.
     Rows(Option<u64>, Option<u64>),
+    /// Nothing: the column that the rule names isn't there. What there is instead, in words.
+    Absent(String),
     /// Whether days in a row have no row.
     Gaps(usize, u32),
     /// Whether whole weeks have enough rows.
     Weeks(usize, u64),
 }
 
-/// The checks of rules on a table with that schema.
+/// The checks of rules on a table with that schema; a column that isn't there is a check that fails.
 ///
 /// # Errors
-/// When a rule names a column that isn't there, or that can't be compared with what it says.
+/// When a column can't be compared with what a rule says.
 pub fn checks(rules: &[Rule], schema: &Schema) -> Result<Vec<Check>, Failure> {
     let mut checks = Vec::new();
     for (number, rule) in rules.iter().enumerate() {
         let meet = Meet { rule, number, schema };
         if let Some(name) = &rule.column {
-            meet.column(name, meet.find(name, "column")?, &mut checks)?;
+            match schema.index_of(name) {
+                Ok(at) => meet.column(name, at, &mut checks)?,
+                Err(_) => checks.push(meet.absent(name, "column")),
+            }
         }
-        meet.whole_table(&mut checks)?;
+        meet.whole_table(&mut checks);
     }
     Ok(checks)
 }
@@ -106,12 +111,11 @@ struct Meet<'a> {
 }
 
 impl Meet<'_> {
-    fn find(&self, name: &str, key: &str) -> Result<usize, Failure> {
-        self.schema.index_of(name).map_err(|_| {
-            let message = format!("rule {}: there is no column `{name}`", self.number + 1);
-            let known = self.schema.fields().iter().map(|field| field.name().as_str());
-            Failure::unknown(message, name, known).at(format!("rules.{}.{key}", self.number))
-        })
+    /// What a rule comes to whose column isn't there.
+    fn absent(&self, name: &str, key: &'static str) -> Check {
+        let known = self.schema.fields().iter().map(|field| field.name().as_str());
+        let advice = Failure::unknown("", name, known).hint.unwrap_or_default();
+        self.check(key, Some(name), 0.0, Test::Absent(advice))
     }
 
     fn check(&self, name: &'static str, column: Option<&str>, allowed: f64, test: Test) -> Check {
@@ -157,20 +161,28 @@ impl Meet<'_> {
         Ok(())
     }
 
-    fn whole_table(&self, checks: &mut Vec<Check>) -> Result<(), Failure> {
+    fn whole_table(&self, checks: &mut Vec<Check>) {
         if let Some(share) = self.rule.duplicates {
             let names = &self.rule.columns;
-            let columns = if names.is_empty() {
-                (0..self.schema.fields().len()).collect()
-            } else {
-                names.iter().map(|name| self.find(name, "columns")).collect::<Result<_, _>>()?
-            };
-            checks.push(self.check("duplicates", None, share, Test::Duplicates(columns)));
+            let absent = names.iter().filter(|name| self.schema.index_of(name).is_err());
+            let absent: Vec<Check> = absent.map(|name| self.absent(name, "columns")).collect();
+            if absent.is_empty() {
+                checks.push(self.check("duplicates", None, share, Test::Duplicates(self.compared())));
+            }
+            checks.extend(absent);
         }
         if let Some(volume) = self.rule.rows {
             checks.push(self.check("rows", None, 0.0, Test::Rows(volume.min, volume.max)));
         }
-        Ok(())
+    }
+
+    /// The columns in which rows are compared: those that the rule names, else all.
+    fn compared(&self) -> Vec<usize> {
+        let names = &self.rule.columns;
+        if names.is_empty() {
+            return (0..self.schema.fields().len()).collect();
+        }
+        names.iter().filter_map(|name| self.schema.index_of(name).ok()).collect()
     }
 
     fn ty(&self, at: usize) -> &DataType {
@@ -262,7 +274,8 @@ pub fn is_number(ty: &DataType) -> bool {
     ty.is_numeric()
 }
 
-fn is_time(ty: &DataType) -> bool {
+/// Whether values of that type are points in time.
+pub fn is_time(ty: &DataType) -> bool {
     matches!(ty, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64)
 }
 

@@ -19,7 +19,7 @@ use crate::diagnostic::{count, grouped, listing, percent};
 pub struct Finding {
     /// The position of its rule, from 0.
     pub rule: usize,
-    /// The key in the rule, such as `min`.
+    /// The key in the rule, such as `min`; `column` (or `columns`) where the column isn't there.
     pub check: &'static str,
     /// The column, unless it is about the whole table.
     pub column: Option<String>,
@@ -35,6 +35,13 @@ pub struct Finding {
     pub share: f64,
     /// All of it in a sentence.
     pub message: String,
+}
+
+impl Finding {
+    /// Whether the rule names a column that isn't there.
+    pub fn is_absent(&self) -> bool {
+        matches!(self.check, "column" | "columns")
+    }
 }
 
 /// What a check found, given what it has seen.
@@ -101,7 +108,7 @@ pub fn table(findings: &[Finding]) -> Result<Table> {
 
 /// Whether the failing things are a part of many, so that their share says something.
 fn counts_shares(test: &Test) -> bool {
-    !matches!(test, Test::Type { .. } | Test::Rows(..) | Test::Gaps(..))
+    !matches!(test, Test::Type { .. } | Test::Absent(_) | Test::Rows(..) | Test::Gaps(..))
 }
 
 /// What was looked at, what of it fails, and that in words.
@@ -137,6 +144,10 @@ fn tell(check: &Check, seen: &Seen) -> (u64, u64, String) {
             let failing = if *fits { 0 } else { checked.max(1) };
             let but = if *fits { String::new() } else { format!(", not {}", type_words(*wanted)) };
             return (checked.max(1), failing, format!("`{name}` is {is}{but}"));
+        }
+        Test::Absent(instead) => {
+            let text = format!("there is no column `{name}`; {instead}");
+            return (checked.max(1), checked.max(1), text);
         }
         Test::Rows(min, max) => return volume(checked, *min, *max),
         Test::Gaps(_, most) => return gaps(name, seen, *most),

@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod coverage;
+pub mod defaults;
 pub mod finding;
 pub mod outliers;
 pub mod rule;
@@ -12,6 +13,7 @@ pub mod value;
 
 use anyhow::Result;
 
+pub use defaults::defaults;
 pub use finding::Finding;
 pub use rule::{Rule, Severity};
 
@@ -20,7 +22,7 @@ use crate::data::Table;
 /// Holds a table against rules: one finding a check, in the order of the rules.
 ///
 /// # Errors
-/// A [`crate::diagnostic::Failure`] when a rule doesn't go with the table's columns; else when the
+/// A [`crate::diagnostic::Failure`] when a rule compares a column with what it can't hold; else when the
 /// table can't be read or `progress` fails.
 pub fn examine(
     table: &Table,

@@ -232,26 +232,6 @@ impl Rule {
 /// The key within the rule, what is wrong, and advice.
 type Mistake = (&'static str, String, &'static str);
 
-/// Rules for a table of transactions, as far as it has their columns.
-pub fn defaults(has: impl Fn(&str) -> bool) -> Vec<Rule> {
-    let of = |column: &str| Rule { column: Some(column.to_owned()), ..Rule::default() };
-    let mut rules = vec![Rule { rows: Some(Volume { min: Some(1), max: None }), ..Rule::default() }];
-    for column in ["customer_id", "txn_timestamp", "amount"].into_iter().filter(|column| has(column)) {
-        let ty = match column {
-            "txn_timestamp" => Some(ColumnType::Timestamp),
-            "amount" => Some(ColumnType::Number),
-            _ => None,
-        };
-        rules.push(Rule { missing: Some(0.0), ty, ..of(column) });
-    }
-    rules.push(Rule { duplicates: Some(0.0), severity: Severity::Warn, ..Rule::default() });
-    if has("txn_timestamp") {
-        let coverage = Some(Coverage { max_gap_days: None, min_weekly_rows: Some(1) });
-        rules.push(Rule { coverage, severity: Severity::Warn, ..of("txn_timestamp") });
-    }
-    rules
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -92,7 +92,7 @@ pub fn scan(
     for (seen, check) in all.iter_mut().zip(checks) {
         match check.test {
             Test::Outliers(_) => seen.find_outliers(),
-            Test::Rows(..) | Test::Type { .. } => seen.checked = table.rows() as u64,
+            Test::Rows(..) | Test::Type { .. } | Test::Absent(_) => seen.checked = table.rows() as u64,
             _ => {}
         }
     }
@@ -120,7 +120,7 @@ fn columns(test: &Test) -> Vec<usize> {
         | Test::Gaps(at, _)
         | Test::Weeks(at, _) => vec![*at],
         Test::Duplicates(columns) => columns.clone(),
-        Test::Type { .. } | Test::Rows(..) => Vec::new(),
+        Test::Type { .. } | Test::Absent(_) | Test::Rows(..) => Vec::new(),
     }
 }
 
@@ -213,7 +213,7 @@ fn glance(batch: &RecordBatch, test: &Test, needed: &[usize]) -> Result<Glance> 
             ..Glance::default()
         },
         Test::Gaps(..) | Test::Weeks(..) => days(array)?,
-        Test::Type { .. } | Test::Rows(..) => Glance::default(),
+        Test::Type { .. } | Test::Absent(_) | Test::Rows(..) => Glance::default(),
     })
 }
 

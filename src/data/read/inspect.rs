@@ -2,8 +2,6 @@
 //!
 //! Looks at a sample only, and changes nothing. Knows nothing of pipelines.
 
-use std::path::Path;
-
 use anyhow::Result;
 
 use super::column::Kind;
@@ -11,7 +9,7 @@ use super::columnar;
 use super::infer::Look;
 use super::options::Options;
 use super::propose::{self, Proposal};
-use super::source::{File, Source, looks_like_data};
+use super::source::{File, HEAD, Source, looks_like_data};
 use super::{Format, format};
 
 /// Sample values that are shown of each column.
@@ -28,10 +26,6 @@ pub struct Inspection {
     pub encoding: Option<String>,
     /// Whether it names its columns.
     pub header: bool,
-    /// Its rows: counted for Parquet and small files, else estimated.
-    pub rows: u64,
-    /// Whether the number of rows is an estimate.
-    pub estimated: bool,
     /// Its columns; without a header they are called `column_1`, `column_2`, ...
     pub columns: Vec<Seen>,
     /// Which of its columns seem to be the ones that stages look for, in the order of the roles.
@@ -62,12 +56,11 @@ pub struct Seen {
 /// Looks at a file.
 ///
 /// # Errors
-/// When it can't be read.
-pub fn inspect(path: &Path) -> Result<Inspection> {
-    let file = File { name: path.display().to_string(), path: path.to_path_buf() };
-    match format(&file)? {
-        Format::Text => text(&file),
-        Format::Parquet => parquet(&file),
+/// When it can't be read, or has no rows.
+pub fn inspect(file: &File) -> Result<Inspection> {
+    match format(file)? {
+        Format::Text => text(file),
+        Format::Parquet => parquet(file),
     }
 }
 
@@ -76,20 +69,20 @@ fn text(file: &File) -> Result<Inspection> {
     if !source.sample.first().is_some_and(|row| looks_like_data(row)) {
         source = Source::open(file, &Options::default())?;
     }
+    if source.sample.is_empty() && source.bytes <= HEAD as u64 {
+        return Err(super::no_rows(std::slice::from_ref(file), Format::Text, &Options::default()).into());
+    }
     let columns = source.names.iter().enumerate().map(|(at, name)| {
         let values: Vec<&str> =
             source.sample.iter().filter_map(|row| row.get(at).map(String::as_str)).collect();
         seen(name, &values, None)
     });
     let columns: Vec<Seen> = columns.collect();
-    let (rows, estimated) = estimate(&source);
     Ok(Inspection {
         format: Format::Text,
         delimiter: Some(source.delimiter.name()),
         encoding: Some(source.charset.name().to_lowercase()),
         header: source.header,
-        rows,
-        estimated,
         mapping: propose::mapping(&columns),
         columns,
     })
@@ -97,6 +90,9 @@ fn text(file: &File) -> Result<Inspection> {
 
 fn parquet(file: &File) -> Result<Inspection> {
     let (rows, sample) = columnar::sample(file)?;
+    if rows == 0 {
+        return Err(super::no_rows(std::slice::from_ref(file), Format::Parquet, &Options::default()).into());
+    }
     let columns: Vec<Seen> = sample
         .iter()
         .map(|(name, kind, values)| {
@@ -109,8 +105,6 @@ fn parquet(file: &File) -> Result<Inspection> {
         delimiter: None,
         encoding: None,
         header: true,
-        rows: rows as u64,
-        estimated: false,
         mapping: propose::mapping(&columns),
         columns,
     })
@@ -149,15 +143,4 @@ fn seen(name: &str, values: &[&str], kind: Option<Kind>) -> Seen {
         unique: look.values > 1 && look.distinct == look.values,
         fractions: look.numbers > look.wholes,
     }
-}
-
-/// Rows of the whole file, as densely as those at its beginning.
-fn estimate(source: &Source) -> (u64, bool) {
-    let rows = source.sample.len() as u64;
-    let text: usize = source.sample.iter().flatten().map(|cell| cell.len() + 1).sum();
-    let bytes = text as u64 + source.skip as u64;
-    if source.bytes <= bytes.saturating_mul(2) || text == 0 {
-        return (rows, false);
-    }
-    (rows.saturating_mul(source.bytes) / bytes.max(1), true)
 }

@@ -148,6 +148,10 @@ pub fn format(file: &File) -> Result<Format> {
         let hint = format!("name the files in it: `{}/*.csv`", name.trim_end_matches('/'));
         return Err(Failure::new(format!("`{name}` is a folder, not a file")).hint(hint).at("path").into());
     }
+    if !metadata.is_file() {
+        let hint = "write what it gives into a file, and name that one";
+        return Err(Failure::new(format!("`{name}` is not a regular file")).hint(hint).at("path").into());
+    }
     if metadata.len() == 0 {
         return Err(empty(name).into());
     }
@@ -183,7 +187,9 @@ pub(super) fn empty(name: &str) -> Failure {
 }
 
 fn missing(file: &File) -> Failure {
-    Failure::new(format!("there is no file `{}`", file.name)).at("path")
+    Failure::new(format!("there is no file `{}`", file.name))
+        .hint("give its path from the current folder, or from the project's root")
+        .at("path")
 }
 
 fn ends_with_magic(file: &mut fs_err::File) -> Result<bool> {

@@ -3,6 +3,7 @@
 //! Goes by names first, then by what the columns hold. A proposal is for a person to check.
 
 use super::inspect::Seen;
+use crate::diagnostic::listing;
 
 /// A column that seems to be one that stages look for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,8 +125,17 @@ fn time(columns: &[&Seen]) -> Option<Proposal> {
             _ => 0,
         }
     })?;
-    let how = column.dates.first().map(|layout| format!(" ({layout})")).unwrap_or_default();
-    Some(proposal("txn_timestamp", column, format!("it holds dates{how}")))
+    Some(proposal("txn_timestamp", column, format!("it holds dates{}", spellings(&column.dates))))
+}
+
+/// How dates are written, the most frequent way first: ` (yyyy-mm-dd and dd.mm.yyyy)`.
+fn spellings(layouts: &[String]) -> String {
+    const NAMED: usize = 3;
+    let mut named: Vec<String> = layouts.iter().take(NAMED).cloned().collect();
+    if layouts.len() > NAMED {
+        named.push(format!("{} other ways", layouts.len() - NAMED));
+    }
+    if named.is_empty() { String::new() } else { format!(" ({})", listing(&named, "and")) }
 }
 
 fn customer(columns: &[&Seen]) -> Option<Proposal> {

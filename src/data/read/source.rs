@@ -47,7 +47,8 @@ pub struct Source {
     pub header: bool,
 }
 
-const HEAD: usize = 64 << 10;
+/// Bytes at the beginning of a file that are looked at.
+pub const HEAD: usize = 64 << 10;
 const SPOT: usize = 16 << 10;
 const SPOTS: u64 = 8;
 

@@ -30,9 +30,12 @@ impl Folder {
         self.0.path()
     }
 
+    fn file(&self, name: &str) -> File {
+        File { name: name.to_owned(), path: self.path().join(name) }
+    }
+
     fn read(&self, names: &[&str], options: &Options) -> Result<Ingested> {
-        let file = |name: &&str| File { name: (*name).to_owned(), path: self.path().join(name) };
-        let files: Vec<File> = names.iter().map(file).collect();
+        let files: Vec<File> = names.iter().map(|name| self.file(name)).collect();
         read(&files, options, self.path(), &mut |_| Ok(()))
     }
 }

@@ -216,7 +216,8 @@ fn files_that_are_no_tables() {
         of("sub"),
         Failure::new("`sub` is a folder, not a file").hint("name the files in it: `sub/*.csv`").at("path")
     );
-    assert_eq!(of("none.csv"), Failure::new("there is no file `none.csv`").at("path"));
+    let hint = "give its path from the current folder, or from the project's root";
+    assert_eq!(of("none.csv"), Failure::new("there is no file `none.csv`").hint(hint).at("path"));
 }
 
 #[test]

@@ -18,10 +18,10 @@ fn an_inspection_proposes_a_mapping() {
         ));
     }
     let folder = Folder::with(&[("shop.csv", text.as_bytes())]);
-    let inspection = inspect(&folder.path().join("shop.csv")).unwrap();
+    let inspection = inspect(&folder.file("shop.csv")).unwrap();
     assert_eq!(inspection.delimiter.as_deref(), Some(";"));
     assert_eq!(inspection.encoding.as_deref(), Some("utf-8"));
-    assert_eq!((inspection.header, inspection.rows, inspection.estimated), (true, 60, false));
+    assert!(inspection.header);
     let kinds: Vec<_> = inspection.columns.iter().map(|column| (column.name.as_str(), column.kind)).collect();
     assert_eq!(
         kinds,
@@ -53,11 +53,11 @@ fn an_inspection_of_parquet_and_of_a_file_without_a_header() {
         ("o.parquet", &orders()),
         ("cd.txt", b"00001  1 19970101  1  11.77\n00002 2 19970112 1   12.00\n00002 2 19970113 5 77.00\n"),
     ]);
-    let inspection = inspect(&folder.path().join("o.parquet")).unwrap();
-    assert_eq!((inspection.format, inspection.rows), (Format::Parquet, 3));
+    let inspection = inspect(&folder.file("o.parquet")).unwrap();
+    assert_eq!(inspection.format, Format::Parquet);
     let kinds: Vec<_> = inspection.columns.iter().map(|column| column.kind).collect();
     assert_eq!(kinds, ["float", "text", "integer", "float"]);
-    let inspection = inspect(&folder.path().join("cd.txt")).unwrap();
+    let inspection = inspect(&folder.file("cd.txt")).unwrap();
     assert_eq!((inspection.delimiter.as_deref(), inspection.header), (Some("whitespace"), false));
     let kinds: Vec<_> = inspection.columns.iter().map(|column| (column.name.as_str(), column.kind)).collect();
     assert_eq!(

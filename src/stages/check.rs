@@ -253,9 +253,9 @@ mod tests {
         assert_eq!(
             failed(rules),
             (
-                "2 checks failed\n  \
-                   - rule 1: 1 of 4 values of `customer_id` is missing (25 %): row 2\n  \
-                   - rule 1: 1 of 3 values of `customer_id` is repeated (33 %): row 4"
+                "2 checks failed\n\
+                 - rule 1: 1 of 4 values of `customer_id` is missing (25 %): row 2\n\
+                 - rule 1: 1 of 3 values of `customer_id` is repeated (33 %): row 4"
                     .to_owned(),
                 ADVICE.to_owned(),
                 Some("rules.0".to_owned())
@@ -308,7 +308,7 @@ mod tests {
         let (message, hint, key) = failed("");
         let missing = "1 of 4 values of `customer_id` is missing (25 %): row 2";
         let absent = "there is no column `txn_timestamp`; there are `customer_id` and `amount`";
-        assert_eq!(message, format!("2 checks failed\n  - {missing}\n  - {absent}"));
+        assert_eq!(message, format!("2 checks failed\n- {missing}\n- {absent}"));
         assert_eq!(
             hint,
             "rename columns with `columns` of the stage that reads them, or write `rules` of your own; \
@@ -353,7 +353,7 @@ mod tests {
         let rules = vec!["{ column = \"amount\", min = 9 }"; 23].join(", ");
         let (message, _, _) = failed(&format!("rules = [{rules}]"));
         let lines: Vec<&str> = message.lines().collect();
-        assert_eq!((lines.len(), lines[0], lines[21]), (22, "23 checks failed", "  - and 3 more"));
+        assert_eq!((lines.len(), lines[0], lines[21]), (22, "23 checks failed", "- and 3 more"));
     }
 
     #[test]

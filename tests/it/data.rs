@@ -98,13 +98,12 @@ fn a_check_without_rules_finds_missing_columns() {
     assert_eq!(ran.code, 1, "{}", ran.err);
     let expected = "\
 error: stage `quality` failed: 2 checks failed
-         - 1 of 2 values of `customer_id` is missing (50 %): row 2
-         - there is no column `txn_timestamp`; there are `customer_id`, `amount` and `when`
  --> p.toml:5:8
   |
 5 | kind = \"check\"
   |        ^^^^^^^
-  |
+    - 1 of 2 values of `customer_id` is missing (50 %): row 2
+    - there is no column `txn_timestamp`; there are `customer_id`, `amount` and `when`
 hint: rename columns with `columns` of the stage that reads them, or write `rules` of your own; `on_error = \"warn\"` goes on nevertheless, and keeps `findings`
 ";
     assert!(ran.err.contains(expected), "{}", ran.err);

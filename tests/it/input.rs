@@ -1,6 +1,5 @@
 //! Bad and small input through whole pipelines: a message that helps, an exit code, and nothing lost.
 
-
 use crate::project::Project;
 use crate::shop::{WHOLE, WITHOUT_SEGMENTS, calm, csv, good, rows, says, whole};
 

@@ -183,6 +183,9 @@ impl Texts {
                 None => self.learn(name)?,
             });
         }
+        if numbers.iter().copied().eq(0..) {
+            return Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys.clone(), self.array())?));
+        }
         let number =
             |key: i32| usize::try_from(key).ok().and_then(|key| numbers.get(key).copied()).unwrap_or(0);
         let keys: Int32Array = keys.unary(number);
@@ -214,7 +217,8 @@ fn share(batch: &RecordBatch, texts: &[Option<ArrayRef>]) -> Result<RecordBatch>
     for (column, texts) in batch.columns().iter().zip(texts) {
         let keyed = column.as_any().downcast_ref::<DictionaryArray<Int32Type>>();
         columns.push(match (keyed, texts) {
-            (Some(keyed), Some(texts)) => {
+            // Most parts came when all texts were known, and have them already.
+            (Some(keyed), Some(texts)) if !Arc::ptr_eq(keyed.values(), texts) => {
                 let keys = keyed.keys().clone();
                 Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::clone(texts))?) as ArrayRef
             }

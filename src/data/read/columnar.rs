@@ -5,12 +5,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use arrow::array::{
-    Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, DictionaryArray, Float64Array, Int32Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, SchemaRef, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, FieldRef, Float64Type, Int32Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
+};
 use rayon::prelude::*;
 
 use super::Progress;
@@ -98,14 +101,11 @@ fn plan(sources: &mut [Source], options: &Options) -> Result<(Vec<Column>, Vec<S
         notes.extend(mapping::surplus(&names, &source.names, name, &first_name));
         refuse_nested(source, &needed)?;
     }
-    let sample = sources.iter().find(|source| source.rows > 0).map(|source| (source, head(source, &needed)));
+    let head = sources.iter().find(|source| source.rows > 0).map(|source| Head::of(source, &needed));
     let mut looks = Vec::with_capacity(columns.len());
     for column in &mut columns {
         let types: Vec<&DataType> = sources.iter().filter_map(|source| source.type_of(column)).collect();
-        let look = match &sample {
-            Some((source, Ok(Some(batch)))) => look(column, source, &needed, batch),
-            _ => Look::default(),
-        };
+        let look = head.as_ref().map(|head| head.look(column)).unwrap_or_default();
         settle_kind(column, &types, &look);
         looks.push(look);
     }
@@ -116,6 +116,30 @@ fn plan(sources: &mut [Source], options: &Options) -> Result<(Vec<Column>, Vec<S
 impl Source {
     fn position(&self, at: usize) -> usize {
         self.positions.get(at).copied().unwrap_or(usize::MAX)
+    }
+
+    /// A reader of a column alone, and the type that it gives.
+    fn column(&self, at: usize, columns: &[Column]) -> Result<(FieldRef, Batches<'static>)> {
+        let (path, place) = (&self.file.path, self.position(at));
+        let field = self.schema.fields().get(place).context("a column is gone")?;
+        if self.is_keyed(at, columns)
+            && let Ok(batches) = parquet::read_keyed(path, place)
+        {
+            let keyed = field.as_ref().clone().with_data_type(Kind::Category.data_type());
+            return Ok((Arc::new(keyed), batches));
+        }
+        Ok((Arc::clone(field), parquet::read(path, Some(vec![place]))?))
+    }
+
+    /// Whether text is better read with its dictionary: nothing but categories are made of it.
+    fn is_keyed(&self, at: usize, columns: &[Column]) -> bool {
+        let text = self.schema.fields().get(self.position(at)).map(|field| field.data_type());
+        let made = |column: &&Column| match &column.origin {
+            Origin::Of(from) => *from == at,
+            Origin::Product(factors) => factors.contains(&at),
+        };
+        matches!(text, Some(DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View))
+            && columns.iter().filter(made).all(|column| column.kind == Kind::Category)
     }
 
     /// The type of the column that a column is made of; nothing for a product.
@@ -185,47 +209,56 @@ fn settle_kind(column: &mut Column, types: &[&DataType], look: &Look) {
     };
 }
 
-fn head(source: &Source, needed: &[usize]) -> Result<Option<RecordBatch>> {
-    let indices = needed.iter().map(|at| source.position(*at)).collect();
-    parquet::read(&source.file.path, Some(indices))?.next().transpose()
+/// The first rows of a file's text: what it holds is up to its values.
+struct Head {
+    /// Where the columns stand among those of the first file.
+    texts: Vec<usize>,
+    batch: Option<RecordBatch>,
 }
 
-/// Looks at the text from which a column is made; columns with a type of their own need no look.
-fn look(column: &Column, source: &Source, needed: &[usize], batch: &RecordBatch) -> Look {
-    const ROWS: usize = 4096;
-    let origins = match &column.origin {
-        Origin::Of(at) => std::slice::from_ref(at),
-        Origin::Product(factors) => factors,
-    };
-    let mut values = Vec::new();
-    for at in origins {
-        let array = needed.binary_search(at).ok().and_then(|at| batch.columns().get(at));
-        let is_text = source
-            .schema
-            .fields()
-            .get(source.position(*at))
-            .is_some_and(|field| matches!(kind_of(field.data_type()), Some(Kind::Text | Kind::Category)));
-        if let Some(text) = array.filter(|_| is_text).and_then(|array| text_of(array).ok()) {
-            values.extend(text.iter().take(ROWS).map(|value| value.unwrap_or_default().to_owned()));
-        }
+impl Head {
+    fn of(source: &Source, needed: &[usize]) -> Self {
+        const ROWS: usize = 4096;
+        let is_text = |at: &usize| {
+            let field = source.schema.fields().get(source.position(*at));
+            field.is_some_and(|field| matches!(kind_of(field.data_type()), Some(Kind::Text | Kind::Category)))
+        };
+        let texts: Vec<usize> = needed.iter().copied().filter(is_text).collect();
+        let places: Vec<usize> = texts.iter().map(|at| source.position(*at)).collect();
+        // What is damaged is told by whoever reads all of it.
+        let read = || parquet::head(&source.file.path, places, ROWS).ok().flatten();
+        let batch = if texts.is_empty() { None } else { read() };
+        Self { texts, batch }
     }
-    Look::at(values.iter().map(String::as_str))
+
+    /// Looks at the text from which a column is made; columns with a type of their own need no look.
+    fn look(&self, column: &Column) -> Look {
+        let origins = match &column.origin {
+            Origin::Of(at) => std::slice::from_ref(at),
+            Origin::Product(factors) => factors,
+        };
+        let array = |at: &usize| self.batch.as_ref()?.columns().get(self.texts.binary_search(at).ok()?);
+        let texts: Vec<StringArray> =
+            origins.iter().filter_map(array).filter_map(|array| text_of(array).ok()).collect();
+        Look::at(texts.iter().flat_map(|text| text.iter().map(Option::unwrap_or_default)))
+    }
 }
 
 fn scan(source: &Source, columns: &[Column], mut take: impl FnMut(Part) -> Result<()> + Send) -> Result<()> {
     let needed = mapping::needed(columns);
-    let indices: Vec<usize> = needed.iter().map(|at| source.position(*at)).collect();
     let damaged = |error: &anyhow::Error| {
         let message =
             format!("`{}` is damaged: {}", source.file.name, shown(&error.root_cause().to_string()));
         Failure::new(message).hint("make or copy it again").at("path")
     };
-    let reader = |at: &usize| -> Result<Batches<'_>> {
-        let batches = parquet::read(&source.file.path, Some(vec![*at])).map_err(|error| damaged(&error))?;
-        Ok(Box::new(batches.map(|batch| batch.map_err(|error| damaged(&error).into()))))
-    };
-    let readers = indices.iter().map(reader).collect::<Result<Vec<_>>>()?;
-    let schema = Arc::new(source.schema.project(&indices)?);
+    let mut fields = Vec::with_capacity(needed.len());
+    let mut readers: Vec<Batches<'_>> = Vec::with_capacity(needed.len());
+    for at in &needed {
+        let (field, batches) = source.column(*at, columns).map_err(|error| damaged(&error))?;
+        fields.push(field);
+        readers.push(Box::new(batches.map(|batch| batch.map_err(|error| damaged(&error).into()))));
+    }
+    let schema = Arc::new(Schema::new(fields));
     let mut row = 0;
     side_by_side(&schema, readers, |window| {
         for batch in window {
@@ -286,6 +319,10 @@ fn fill(array: &ArrayRef, column: &Column) -> Result<Built> {
     let ty = array.data_type();
     let exact = match column.kind {
         Kind::Float if ty.is_numeric() => return Ok(finite(&cast(array, &DataType::Float64)?, column)),
+        Kind::Category if matches!(kind_of(ty), Some(Kind::Category)) => {
+            let keyed = cast(array, &Kind::Category.data_type())?;
+            return Ok(keyed_texts(keyed.as_dictionary(), column));
+        }
         Kind::Id | Kind::Integer => ty.is_integer() && *ty != DataType::UInt64,
         Kind::Boolean => *ty == DataType::Boolean,
         Kind::Timestamp => matches!(ty, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64),
@@ -299,7 +336,7 @@ fn fill(array: &ArrayRef, column: &Column) -> Result<Built> {
         Kind::Timestamp => Arc::new(instants(array)?),
         kind => cast(array, &kind.data_type())?,
     };
-    let missing = if column.required { gaps(&cells) } else { Vec::new() };
+    let missing = if column.required { gaps(cells.as_ref()) } else { Vec::new() };
     let tally = Tally { values: (cells.len() - cells.null_count()) as u64, ..Tally::default() };
     Ok(Built { cells: Cells::Plain(cells), tally, bad: missing })
 }
@@ -319,14 +356,46 @@ fn instants(array: &ArrayRef) -> Result<TimestampMicrosecondArray> {
     Ok(micros.as_primitive::<TimestampMicrosecondType>().clone().with_timezone_opt(None::<Arc<str>>))
 }
 
-fn gaps(cells: &ArrayRef) -> Vec<Misfit> {
+fn gaps(cells: &dyn Array) -> Vec<Misfit> {
     let rows = (0..cells.len()).filter(|row| cells.is_null(*row));
     rows.map(|row| Misfit { row, value: String::new(), reason: build::MISSING }).collect()
+}
+
+/// Texts by their place in a dictionary, numbered anew in the order in which they first come.
+fn keyed_texts(keyed: &DictionaryArray<Int32Type>, column: &Column) -> Built {
+    const UNSEEN: i32 = -1;
+    const NONE: i32 = -2;
+    let texts = keyed.values().as_string::<i32>();
+    let is_none = |text: Option<&str>| text.is_none_or(build::is_missing_text);
+    let mut numbers: Vec<i32> = texts.iter().map(|text| if is_none(text) { NONE } else { UNSEEN }).collect();
+    let mut names = Vec::new();
+    let mut number = |key: i32| {
+        let place = usize::try_from(key).unwrap_or_default();
+        let Some(number) = numbers.get_mut(place) else { return NONE };
+        if *number == UNSEEN {
+            *number = i32::try_from(names.len()).unwrap_or(i32::MAX);
+            names.push(texts.value(place).to_owned());
+        }
+        *number
+    };
+    let keys: Int32Array = if keyed.null_count() == 0 && !texts.iter().any(is_none) {
+        keyed.keys().values().iter().map(|key| number(*key)).collect::<Vec<i32>>().into()
+    } else {
+        keyed.keys().iter().map(|key| Some(number(key?)).filter(|number| *number != NONE)).collect()
+    };
+    let there = keys.len() - keys.null_count();
+    let bad = if column.required { gaps(&keys) } else { Vec::new() };
+    let tally = Tally { values: there as u64, ..Tally::default() };
+    Built { cells: Cells::Keys(keys, names), tally, bad }
 }
 
 /// Floats in which NaN is a gap and infinity a mistake.
 fn finite(array: &ArrayRef, column: &Column) -> Built {
     let floats = array.as_primitive::<Float64Type>();
+    if floats.null_count() == 0 && floats.values().iter().all(|value| value.is_finite()) {
+        let tally = Tally { values: floats.len() as u64, ..Tally::default() };
+        return Built { cells: Cells::Plain(Arc::clone(array)), tally, bad: Vec::new() };
+    }
     let mut bad = Vec::new();
     let mut values = 0;
     let cells: Float64Array = floats
@@ -366,11 +435,11 @@ pub fn sample(file: &File) -> Result<(usize, Vec<Sampled>)> {
     let usable: Vec<(usize, Kind)> =
         fields.filter_map(|(at, field)| kind_of(field.data_type()).map(|kind| (at, kind))).collect();
     let indices = usable.iter().map(|(at, _)| *at).collect();
-    let batch = parquet::read(&file.path, Some(indices))?.next().transpose()?;
+    let batch = parquet::head(&file.path, indices, ROWS)?;
     let mut columns = Vec::with_capacity(usable.len());
     for (place, (at, kind)) in usable.iter().enumerate() {
         let values = match batch.as_ref().and_then(|batch| batch.columns().get(place)) {
-            Some(array) => text_of(&array.slice(0, array.len().min(ROWS)))?,
+            Some(array) => text_of(array)?,
             None => StringArray::from(Vec::<Option<&str>>::new()),
         };
         let values = values.iter().map(|value| value.unwrap_or_default().to_owned()).collect();

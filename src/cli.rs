@@ -31,6 +31,8 @@ pub enum Command {
     Graph(Graph),
     /// List the kinds of stages, or all parameters of one
     Kinds(Kinds),
+    /// Print the language as a JSON Schema, for editors
+    Schema,
     /// Print an artifact of the last run
     Show(Show),
     /// List and show recorded runs

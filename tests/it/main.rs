@@ -16,6 +16,7 @@ mod messages;
 mod output;
 mod pipelines;
 mod project;
+mod schema;
 mod sql;
 mod still;
 mod sweep;

@@ -161,6 +161,9 @@ pub struct Kinds {
     /// Print a JSON list of objects, one a kind
     #[arg(long)]
     pub json: bool,
+    /// Print a page of Markdown
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
 }
 
 /// Flags of `show`.

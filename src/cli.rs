@@ -31,6 +31,8 @@ pub enum Command {
     Graph(Graph),
     /// List the kinds of stages, or all parameters of one
     Kinds(Kinds),
+    /// Print the language as a JSON Schema, for editors
+    Schema,
     /// Print an artifact of the last run
     Show(Show),
     /// List and show recorded runs
@@ -159,6 +161,9 @@ pub struct Kinds {
     /// Print a JSON list of objects, one a kind
     #[arg(long)]
     pub json: bool,
+    /// Print a page of Markdown
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
 }
 
 /// Flags of `show`.

@@ -1,5 +1,7 @@
 //! `custem kinds`: the kinds there are, and the parameters of one, from the registry.
 
+mod markdown;
+
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -21,6 +23,8 @@ pub fn kinds(flags: &cli::Kinds) -> Result<ExitCode> {
     if flags.json {
         let list: Vec<_> = chosen.iter().map(|kind| to_json(kind)).collect();
         print(format_args!("{:#}\n", Json::Array(list)))?;
+    } else if flags.markdown {
+        print(format_args!("{}", markdown::page(&chosen)))?;
     } else if let (Some(_), [kind]) = (&flags.kind, chosen.as_slice()) {
         print(format_args!("{}", one(kind)))?;
     } else {
@@ -133,16 +137,21 @@ fn spelled(field: &Field, shortened: &mut bool) -> Option<String> {
 
 /// The default where there is one, then what is allowed.
 fn value(field: &Field, shortened: &mut bool) -> String {
-    let allowed = match &field.shape {
-        Shape::Integer(bounds) | Shape::Number(bounds) if *bounds != Default::default() => {
-            format!("{}, {}", field.shape.describe(), bounds.describe())
-        }
-        shape => shape.describe(),
-    };
+    let allowed = takes(field);
     match spelled(field, shortened) {
         _ if field.required => format!("...   required, {allowed}"),
         None => format!("...   {allowed}"),
         Some(default) => format!("{default}   {allowed}"),
+    }
+}
+
+/// What is allowed, with its bounds.
+fn takes(field: &Field) -> String {
+    match &field.shape {
+        Shape::Integer(bounds) | Shape::Number(bounds) if *bounds != Default::default() => {
+            format!("{}, {}", field.shape.describe(), bounds.describe())
+        }
+        shape => shape.describe(),
     }
 }
 

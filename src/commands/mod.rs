@@ -9,6 +9,7 @@ mod kinds;
 mod plan;
 mod run;
 mod runs;
+mod schema;
 mod show;
 mod still;
 mod variants;
@@ -55,6 +56,7 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Why(flags) => why::why(flags, &project),
         Command::Graph(flags) => graph::graph(flags, &project),
         Command::Kinds(flags) => kinds::kinds(flags),
+        Command::Schema => schema::schema(),
         Command::Show(flags) => show::show(flags, &project),
         Command::Runs(command) => runs::runs(command, &project),
         Command::Init(flags) => init::init(flags, &project),

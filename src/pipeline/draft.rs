@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::conform::{self, Place};
 use super::document::{Node, Table, Value, table_to_toml};
@@ -72,9 +72,14 @@ impl Kinds {
     }
 }
 
-/// The schema of [`COMMON`].
+/// The keys in [`COMMON`].
 pub fn common_fields() -> Vec<Field> {
-    let schema = json!({ "type": "object", "properties": {
+    Shape::of(&common_schema()).fields().to_vec()
+}
+
+/// The schema of [`COMMON`].
+pub(super) fn common_schema() -> Json {
+    json!({ "type": "object", "properties": {
         "kind": { "type": "string", "x-required": true, "description": "What the stage does." },
         "save": {
             "anyOf": [{ "type": "string" }, { "type": "object", "additionalProperties": { "type": "string" } }],
@@ -85,8 +90,7 @@ pub fn common_fields() -> Vec<Field> {
             "type": "integer", "minimum": 0, "default": null,
             "description": "A seed of its own instead of the pipeline's.",
         },
-    }});
-    Shape::of(&schema).fields().to_vec()
+    }})
 }
 
 /// Checks one stage's table: the stage as far as it is right, and everything that is wrong with it.

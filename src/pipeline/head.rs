@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::conform::{self, Place};
 use super::document::{Entry, Node, Table, Value};
@@ -24,15 +24,21 @@ pub struct Head<'a> {
 
 static NO_STAGES: LazyLock<Table> = LazyLock::new(Table::new);
 
-static PIPELINE: LazyLock<Shape> = LazyLock::new(|| {
-    Shape::of(&json!({ "type": "object", "properties": {
+static PIPELINE: LazyLock<Shape> = LazyLock::new(|| Shape::of(&pipeline_schema()));
+
+static SWEEP: LazyLock<Shape> = LazyLock::new(|| Shape::of(&sweep_schema()));
+
+/// The schema of `[pipeline]`.
+pub(super) fn pipeline_schema() -> Json {
+    json!({ "type": "object", "properties": {
         "name": { "type": "string", "description": "The name in records; by default the file's." },
         "seed": { "type": "integer", "minimum": 0, "default": 0, "description": "The seed of all stages." },
-    }}))
-});
+    }})
+}
 
-static SWEEP: LazyLock<Shape> = LazyLock::new(|| {
-    Shape::of(&json!({ "type": "object", "properties": {
+/// The schema of `[sweep]`.
+pub(super) fn sweep_schema() -> Json {
+    json!({ "type": "object", "properties": {
         "axes": {
             "type": "object", "x-required": true,
             "additionalProperties": { "type": "array", "minItems": 1 },
@@ -46,8 +52,8 @@ static SWEEP: LazyLock<Shape> = LazyLock::new(|| {
             "type": "string", "enum": ["max", "min"], "default": "max",
             "description": "Whether the largest or the smallest is best.",
         },
-    }}))
-});
+    }})
+}
 
 /// What is wrong with a seed for the pipeline that an axis of a sweep gives.
 pub fn seed_problems(value: &Node, problems: &mut Vec<Diagnostic>) {

@@ -13,6 +13,7 @@ mod layers;
 mod order;
 pub mod resolved;
 mod saves;
+pub mod schema;
 pub mod shape;
 mod sweep;
 mod weave;

@@ -169,7 +169,7 @@ impl Field {
         Self {
             name: name.to_owned(),
             shape: Shape::of(schema),
-            required: schema.get("x-required") == Some(&Json::Bool(true)) && !is_optional(schema),
+            required: is_required(schema),
             default: schema.get("default").cloned().unwrap_or(Json::Null),
             doc: schema.get("description").and_then(Json::as_str).unwrap_or_default().to_owned(),
         }
@@ -214,13 +214,19 @@ fn is_format(schema: &Json, format: &str) -> bool {
     schema.get("format").and_then(Json::as_str) == Some(format)
 }
 
-fn largest(format: &str) -> Option<f64> {
+/// The largest value of an unsigned integer of some formats.
+pub(super) fn largest(format: &str) -> Option<f64> {
     match format {
         "uint8" => Some(f64::from(u8::MAX)),
         "uint16" => Some(f64::from(u16::MAX)),
         "uint32" => Some(f64::from(u32::MAX)),
         _ => None,
     }
+}
+
+/// Whether a key with this schema must be given.
+pub(super) fn is_required(schema: &Json) -> bool {
+    schema.get("x-required") == Some(&Json::Bool(true)) && !is_optional(schema)
 }
 
 /// Whether the schema also allows nothing at all.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::golden::{Fresh, fresh, kinds};
-use crate::project::{Project, text};
+use crate::project::{Project, repository, text};
 
 fn name(kind: &Json) -> &str {
     text(kind, "kind")
@@ -241,6 +241,34 @@ metrics, numbers on the port `metrics`
     assert!(churn.contains(lines), "{churn}");
     assert!(churn.contains("\n  log_loss.boosted    The same of this model.\n"), "{churn}");
     assert!(!Project::new().custem(&["kinds", "command"]).out.contains("\nmetrics, numbers"));
+}
+
+#[test]
+fn the_page_of_kinds_is_what_the_registry_says() {
+    let page = Project::new().custem(&["kinds", "--markdown"]);
+    assert_eq!((page.code, page.err.as_str()), (0, ""));
+    let written = std::fs::read_to_string(repository().join("docs/kinds.md")).unwrap_or_default();
+    assert!(
+        written == page.out,
+        "docs/kinds.md is not up to date; make it anew: cargo run -- kinds --markdown > docs/kinds.md"
+    );
+    for kind in kinds() {
+        assert!(written.contains(&format!("\n## {}\n\nVersion {}. ", name(&kind), kind["version"])));
+        for part in list(&kind, "parameters").iter().chain(list(&kind, "outputs")) {
+            assert!(written.contains(&format!("\n| `{}` | ", text(part, "name"))), "{part}");
+        }
+    }
+    for row in written.lines().filter(|line| line.starts_with('|')) {
+        let bars = row.replace("\\|", "").matches('|').count();
+        assert!((3..=5).contains(&bars), "{row}");
+    }
+    for nested in
+        ["\n| `rules[].column` | text |  | ", "\n| `scan.from` | an integer, between 2 and 1000 | `2` | "]
+    {
+        assert!(written.contains(nested), "{nested}");
+    }
+    let one = Project::new().custem(&["kinds", "segment", "--markdown"]).out;
+    assert!(one.contains("\n## segment\n") && !one.contains("\n## churn\n"), "{one}");
 }
 
 /// Whether bytes are what a type stands for, by the marks of the formats.

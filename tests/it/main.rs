@@ -19,6 +19,7 @@ mod messages;
 mod output;
 mod pipelines;
 mod project;
+mod schema;
 mod shop;
 mod sql;
 mod still;

@@ -1,0 +1,13 @@
+//! `custem schema`: the pipeline language as a JSON Schema, for editors.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::pipeline::schema;
+use crate::stages::KINDS;
+
+pub fn schema() -> Result<ExitCode> {
+    anstream::println!("{:#}", schema::language(KINDS));
+    Ok(ExitCode::SUCCESS)
+}

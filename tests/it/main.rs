@@ -10,6 +10,7 @@ mod data;
 mod faults;
 mod golden;
 mod input;
+mod inventory;
 mod kinds;
 mod language;
 mod messages;

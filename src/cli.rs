@@ -38,6 +38,9 @@ pub enum Command {
     /// List and show recorded runs
     #[command(subcommand)]
     Runs(Runs),
+    /// Check, measure and tidy up the cache
+    #[command(subcommand)]
+    Cache(Cache),
     /// Start a project, or a pipeline for a file of your own
     Init(Init),
     /// Print completions for a shell
@@ -88,6 +91,23 @@ pub struct Run {
     /// Print only errors
     #[arg(long, short, conflicts_with = "verbose")]
     pub quiet: bool,
+}
+
+impl Run {
+    /// A run as it is when no flag is given.
+    pub fn of(target: Target) -> Self {
+        Self {
+            target,
+            until: Vec::new(),
+            force: Vec::new(),
+            dry_run: false,
+            jobs: None,
+            keep_going: true,
+            json: false,
+            verbose: false,
+            quiet: false,
+        }
+    }
 }
 
 /// Flags of `plan`.
@@ -209,6 +229,24 @@ pub enum Runs {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// The commands under `cache`.
+#[derive(Debug, Subcommand)]
+pub enum Cache {
+    /// Hash every object anew and move damaged ones away; exits with 1 when something was wrong
+    Verify(CacheVerify),
+}
+
+/// Flags of `cache verify`.
+#[derive(Debug, Args)]
+pub struct CacheVerify {
+    /// Run this pipeline afterwards, which computes what it has lost
+    #[arg(long, value_name = "PIPELINE")]
+    pub heal: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Flags of `init`.

@@ -1,5 +1,6 @@
 //! The commands: one file a subcommand, and the only place where everything meets.
 
+mod cache;
 mod check;
 mod completions;
 mod graph;
@@ -59,6 +60,7 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Schema => schema::schema(),
         Command::Show(flags) => show::show(flags, &project),
         Command::Runs(command) => runs::runs(command, &project),
+        Command::Cache(command) => cache::cache(command, &project),
         Command::Init(flags) => init::init(flags, &project),
         Command::Completions { shell } => completions::completions(*shell),
     }

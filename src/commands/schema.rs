@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::pipeline::schema;
+use crate::present::terminal::print;
 use crate::stages::KINDS;
 
 pub fn schema() -> Result<ExitCode> {
-    anstream::println!("{:#}", schema::language(KINDS));
+    print(format_args!("{:#}\n", schema::language(KINDS)))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -119,6 +119,11 @@ impl Files {
         Ok(Self { writes: false, ..Self::open(path)? })
     }
 
+    /// How many lines of the memory are not as they were written.
+    pub fn damaged_lines(&self) -> usize {
+        self.log.damaged()
+    }
+
     /// The digest of a file, read only when it may have changed.
     ///
     /// # Errors

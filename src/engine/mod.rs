@@ -2,7 +2,8 @@
 //!
 //! `manifest` turns a task into a key, `log` and `store` keep records and bytes on the `disk`, `files`
 //! remembers digests of files outside, `identify` finds each task's key and record, `plan` foretells,
-//! `executor` runs, `still` knows when there is nothing to do, `events` is what it reports. The engine sees stages only through `stage`.
+//! `executor` runs, `still` knows when there is nothing to do, `events` is what it reports, `inventory` looks through
+//! the cache. The engine sees stages only through `stage`.
 
 pub mod cause;
 mod difference;
@@ -12,6 +13,7 @@ pub mod events;
 pub mod executor;
 pub mod files;
 mod identify;
+pub mod inventory;
 mod lease;
 mod log;
 pub mod manifest;
@@ -36,6 +38,11 @@ impl Project {
     /// A project by its folder.
     pub fn new(root: &Path) -> Self {
         Self { root: root.to_path_buf() }
+    }
+
+    /// A path as it is seen from the root, for messages.
+    pub fn within(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(&self.root).unwrap_or(path).to_path_buf()
     }
 
     /// Where artifacts and their records are kept.

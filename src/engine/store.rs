@@ -142,6 +142,16 @@ impl Store {
         self.records.lock().is_ok_and(|records| records.damaged() > 0)
     }
 
+    /// How many lines of the index are not as they were written.
+    pub fn damaged_lines(&self) -> usize {
+        self.records.lock().map_or(0, |records| records.damaged())
+    }
+
+    /// All records with their keys.
+    pub fn keyed_records(&self) -> Vec<(Digest, Record)> {
+        self.records.lock().map(|log| log.all().collect()).unwrap_or_default()
+    }
+
     /// All records.
     pub fn records(&self) -> Vec<Record> {
         self.records.lock().map(|log| log.all().map(|(_, record)| record).collect()).unwrap_or_default()
@@ -177,12 +187,16 @@ impl Store {
     /// The first output of a record that is not in the store with its size, and what became of it: one
     /// stat an output.
     pub fn lost<'r>(&self, record: &'r Record) -> Option<(&'r str, Loss)> {
-        let loss = |output: &Output| match std::fs::metadata(self.path(&output.digest)) {
+        record.outputs.iter().find_map(|(port, output)| Some((port.as_str(), self.loss(output)?)))
+    }
+
+    /// What became of an output that is not in the store with its size.
+    pub fn loss(&self, output: &Output) -> Option<Loss> {
+        match std::fs::metadata(self.path(&output.digest)) {
             Ok(meta) if meta.is_file() && meta.len() == output.bytes => None,
             Ok(_) => Some(Loss::Damaged),
             Err(_) => Some(Loss::Missing),
-        };
-        record.outputs.iter().find_map(|(port, output)| Some((port.as_str(), loss(output)?)))
+        }
     }
 
     /// Reads an object through and compares it with its digest, once a run; a damaged one is moved
@@ -337,15 +351,20 @@ fn own_file(path: &Path) -> Result<PathBuf> {
 /// Where a cache folder has an object.
 pub(super) fn object_path(cache: &Path, digest: &Digest) -> PathBuf {
     let hex = digest.hex();
-    let mut path = cache.join("objects");
+    let mut path = objects_path(cache);
     path.push(&hex[..2]);
     path.push(&hex[2..]);
     path
 }
 
+/// Where a cache folder has its objects.
+pub(super) fn objects_path(cache: &Path) -> PathBuf {
+    cache.join("objects")
+}
+
 /// Where a cache folder has the objects whose digests start with that byte.
 pub(super) fn object_folder(cache: &Path, first: u8) -> PathBuf {
-    cache.join("objects").join(format!("{first:02x}"))
+    objects_path(cache).join(format!("{first:02x}"))
 }
 
 /// Where a cache folder has its records.

@@ -13,6 +13,7 @@ mod faults;
 mod golden;
 mod init;
 mod input;
+mod inventory;
 mod kinds;
 mod language;
 mod messages;

@@ -117,6 +117,12 @@ pub fn quiet_panics() {
     std::panic::set_hook(Box::new(|_| {}));
 }
 
+/// Says what is wrong where a command has done what it could.
+fn say(message: impl Into<String>, hint: Option<String>) {
+    let shown = Diagnostic::error(message).maybe_hint(hint);
+    anstream::eprintln!("{}", diagnostic::render(&shown, true));
+}
+
 /// Reads the pipeline that the user means.
 fn load(target: &Target, project: &Project) -> Result<Pipeline> {
     let file = match &target.pipeline {

@@ -8,6 +8,7 @@ mod crowd;
 mod damage;
 mod data;
 mod faults;
+mod gc;
 mod golden;
 mod input;
 mod inventory;

@@ -127,6 +127,12 @@ pub fn quiet_panics() {
     }));
 }
 
+/// Says what is wrong where a command has done what it could.
+fn say(message: impl Into<String>, hint: Option<String>) {
+    let shown = Diagnostic::error(message).maybe_hint(hint);
+    tell(format_args!("{}\n", diagnostic::render(&shown, true)));
+}
+
 /// Reads the pipeline that the user means.
 fn load(target: &Target, project: &Project) -> Result<Pipeline> {
     let file = match &target.pipeline {

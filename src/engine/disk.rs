@@ -68,6 +68,15 @@ pub fn open_to_append(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
+/// Opens a file to lock parts of it, made where there is none.
+///
+/// # Errors
+/// When it can't be read and written.
+pub fn open_to_lock(path: &Path) -> io::Result<File> {
+    fault::before(path)?;
+    OpenOptions::new().read(true).create(true).append(true).open(path)
+}
+
 /// Makes a file that must not be there yet, to append to.
 ///
 /// # Errors

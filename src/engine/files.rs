@@ -94,9 +94,21 @@ struct Known {
     digest: Digest,
 }
 
+/// Digests of what was put at a path, the newest first.
+#[derive(Serialize, Deserialize)]
+struct Own {
+    path: PathBuf,
+    digests: Vec<Digest>,
+}
+
+/// So many digests are remembered of what was put at a path.
+const OWN: usize = 8;
+
 /// The remembered digests of files outside.
 pub struct Files {
     log: Log,
+    /// Where paths start that stay the same when a project is moved.
+    root: PathBuf,
     placed: BTreeMap<PathBuf, (Stamp, Digest)>,
     /// Whether new digests are written down.
     writes: bool,
@@ -108,7 +120,8 @@ impl Files {
     /// # Errors
     /// When its file is there but can't be read.
     pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self { log: Log::open(path)?, placed: BTreeMap::new(), writes: true })
+        let root = path.parent().and_then(Path::parent).unwrap_or(Path::new("")).to_path_buf();
+        Ok(Self { log: Log::open(path)?, root, placed: BTreeMap::new(), writes: true })
     }
 
     /// Opens the memory to look only: nothing is written.
@@ -122,6 +135,47 @@ impl Files {
     /// How many lines of the memory are not as they were written.
     pub fn damaged_lines(&self) -> usize {
         self.log.damaged()
+    }
+
+    /// Whether the memory has more lines that count for nothing than lines that do.
+    pub(super) fn is_wasteful(&self) -> bool {
+        self.log.is_wasteful()
+    }
+
+    /// Writes the memory anew without such lines; only for who has it alone.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub(super) fn rewrite(&mut self, scratch: &Path) -> Result<()> {
+        self.log.rewrite(&|_| true, scratch)
+    }
+
+    /// Remembers, before a file is put at a path, that one with this content is custem's own there.
+    pub(super) fn will_place(&mut self, path: &Path, digest: Digest) {
+        let mut digests = self.own(path);
+        if self.writes && digests.first() != Some(&digest) {
+            digests.retain(|known| *known != digest);
+            digests.insert(0, digest);
+            digests.truncate(OWN);
+            let path = self.from_root(path);
+            // Without it the file would be moved aside later instead of written over.
+            let _ = self.log.append(&own_id(&path), &Own { path, digests });
+        }
+    }
+
+    /// Whether a file with this content has been put at a path.
+    pub(super) fn has_placed(&self, path: &Path, digest: &Digest) -> bool {
+        self.own(path).contains(digest)
+    }
+
+    fn own(&self, path: &Path) -> Vec<Digest> {
+        let path = self.from_root(path);
+        let own = self.log.get::<Own>(&own_id(&path)).filter(|own| own.path == path);
+        own.map(|own| own.digests).unwrap_or_default()
+    }
+
+    fn from_root(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(&self.root).unwrap_or(path).to_path_buf()
     }
 
     /// The digest of a file, read only when it may have changed.
@@ -190,6 +244,10 @@ fn id(path: &Path) -> Digest {
     Digest::of(path.as_os_str().as_encoded_bytes())
 }
 
+fn own_id(path: &Path) -> Digest {
+    Digest::of(&[b"own\0", path.as_os_str().as_encoded_bytes()].concat())
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -238,5 +296,22 @@ mod tests {
         let said = |files: &mut Files, path: &str| files.digest(Path::new(path)).unwrap_err().to_string();
         assert_eq!(said(&mut files, "/dev/zero"), "`/dev/zero` is no ordinary file");
         assert_eq!(said(&mut files, "/tmp"), "`/tmp` is a folder, not a file");
+    }
+
+    #[test]
+    fn what_was_put_at_a_path_stays_known_in_a_moved_project() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = |name: &str| folder.path().join(name);
+        fs_err::create_dir_all(root("one/cache")).unwrap();
+        let mut files = Files::open(&root("one/cache/files.log")).unwrap();
+        let digests: Vec<_> = (0..10_u8).map(|at| Digest::of(&[at])).collect();
+        digests.iter().for_each(|digest| files.will_place(&root("one/out.txt"), *digest));
+        fs_err::rename(root("one"), root("two")).unwrap();
+        let files = Files::open(&root("two/cache/files.log")).unwrap();
+        let known = |path: &str| {
+            digests.iter().map(|digest| files.has_placed(&root(path), digest)).collect::<Vec<_>>()
+        };
+        assert_eq!(known("two/out.txt"), [[false; 2].as_slice(), &[true; 8]].concat());
+        assert_eq!(known("two/other.txt"), [false; 10]);
     }
 }

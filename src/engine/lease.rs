@@ -19,6 +19,18 @@ use super::disk;
 /// How often a waiting process looks again.
 const PATIENCE: Duration = Duration::from_millis(5);
 
+/// The byte that stands for the use of the whole cache; keys have the others.
+pub(super) const SHARE: i64 = 0;
+
+/// How a byte is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// By any number at once.
+    Shared,
+    /// By one.
+    Alone,
+}
+
 /// The right to compute a key; it ends when the value is dropped.
 pub struct Lease {
     _file: File,
@@ -47,15 +59,21 @@ fn lock(file: &File, key: &Digest) -> Result<bool, Errno> {
     let first: [u8; 8] = std::array::from_fn(|at| key.as_bytes()[at]);
     #[allow(clippy::cast_possible_wrap, reason = "half of the number always fits")]
     let byte = (u64::from_le_bytes(first) >> 1) as i64;
+    try_lock(file, byte.clamp(SHARE + 1, i64::MAX - 1), Hold::Alone)
+}
+
+/// Tries to lock a byte; whether nobody holds it in a way that forbids it.
+pub(super) fn try_lock(file: &File, byte: i64, hold: Hold) -> Result<bool, Errno> {
+    let kind = if hold == Hold::Alone { libc::F_WRLCK } else { libc::F_RDLCK };
     #[allow(clippy::cast_possible_truncation, reason = "the constants are small")]
-    let exclusive = libc::flock {
-        l_type: libc::F_WRLCK as libc::c_short,
+    let wanted = libc::flock {
+        l_type: kind as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: byte.min(i64::MAX - 1),
+        l_start: byte,
         l_len: 1,
         l_pid: 0,
     };
-    match fcntl(file.file(), FcntlArg::F_OFD_SETLK(&exclusive)) {
+    match fcntl(file.file(), FcntlArg::F_OFD_SETLK(&wanted)) {
         Ok(_) => Ok(true),
         Err(Errno::EAGAIN | Errno::EACCES | Errno::EINTR) => Ok(false),
         Err(error) => Err(error),

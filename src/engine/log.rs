@@ -5,7 +5,9 @@
 //! last good line of a key counts. Nobody ever waits for a lock.
 
 use std::collections::HashMap;
+use std::fs::Metadata;
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -28,6 +30,10 @@ pub struct Log {
     path: PathBuf,
     text: Vec<u8>,
     lines: HashMap<Digest, (usize, usize)>,
+    /// The file that was read, by file system and inode: it may be replaced by another one.
+    file: Option<(u64, u64)>,
+    /// Lines that are whole, also those that a later one of the same key replaces.
+    whole: usize,
     /// Lines that are not as they were written.
     damaged: usize,
     writer: Option<File>,
@@ -39,35 +45,83 @@ impl Log {
     /// # Errors
     /// When the file is there but can't be read.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut log = Self {
-            path: path.to_path_buf(),
-            text: Vec::new(),
-            lines: HashMap::new(),
-            damaged: 0,
-            writer: None,
-        };
+        let mut log = Self { path: path.to_path_buf(), ..Self::empty() };
         log.refresh()?;
         Ok(log)
     }
 
-    /// Takes in what other processes have appended since.
+    fn empty() -> Self {
+        Self {
+            path: PathBuf::new(),
+            text: Vec::new(),
+            lines: HashMap::new(),
+            file: None,
+            whole: 0,
+            damaged: 0,
+            writer: None,
+        }
+    }
+
+    /// Takes in what other processes have appended since, or all of a file that has taken its place.
     ///
     /// # Errors
     /// When the file can't be read.
     pub fn refresh(&mut self) -> Result<()> {
         match std::fs::metadata(&self.path) {
-            Ok(meta) if meta.len() == self.text.len() as u64 => return Ok(()),
+            Ok(meta) if self.is_read(&meta) => return Ok(()),
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error).with_context(|| format!("can't read `{}`", self.path.display())),
         }
         let mut file = disk::open(&self.path)?;
+        let meta = file.metadata()?;
+        if self.file != Some(identity(&meta)) || meta.len() < self.text.len() as u64 {
+            self.forget();
+            self.file = Some(identity(&meta));
+        }
         let start = self.text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         self.text.truncate(start);
         file.seek(SeekFrom::Start(start as u64))?;
         file.read_to_end(&mut self.text)?;
         self.take_lines(start);
         Ok(())
+    }
+
+    /// Whether everything in a file has been read.
+    fn is_read(&self, meta: &Metadata) -> bool {
+        self.file == Some(identity(meta)) && meta.len() == self.text.len() as u64
+    }
+
+    /// Forgets everything that was read.
+    fn forget(&mut self) {
+        *self = Self { path: std::mem::take(&mut self.path), ..Self::empty() };
+    }
+
+    /// Writes the log anew: the last line of each key that is to be kept, and no damaged ones. It is
+    /// written in the folder `scratch` and takes the old one's place at once. Only for who has the log alone.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn rewrite(&mut self, keep: &dyn Fn(&Digest) -> bool, scratch: &Path) -> Result<()> {
+        let kept = self.lines.iter().filter(|(key, _)| keep(key));
+        let mut spans: Vec<_> = kept.map(|(_, span)| *span).collect();
+        spans.sort_unstable();
+        let mut text = Vec::with_capacity(self.text.len());
+        for (start, end) in spans {
+            text.push(b'\n');
+            text.extend_from_slice(&self.text[start..end]);
+            text.push(b'\n');
+        }
+        let new = scratch.join(".custem-log");
+        disk::write_synced(&new, &text)?;
+        disk::rename(&new, &self.path)?;
+        self.forget();
+        self.refresh()
+    }
+
+    /// Whether it has more lines that count for nothing than lines that do.
+    pub fn is_wasteful(&self) -> bool {
+        self.damaged() + (self.whole - self.lines.len()) > self.lines.len()
     }
 
     /// The record of a key, unless there is none or it is damaged.
@@ -100,10 +154,13 @@ impl Log {
             None => disk::open_to_append(&self.path)?,
         };
         disk::write(&mut writer, line.as_bytes())?;
-        let now = writer.metadata()?.len();
+        let now = writer.metadata()?;
         self.writer = Some(writer);
         let start = self.text.len();
-        if now != (start + line.len()) as u64 {
+        if start == 0 {
+            self.file = Some(identity(&now));
+        }
+        if self.file != Some(identity(&now)) || now.len() != (start + line.len()) as u64 {
             return self.refresh();
         }
         // Nobody else has written meanwhile: the file is what is in memory and this line.
@@ -114,8 +171,8 @@ impl Log {
 
     /// What `stat` says of the file, if no other process has added to what was read.
     pub fn stamp(&self) -> Option<Stamp> {
-        let stamp = Stamp::of(&self.path).ok()?;
-        (stamp.size == self.text.len() as u64).then_some(stamp)
+        let meta = std::fs::metadata(&self.path).ok()?;
+        self.is_read(&meta).then(|| Stamp::from(&meta))
     }
 
     /// Makes sure that what was appended survives a power cut.
@@ -135,13 +192,21 @@ impl Log {
         while let Some(length) = memchr::memchr(b'\n', &text[start..]) {
             let end = start + length;
             match key_of(&text[start..end]) {
-                Some(key) => drop(self.lines.insert(key, (start, end))),
+                Some(key) => {
+                    self.lines.insert(key, (start, end));
+                    self.whole += 1;
+                }
                 None => self.damaged += usize::from(length > 0),
             }
             start = end + 1;
         }
         self.text = text;
     }
+}
+
+/// What tells a file from another one at the same path.
+fn identity(meta: &Metadata) -> (u64, u64) {
+    (meta.dev(), meta.ino())
 }
 
 fn key_of(line: &[u8]) -> Option<Digest> {
@@ -224,5 +289,41 @@ mod tests {
         let log = Log::open(&path).unwrap();
         assert_eq!(log.get::<i32>(&Digest::of(b"a")), None);
         assert_eq!(log.get::<i32>(&Digest::of(b"b")), Some(2));
+    }
+
+    #[test]
+    fn a_log_written_anew_has_what_is_kept_and_is_seen_by_who_looks() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let key = |name: &str| Digest::of(name.as_bytes());
+        let mut log = Log::open(&path).unwrap();
+        for (name, value) in [("a", 1), ("b", 2), ("a", 3), ("c", 4)] {
+            log.append(&key(name), &value).unwrap();
+        }
+        std::fs::write(&path, [std::fs::read(&path).unwrap(), b"torn".to_vec()].concat()).unwrap();
+        let mut looking = Log::open(&path).unwrap();
+        let mut log = Log::open(&path).unwrap();
+        assert_eq!((log.damaged(), log.is_wasteful()), (1, false));
+        log.rewrite(&|found| *found != key("b"), folder.path()).unwrap();
+        log.append(&key("d"), &5).unwrap();
+        looking.refresh().unwrap();
+        for log in [&log, &looking, &Log::open(&path).unwrap()] {
+            let values = ["a", "b", "c", "d"].map(|name| log.get::<i32>(&key(name)));
+            assert_eq!((values, log.damaged()), ([Some(3), None, Some(4), Some(5)], 0));
+        }
+        assert!(looking.stamp().is_some());
+    }
+
+    #[test]
+    fn a_file_of_the_same_length_in_its_place_is_another_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("log"), folder.path().join("other"));
+        Log::open(&path).unwrap().append(&Digest::of(b"a"), &1).unwrap();
+        Log::open(&other).unwrap().append(&Digest::of(b"a"), &2).unwrap();
+        let mut looking = Log::open(&path).unwrap();
+        std::fs::rename(other, &path).unwrap();
+        assert!(looking.stamp().is_none());
+        looking.refresh().unwrap();
+        assert_eq!(looking.get::<i32>(&Digest::of(b"a")), Some(2));
     }
 }

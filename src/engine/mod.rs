@@ -3,7 +3,7 @@
 //! `manifest` turns a task into a key, `log` and `store` keep records and bytes on the `disk`, `files`
 //! remembers digests of files outside, `identify` finds each task's key and record, `plan` foretells,
 //! `executor` runs, `still` knows when there is nothing to do, `events` is what it reports, `inventory` looks through
-//! the cache. The engine sees stages only through `stage`.
+//! the cache, `gc` makes room in it. The engine sees stages only through `stage`.
 
 pub mod cause;
 mod difference;
@@ -12,6 +12,7 @@ pub mod disk;
 pub mod events;
 pub mod executor;
 pub mod files;
+pub mod gc;
 mod identify;
 pub mod inventory;
 mod lease;
@@ -21,6 +22,7 @@ pub mod plan;
 mod produce;
 mod save;
 mod scratch;
+mod share;
 mod state;
 pub mod still;
 pub mod store;

@@ -19,7 +19,7 @@ pub enum Standing {
     Same,
     /// It isn't there.
     Missing,
-    /// It has other bytes, which the store also has: an earlier output.
+    /// It has other bytes, which the store also has or custem has put there: an earlier output.
     Earlier,
     /// It has bytes that custem doesn't know: the user's.
     Foreign,
@@ -52,7 +52,7 @@ pub fn standing(path: &Path, output: &Output, files: &mut Files, store: &Store) 
     let (digest, _) = files.digest(path)?;
     Ok(match digest {
         same if same == output.digest => Standing::Same,
-        other if store.has(&other) => Standing::Earlier,
+        other if store.has(&other) || files.has_placed(path, &other) => Standing::Earlier,
         _ => Standing::Foreign,
     })
 }
@@ -93,6 +93,7 @@ pub fn place(
     disk::copy_into(&object, &file, path)?;
     let copied = Stamp::from(&file.metadata()?);
     let kept = if found == Standing::Foreign { Some(move_aside(path)?) } else { None };
+    files.will_place(path, output.digest);
     disk::settle_as(temporary, path)?;
     // Renaming changed a time; that the bytes are still the copied ones shows by the others.
     let now = Stamp::from(&file.metadata()?);

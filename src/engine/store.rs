@@ -19,6 +19,7 @@ use super::disk;
 use super::files::Stamp;
 use super::log::Log;
 use super::scratch::Scratch;
+use super::share::Share;
 use crate::stage::{Metrics, PortType, Warning};
 
 /// The layout of the cache folder; a newer one is refused.
@@ -90,6 +91,7 @@ pub struct Store {
     records: Mutex<Log>,
     verified: Mutex<HashSet<Digest>>,
     scratch: Scratch,
+    _share: Share,
 }
 
 impl Store {
@@ -99,27 +101,42 @@ impl Store {
     /// When it is there but can't be read, or a newer custem made it.
     pub fn look(folder: &Path) -> Result<Self> {
         refuse_newer(&folder.join("format"))?;
-        Self::read(folder)
+        Self::read(folder, Share::none())
     }
 
-    /// Opens the cache, making it where there is none.
+    /// Opens a cache that is there to remove things from it: nobody else may use it meanwhile. Nothing when
+    /// somebody does, and there is no time to `wait`.
+    ///
+    /// # Errors
+    /// When it can't be read or locked, or a newer custem made it.
+    pub fn open_alone(folder: &Path, wait: bool) -> Result<Option<Self>> {
+        refuse_newer(&folder.join("format"))?;
+        disk::make_folder(&folder.join("tmp"))?;
+        let share = Share::alone(&lock_path(folder), wait)?;
+        share.map(|share| Self::read(folder, share)).transpose()
+    }
+
+    /// Opens the cache, making it where there is none. Until the value is dropped, nothing is removed from it.
     ///
     /// # Errors
     /// When the folder can't be made or read, or a newer custem made it.
     pub fn open(folder: &Path) -> Result<Self> {
         disk::make_folder(folder)?;
+        refuse_newer(&folder.join("format"))?;
+        // Before anything is read: what is seen from here on stays.
+        let share = Share::take(&lock_path(folder))?;
         check_format(&folder.join("format"))?;
         for part in ["objects", "tmp"] {
             disk::make_folder(&folder.join(part))?;
         }
-        Self::read(folder)
+        Self::read(folder, share)
     }
 
-    fn read(folder: &Path) -> Result<Self> {
+    fn read(folder: &Path, share: Share) -> Result<Self> {
         let records = Log::open(&records_path(folder))?;
         let scratch = Scratch::new(&folder.join("tmp"));
         let (folder, records) = (folder.to_path_buf(), Mutex::new(records));
-        Ok(Self { folder, records, verified: Mutex::default(), scratch })
+        Ok(Self { folder, records, verified: Mutex::default(), scratch, _share: share })
     }
 
     /// The record of a key.
@@ -164,6 +181,37 @@ impl Store {
     pub fn keep(&self, key: &Digest, record: &Record) -> Result<()> {
         let Ok(mut records) = self.records.lock() else { bail!("another stage broke down") };
         records.append(key, record)
+    }
+
+    /// Writes the index anew, with the records that are to be kept; only for who has the cache alone.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub(super) fn rewrite_records(&self, keep: &dyn Fn(&Digest) -> bool) -> Result<()> {
+        let scratch = self.scratch()?;
+        let Ok(mut records) = self.records.lock() else { bail!("another stage broke down") };
+        records.rewrite(keep, scratch.path())
+    }
+
+    /// Whether the index has more lines that count for nothing than lines that do.
+    pub(super) fn index_is_wasteful(&self) -> bool {
+        self.records.lock().is_ok_and(|records| records.is_wasteful())
+    }
+
+    /// Removes an object; only for who has the cache alone.
+    ///
+    /// # Errors
+    /// When the folder can't be written.
+    pub(super) fn remove(&self, digest: &Digest) -> Result<()> {
+        if let Ok(mut verified) = self.verified.lock() {
+            verified.remove(digest);
+        }
+        Ok(disk::remove(&self.path(digest))?)
+    }
+
+    /// Where objects are whose bytes were not those of their digest.
+    pub(super) fn damaged(&self) -> PathBuf {
+        self.folder.join("damaged")
     }
 
     /// What `stat` says of the index, if everything in it has been taken in.
@@ -277,7 +325,7 @@ impl Store {
 
     /// The file whose bytes are locked for leases.
     pub fn leases(&self) -> PathBuf {
-        self.folder.join("lock")
+        lock_path(&self.folder)
     }
 
     /// Where digests of files outside are remembered.
@@ -315,7 +363,7 @@ impl Store {
         if !std::fs::metadata(path).is_ok_and(same) {
             return;
         }
-        let folder = self.folder.join("damaged");
+        let folder = self.damaged();
         let moved = disk::make_folder(&folder).and_then(|()| disk::rename(path, &folder.join(digest.hex())));
         if moved.is_err() {
             // What can't be moved away must not be taken for good later, so it goes.
@@ -365,6 +413,11 @@ pub(super) fn objects_path(cache: &Path) -> PathBuf {
 /// Where a cache folder has the objects whose digests start with that byte.
 pub(super) fn object_folder(cache: &Path, first: u8) -> PathBuf {
     objects_path(cache).join(format!("{first:02x}"))
+}
+
+/// The file of a cache folder whose bytes are locked.
+fn lock_path(cache: &Path) -> PathBuf {
+    cache.join("lock")
 }
 
 /// Where a cache folder has its records.

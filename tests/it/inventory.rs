@@ -108,6 +108,9 @@ fn the_object_for_programs_has_everything() {
     assert_eq!((&lost["loss"], &lost["digest"]), (&"damaged".into(), &digest(&good).into()));
     assert_eq!(said["stray"][0], "cache/objects/note");
     assert_eq!(said["damaged_lines"], serde_json::json!({ "records.log": 0, "files.log": 1 }));
+    assert_eq!(said["dropped_lines"], true);
+    let again: Json = serde_json::from_str(&project.custem(&["cache", "verify", "--json"]).out).unwrap();
+    assert_eq!(again["damaged_lines"], serde_json::json!({ "records.log": 0, "files.log": 0 }));
 }
 
 #[test]
@@ -125,4 +128,35 @@ fn every_byte_of_an_object_is_looked_at() {
         fs::write(&path, &good).unwrap();
     }
     assert_eq!(project.custem(&["cache", "verify"]).code, 0);
+}
+
+#[test]
+fn every_byte_is_counted_once_where_it_belongs() {
+    let project = ran();
+    let du = project.custem(&["cache", "du"]);
+    let run = "0001-";
+    let lines: Vec<_> = du.out.lines().collect();
+    assert!(lines[0].starts_with("stages of the last run, ") && lines[0].contains(run), "{}", du.out);
+    assert_eq!(
+        lines[1..lines.len() - 1],
+        [
+            "     10 B       1 object   b",
+            "      8 B      2 objects   a",
+            "  1 object (3 B) that several stages give: counted once, at the first",
+            "all recorded runs, by kind",
+            "     18 B      3 objects   command",
+            "all objects",
+            "     18 B      3 objects",
+        ]
+    );
+    assert!(lines[lines.len() - 1].starts_with("besides: records.log "), "{}", du.out);
+    // A record of the run gone, its objects are nobody's.
+    for (log, _) in project.files("experiments/logs") {
+        fs::remove_file(log).unwrap();
+    }
+    let said: Json = serde_json::from_str(&project.custem(&["cache", "du", "--json"]).out).unwrap();
+    assert_eq!((&said["run"], &said["stages"]), (&Json::Null, &serde_json::json!([])));
+    assert_eq!(said["unreachable"], serde_json::json!({ "objects": 3, "bytes": 18 }));
+    assert_eq!(said["all"], said["unreachable"]);
+    assert!(project.custem(&["cache", "du"]).out.contains("of them no recorded run names: custem cache gc"));
 }

@@ -10,6 +10,7 @@ mod data;
 mod dirty;
 mod disk;
 mod faults;
+mod gc;
 mod golden;
 mod init;
 mod input;

@@ -11,18 +11,20 @@ use serde_json::{Value as Json, json};
 
 use super::named::{Named, labels};
 use crate::cli;
-use crate::commands::{FAILED, run};
-use crate::diagnostic::{self, Diagnostic, plural};
+use crate::commands::{FAILED, run, say};
+use crate::diagnostic::plural;
 use crate::engine::Project;
 use crate::engine::digest::Digest;
 use crate::engine::files::Files;
+use crate::engine::gc;
 use crate::engine::inventory::{self, Damage, Inventory, LostOutput};
 use crate::engine::store::Store;
 use crate::present::terminal::bytes;
-use crate::present::terminal::{print, tell};
+use crate::present::terminal::print;
 
 pub fn verify(flags: &cli::CacheVerify, project: &Project) -> Result<ExitCode> {
-    let health = Health::of(project, flags.json)?;
+    let mut health = Health::of(project, flags.json)?;
+    health.dropped = health.torn() > 0 && drop_lines(project);
     let runs = Named::all(&project.experiments());
     let labels = labels(&runs);
     if flags.json {
@@ -41,6 +43,12 @@ pub fn verify(flags: &cli::CacheVerify, project: &Project) -> Result<ExitCode> {
             Ok(ExitCode::from(FAILED))
         }
     }
+}
+
+/// Drops damaged lines of the logs, unless a run uses them; whether that was done.
+fn drop_lines(project: &Project) -> bool {
+    let store = Store::open_alone(&project.cache(), false);
+    store.is_ok_and(|store| store.is_some_and(|store| gc::mend(&store).is_ok()))
 }
 
 /// Runs a pipeline, which computes what it has lost; the exit code is 1 when something is still lost.
@@ -63,11 +71,6 @@ fn heal(pipeline: PathBuf, json: bool, project: &Project) -> Result<ExitCode> {
     }
 }
 
-fn say(message: impl Into<String>, hint: Option<String>) {
-    let shown = Diagnostic::error(message).maybe_hint(hint);
-    tell(format_args!("{}\n", diagnostic::render(&shown, true)));
-}
-
 /// How a cache is.
 struct Health {
     inventory: Inventory,
@@ -77,6 +80,8 @@ struct Health {
     records: usize,
     /// Damaged lines by the file that they are in.
     lines: [(&'static str, usize); 2],
+    /// Whether these have been dropped.
+    dropped: bool,
 }
 
 impl Health {
@@ -94,6 +99,7 @@ impl Health {
             lost: inventory::lost(&store, &damage),
             records: store.keyed_records().len(),
             lines: [("records.log", store.damaged_lines()), ("files.log", files.damaged_lines())],
+            dropped: false,
             inventory,
             damage,
         })
@@ -102,10 +108,12 @@ impl Health {
     /// Whether every answer that the cache gives is right; a stray file gives none.
     fn is_well(&self) -> bool {
         let Damage { damaged, unread } = &self.damage;
-        damaged.is_empty()
-            && unread.is_empty()
-            && self.lost.is_empty()
-            && self.lines.iter().all(|(_, count)| *count == 0)
+        damaged.is_empty() && unread.is_empty() && self.lost.is_empty() && self.torn() == 0
+    }
+
+    /// Lines of the logs that are damaged.
+    fn torn(&self) -> usize {
+        self.lines.iter().map(|(_, count)| count).sum()
     }
 
     fn advice(&self) -> String {
@@ -173,6 +181,7 @@ impl Health {
             "unread": unread.map(|(digest, why)| json!({ "digest": digest, "message": why })).collect::<Vec<_>>(),
             "lost": self.lost.iter().map(lost).collect::<Vec<_>>(),
             "stray": self.inventory.strays,
+            "dropped_lines": self.dropped,
             "damaged_lines": self.lines.iter().copied().collect::<HashMap<_, _>>(),
         })
     }

@@ -157,7 +157,7 @@ impl Files {
             digests.retain(|known| *known != digest);
             digests.insert(0, digest);
             digests.truncate(OWN);
-            let path = self.from_root(path);
+            let path = self.below_root(path);
             // Without it the file would be moved aside later instead of written over.
             let _ = self.log.append(&own_id(&path), &Own { path, digests });
         }
@@ -169,12 +169,12 @@ impl Files {
     }
 
     fn own(&self, path: &Path) -> Vec<Digest> {
-        let path = self.from_root(path);
+        let path = self.below_root(path);
         let own = self.log.get::<Own>(&own_id(&path)).filter(|own| own.path == path);
         own.map(|own| own.digests).unwrap_or_default()
     }
 
-    fn from_root(&self, path: &Path) -> PathBuf {
+    fn below_root(&self, path: &Path) -> PathBuf {
         path.strip_prefix(&self.root).unwrap_or(path).to_path_buf()
     }
 

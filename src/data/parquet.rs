@@ -253,8 +253,7 @@ mod tests {
     /// What the crate's own writer makes of the same batches, column after column.
     fn whole(batches: &[RecordBatch], path: &Path) -> Vec<u8> {
         let file = File::create(path).unwrap();
-        let mut writer =
-            ArrowWriter::try_new(file, batches[0].schema(), Some(properties())).unwrap();
+        let mut writer = ArrowWriter::try_new(file, batches[0].schema(), Some(properties())).unwrap();
         batches.iter().for_each(|batch| writer.write(batch).unwrap());
         writer.close().unwrap();
         std::fs::read(path).unwrap()

@@ -7,12 +7,14 @@ mod graph;
 mod history;
 mod init;
 mod kinds;
+mod lock;
 mod plan;
 mod run;
 mod runs;
 mod show;
 mod still;
 mod variants;
+mod verify;
 mod why;
 
 use std::path::PathBuf;
@@ -57,6 +59,8 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Kinds(flags) => kinds::kinds(flags),
         Command::Show(flags) => show::show(flags, &project),
         Command::Runs(command) => runs::runs(command, &project),
+        Command::Verify(flags) => verify::verify(flags, &project),
+        Command::Lock(target) => lock::lock(target, &project),
         Command::Cache(command) => cache::cache(command, &project),
         Command::Init(flags) => init::init(flags, &project),
         Command::Completions { shell } => Ok(completions::completions(*shell)),
@@ -98,6 +102,7 @@ fn wants_json(cli: &Cli) -> bool {
         Command::Run(flags) => flags.json,
         Command::Plan(flags) => flags.json,
         Command::Check(flags) => flags.json,
+        Command::Verify(flags) => flags.json,
         _ => false,
     }
 }
@@ -149,7 +154,8 @@ fn last_pipeline(project: &Project) -> Result<PathBuf> {
 fn first(project: &Project) -> String {
     let files = fs_err::read_dir(project.root.join("pipelines")).into_iter().flatten().flatten();
     let name = |file: fs_err::DirEntry| format!("pipelines/{}", file.file_name().to_string_lossy());
-    let mut found: Vec<_> = files.map(name).filter(|name| name.ends_with(".toml")).collect();
+    let is_pipeline = |name: &String| name.ends_with(".toml") && !name.ends_with(".lock.toml");
+    let mut found: Vec<_> = files.map(name).filter(is_pipeline).collect();
     found.sort();
     if found.is_empty() {
         return "`custem init` makes a first one".to_owned();

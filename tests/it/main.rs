@@ -18,6 +18,7 @@ mod messages;
 mod output;
 mod pipelines;
 mod project;
+mod proof;
 mod sql;
 mod still;
 mod sweep;

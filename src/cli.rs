@@ -41,6 +41,10 @@ pub enum Command {
     /// List and show recorded runs
     #[command(subcommand)]
     Runs(Runs),
+    /// Compute stages again beside the cache and compare their bytes with what it has
+    Verify(Verify),
+    /// Write down what a pipeline gives, for `run --locked` to compare with
+    Lock(Target),
     /// Check, measure and tidy up the cache
     #[command(subcommand)]
     Cache(Cache),
@@ -78,6 +82,9 @@ pub struct Run {
     /// Only tell what would run; exits with 10 when something would
     #[arg(long)]
     pub dry_run: bool,
+    /// Fail where a stage gives other bytes than the lock beside the pipeline says (`custem lock` writes it)
+    #[arg(long, conflicts_with = "dry_run")]
+    pub locked: bool,
     /// How many cores to use [default: all]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
@@ -104,6 +111,7 @@ impl Run {
             until: Vec::new(),
             force: Vec::new(),
             dry_run: false,
+            locked: false,
             jobs: None,
             keep_going: true,
             json: false,
@@ -232,6 +240,28 @@ pub enum Runs {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Flags of `verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The pipeline
+    pub pipeline: PathBuf,
+    /// The stages to compute again [default: all]
+    #[arg(value_name = "STAGE")]
+    pub stages: Vec<String>,
+    /// Change a parameter: STAGE.parameter=value (repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Compute each stage with so many threads, once for every number: 1,2
+    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Vec<u16>,
+    /// Compute each stage twice
+    #[arg(long)]
+    pub twice: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// The commands under `cache`.

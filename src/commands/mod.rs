@@ -7,6 +7,7 @@ mod graph;
 mod history;
 mod init;
 mod kinds;
+mod lock;
 mod plan;
 mod run;
 mod runs;
@@ -14,6 +15,7 @@ mod schema;
 mod show;
 mod still;
 mod variants;
+mod verify;
 mod why;
 
 use std::path::PathBuf;
@@ -60,6 +62,8 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Schema => schema::schema(),
         Command::Show(flags) => show::show(flags, &project),
         Command::Runs(command) => runs::runs(command, &project),
+        Command::Verify(flags) => verify::verify(flags, &project),
+        Command::Lock(target) => lock::lock(target, &project),
         Command::Cache(command) => cache::cache(command, &project),
         Command::Init(flags) => init::init(flags, &project),
         Command::Completions { shell } => completions::completions(*shell),
@@ -103,6 +107,7 @@ fn wants_json(cli: &Cli) -> bool {
         Command::Run(flags) => flags.json,
         Command::Plan(flags) => flags.json,
         Command::Check(flags) => flags.json,
+        Command::Verify(flags) => flags.json,
         _ => false,
     }
 }
@@ -159,7 +164,8 @@ fn last_pipeline(project: &Project) -> Result<PathBuf> {
 fn first(project: &Project) -> String {
     let files = fs_err::read_dir(project.root.join("pipelines")).into_iter().flatten().flatten();
     let name = |file: fs_err::DirEntry| format!("pipelines/{}", file.file_name().to_string_lossy());
-    let mut found: Vec<_> = files.map(name).filter(|name| name.ends_with(".toml")).collect();
+    let is_pipeline = |name: &String| name.ends_with(".toml") && !name.ends_with(".lock.toml");
+    let mut found: Vec<_> = files.map(name).filter(is_pipeline).collect();
     found.sort();
     if found.is_empty() {
         return "`custem init` makes a first one".to_owned();

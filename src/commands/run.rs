@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use super::history::History;
 use super::variants::Variants;
-use super::{FAILED, INTERRUPTED, forced, is_broken_pipe, load, plan, still, wanted};
+use super::{FAILED, INTERRUPTED, forced, is_broken_pipe, load, lock, plan, still, wanted};
 use crate::cli;
 use crate::engine::Project;
 use crate::engine::events::{Event, Note, Sink, StageDone};
@@ -36,6 +36,7 @@ pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
         keep_going: flags.keep_going,
         wanted: wanted(&pipeline, &flags.until)?,
         forced: forced(&pipeline, &flags.force)?,
+        locked: flags.locked.then(|| lock::read(&pipeline, project)).transpose()?,
     };
     let journal = Journal::start(&project.experiments())?;
     let config = resolved::text(&pipeline, None)?;
@@ -92,7 +93,7 @@ fn code(tally: Tally, interrupted: bool) -> ExitCode {
 }
 
 /// Cores to use, for stages at once and for the threads inside them.
-fn cores(asked: Option<u16>) -> usize {
+pub fn cores(asked: Option<u16>) -> usize {
     let all = std::thread::available_parallelism().map_or(1, usize::from);
     let cores = asked.map_or(all, usize::from);
     // The pool can only be set once a process; a second call would find it as it is wanted anyway.
@@ -101,7 +102,7 @@ fn cores(asked: Option<u16>) -> usize {
 }
 
 /// The first Ctrl-C ends the run cleanly, the second one at once.
-fn stop_on_ctrl_c() -> Arc<AtomicBool> {
+pub fn stop_on_ctrl_c() -> Arc<AtomicBool> {
     let cancelled = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancelled);
     let handler = move || {

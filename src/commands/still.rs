@@ -35,10 +35,10 @@ struct Said<'n> {
     lines: &'n str,
 }
 
-/// What identifies the command, where a run of it may be answered at once: not with `--force`, nor where
-/// the stages that came from the cache are to be listed.
+/// What identifies the command, where a run of it may be answered at once: not with `--force` or `--locked`,
+/// nor where the stages that came from the cache are to be listed.
 pub fn asked(flags: &cli::Run, project: &Project) -> Option<Digest> {
-    if !flags.force.is_empty() || flags.dry_run || flags.verbose {
+    if !flags.force.is_empty() || flags.locked || flags.dry_run || flags.verbose {
         return None;
     }
     let file = flags.target.pipeline.as_ref()?;

@@ -21,6 +21,7 @@ use super::digest::Digest;
 use super::events::{Event, Note, Outcome, Sink};
 use super::files::Files;
 use super::identify::Identity;
+use super::locked::Locked;
 use super::plan::{self, History};
 use super::produce::{Bench, Job, Product, broke_down, produce};
 use super::state::{State, Step};
@@ -28,7 +29,7 @@ use super::still::{Facts, Ground};
 use super::store::{Output, Record, Store};
 use crate::data::Table;
 use crate::pipeline::{Edge, Pipeline, Task};
-use crate::stage::Progress;
+use crate::stage::{Failure, Progress};
 use heal::Healing;
 
 /// How often the deciding thread looks whether the user wants to stop.
@@ -44,6 +45,8 @@ pub struct Options {
     pub wanted: Vec<bool>,
     /// Which tasks run whatever the cache has.
     pub forced: Vec<bool>,
+    /// What the tasks must give.
+    pub locked: Option<Locked>,
 }
 
 /// What a run came to.
@@ -275,6 +278,10 @@ impl<'a> Run<'a> {
     /// Takes a ready task from the cache, or gives the job of running it.
     fn decide(&mut self, at: usize) -> Option<Job> {
         let task = self.task(at);
+        if let Some(failure) = self.unlocked(at) {
+            self.fail(at, None, &failure.into());
+            return None;
+        }
         let inputs = task.inputs.iter().filter_map(|edge| self.input(edge)).collect();
         let identity = match Identity::of(task, inputs, &mut self.files, &self.project.root) {
             Ok(identity) => identity,
@@ -302,6 +309,11 @@ impl<'a> Run<'a> {
             Err(causes) => causes,
         };
         Some(self.start(at, identity, causes))
+    }
+
+    /// What is wrong with a task that the lock doesn't have, where there is one.
+    fn unlocked(&self, at: usize) -> Option<Failure> {
+        self.options.locked.as_ref()?.lacks(&self.task(at).label, &self.pipeline.file)
     }
 
     fn input(&self, edge: &Edge) -> Option<(String, Digest)> {

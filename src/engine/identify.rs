@@ -8,13 +8,15 @@ use anyhow::Result;
 use super::digest::Digest;
 use super::files::{Files, Stamp};
 use super::manifest::Manifest;
-use crate::pipeline::Task;
+use super::store::Output;
+use crate::pipeline::{Edge, Task};
 use crate::stage::{Failure, Source, SourceFile};
 
 /// Where a path starts that leads nowhere.
 const FROM_ROOT: &str = "paths start at the project root, which is the current folder or `--root`";
 
 /// What identifies a run of a task.
+#[derive(Clone)]
 pub struct Identity {
     /// The key.
     pub key: Digest,
@@ -80,6 +82,15 @@ impl Identity {
     pub fn input_digests(&self) -> BTreeMap<String, String> {
         self.inputs.iter().map(|(key, digest)| (key.clone(), digest.hex())).collect()
     }
+}
+
+/// The digests of a task's inputs by what the tasks before it gave; one that gave nothing is left out.
+pub fn inputs(task: &Task, outputs: &[Option<BTreeMap<String, Output>>]) -> Vec<(String, Digest)> {
+    let given = |edge: &Edge| {
+        let output = outputs[edge.task].as_ref()?.get(&edge.port)?;
+        Some((edge.key.clone(), output.digest))
+    };
+    task.inputs.iter().filter_map(given).collect()
 }
 
 /// The files that a source means, by name, sorted: a path, or everything that a glob matches.

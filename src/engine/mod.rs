@@ -3,7 +3,8 @@
 //! `manifest` turns a task into a key, `log` and `store` keep records and bytes on the `disk`, `files`
 //! remembers digests of files outside, `identify` finds each task's key and record, `plan` foretells,
 //! `executor` runs, `still` knows when there is nothing to do, `events` is what it reports, `inventory` looks through
-//! the cache, `gc` makes room in it. The engine sees stages only through `stage`.
+//! the cache, `gc` makes room in it,
+//! `proof` computes stages again, `locked` is what a pipeline should give. The engine sees stages only through `stage`.
 
 pub mod cause;
 mod difference;
@@ -16,10 +17,12 @@ pub mod gc;
 mod identify;
 pub mod inventory;
 mod lease;
+pub mod locked;
 mod log;
 pub mod manifest;
 pub mod plan;
 mod produce;
+pub mod proof;
 mod save;
 mod scratch;
 mod share;

@@ -9,7 +9,7 @@ use super::Project;
 use super::cause::{self, Cause};
 use super::digest::Digest;
 use super::files::Files;
-use super::identify::Identity;
+use super::identify::{self, Identity};
 use super::save::{self, Standing};
 use super::store::{Output, Record, Store};
 use crate::pipeline::{Edge, Pipeline, Task};
@@ -104,11 +104,7 @@ impl Planner<'_> {
     ) -> Verdict {
         let unknown: Vec<_> =
             task.inputs.iter().map(|edge| edge.task).filter(|from| outputs[*from].is_none()).collect();
-        let given = |edge: &Edge| {
-            let output = outputs[edge.task].as_ref()?.get(&edge.port)?;
-            Some((edge.key.clone(), output.digest))
-        };
-        let inputs = task.inputs.iter().filter_map(given).collect();
+        let inputs = identify::inputs(task, outputs);
         let identity = match Identity::of(task, inputs, files, &self.project.root) {
             Ok(identity) => identity,
             Err(error) => return Verdict::Broken(format!("{error:#}")),

@@ -21,6 +21,7 @@ mod messages;
 mod output;
 mod pipelines;
 mod project;
+mod proof;
 mod schema;
 mod shop;
 mod sql;

@@ -69,6 +69,10 @@ impl Run<'_> {
     }
 
     pub(super) fn finish(&mut self, at: usize, under_way: UnderWay, record: Record, outcome: Outcome) {
+        // Before anything is saved or handed on.
+        if let Some(failure) = self.refused(at, &record) {
+            return self.fail(at, Some(&under_way), &failure.into());
+        }
         match self.save(at, &record, outcome) {
             Ok(None) => {}
             Ok(Some((port, loss))) => {
@@ -90,6 +94,12 @@ impl Run<'_> {
             self.inputs_settled(consumer, 1);
         }
         self.forget(at);
+    }
+
+    /// What the lock has against a result, where there is one.
+    fn refused(&self, at: usize, record: &Record) -> Option<Failure> {
+        let locked = self.options.locked.as_ref()?;
+        locked.refuses(&self.task(at).label, &record.outputs, &self.pipeline.file)
     }
 
     /// Counts how a task came out, in place of how it came out before.

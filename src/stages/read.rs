@@ -168,7 +168,7 @@ impl JsonSchema for Kept {
 
 impl Stage for Read {
     const KIND: &'static str = "read";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const LAYER: Layer = Layer::Data;
 
     fn needs(&self) -> Vec<Need> {

@@ -102,7 +102,7 @@ fn a_dirty_file_comes_out_as_counted_by_hand() {
         &[
             "278 rows from 1 file, 2 rejected",
             "2 of 280 rows (0.71 %) were left out",
-            "`txn_timestamp` is `soon`, not a date",
+            "`txn_timestamp` is not a date, such as `soon`",
         ],
     );
     says(&ran, &["5 of 278 values of `amount` are missing", "4 of 278 rows are copies of earlier ones"]);

@@ -25,7 +25,7 @@ fn bad_files_get_a_message_and_nothing_is_lost() {
             b"customer_id,txn_timestamp,amount\n1,2024-02-30,3\n2,2024-02-03,3\n3,soon,3\n",
             &[
                 "2 of 3 rows",
-                "lines 2, 4 of `in.csv`: `txn_timestamp` is `2024-02-30`, not a date",
+                "lines 2, 4 of `in.csv`: `txn_timestamp` is not a date, such as `2024-02-30`",
                 "raise `max_bad`",
             ],
         ),

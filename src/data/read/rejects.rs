@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use indexmap::IndexMap;
 
 use super::Format;
 use super::collect::Bad;
@@ -15,8 +16,12 @@ use crate::data::Table;
 use crate::diagnostic::Failure;
 use crate::diagnostic::{count, grouped, percent, were};
 
-/// Lines that a message names.
+/// Lines that a message names, where all rows have the same mistake and where they have several.
 const NAMED: usize = 5;
+const NAMED_EACH: usize = 3;
+
+/// Mistakes that a message names.
+const MISTAKES: usize = 3;
 
 /// The bad rows of some files.
 pub struct Report<'a> {
@@ -36,10 +41,12 @@ impl Report<'_> {
     /// # Errors
     /// When they are more than the options allow.
     pub fn judge(&self, options: &Options) -> Result<Option<String>, Failure> {
-        let Some((_, first)) = self.bad.first() else { return Ok(None) };
+        if self.bad.is_empty() {
+            return Ok(None);
+        }
         let bad = self.bad.len() as u64;
         let all = bad + self.kept;
-        let why = format!("{}: {}", self.lines(), describe(first));
+        let why = self.why();
         if options.bad_rows == BadRows::Fail {
             let message = format!("{} can't be read: {why}", count(bad, "row"));
             return Err(Failure::new(message)
@@ -64,29 +71,49 @@ impl Report<'_> {
         Ok(Some(format!("{} of {of} ({}) {were} left out: {why}", grouped(bad), percent(share))))
     }
 
-    /// The first bad lines, file by file: "lines 3, 9 and 12 of `a.csv`".
-    fn lines(&self) -> String {
+    /// The mistakes in the order in which they first come, each with its first lines.
+    fn why(&self) -> String {
+        let mut mistakes: IndexMap<(Option<&str>, &str), Vec<&(usize, Bad)>> = IndexMap::new();
+        for one in self.bad {
+            mistakes.entry((one.1.column.as_deref(), &one.1.reason)).or_default().push(one);
+        }
+        let named = if mistakes.len() == 1 { NAMED } else { NAMED_EACH };
+        let told = mistakes.values().take(MISTAKES);
+        let mut parts: Vec<String> =
+            told.map(|rows| format!("{}: {}", self.lines(rows, named), describe(rows))).collect();
+        let others: usize = mistakes.values().skip(MISTAKES).map(Vec::len).sum();
+        if others > 0 {
+            parts.push(format!("{} for other reasons", count(others as u64, "row")));
+        }
+        parts.join("; ")
+    }
+
+    /// The first of some bad lines, file by file: "lines 3, 9 and 12 of `a.csv`".
+    fn lines(&self, bad: &[&(usize, Bad)], named: usize) -> String {
         let unit = if self.format == Format::Text { "line" } else { "row" };
-        let shown = self.bad.get(..NAMED.min(self.bad.len())).unwrap_or_default();
+        let shown = bad.get(..named.min(bad.len())).unwrap_or_default();
         let mut parts = Vec::new();
-        for run in shown.chunk_by(|(a, _), (b, _)| a == b) {
-            let name =
-                run.first().and_then(|(file, _)| self.files.get(*file)).map_or("", |file| file.name.as_str());
-            let lines: Vec<String> = run.iter().map(|(_, bad)| grouped(bad.line)).collect();
+        for run in shown.chunk_by(|a, b| a.0 == b.0) {
+            let file = run.first().and_then(|one| self.files.get(one.0));
+            let name = file.map_or("", |file| file.name.as_str());
+            let lines: Vec<String> = run.iter().map(|one| grouped(one.1.line)).collect();
             let plural = if lines.len() == 1 { unit.to_owned() } else { format!("{unit}s") };
             parts.push(format!("{plural} {} of `{name}`", lines.join(", ")));
         }
-        let more = if self.bad.len() > shown.len() { " and more" } else { "" };
+        let more = if bad.len() > shown.len() { " and more" } else { "" };
         format!("{}{more}", parts.join(", "))
     }
 }
 
-/// What is wrong with a row: "`amount` is `abc`, not a number".
-fn describe(bad: &Bad) -> String {
-    match (&bad.column, &bad.value) {
-        (Some(column), Some(value)) => format!("`{column}` is `{value}`, {}", bad.reason),
-        (Some(column), None) => format!("`{column}` is {}", bad.reason),
-        (None, _) => bad.reason.clone(),
+/// What is wrong with rows that have the same mistake: "`amount` is `abc`, not a number".
+fn describe(rows: &[&(usize, Bad)]) -> String {
+    let Some((_, first)) = rows.first() else { return String::new() };
+    let alike = rows.iter().all(|(_, one)| one.value == first.value);
+    match (&first.column, &first.value) {
+        (Some(column), Some(value)) if alike => format!("`{column}` is `{value}`, {}", first.reason),
+        (Some(column), Some(value)) => format!("`{column}` is {}, such as `{value}`", first.reason),
+        (Some(column), None) => format!("`{column}` is {}", first.reason),
+        (None, _) => first.reason.clone(),
     }
 }
 
@@ -108,4 +135,47 @@ pub fn table(bad: &[(usize, Bad)], files: &[File]) -> Result<Table> {
         ("reason", text(|bad| Some(&bad.reason)), false),
     ];
     Ok(Table::from_batch(RecordBatch::try_from_iter_with_nullable(columns)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bad(line: u64, column: &str, value: &str, reason: &str) -> (usize, Bad) {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        (0, Bad { line, column: some(column), value: some(value), reason: reason.to_owned() })
+    }
+
+    fn told(bad: &[(usize, Bad)]) -> String {
+        let files = [File { name: "o.csv".to_owned(), path: "o.csv".into() }];
+        let report = Report { bad, files: &files, format: Format::Text, kept: 990 };
+        report.judge(&Options { max_bad: 1.0, ..Options::default() }).unwrap().unwrap()
+    }
+
+    #[test]
+    fn each_mistake_has_its_own_lines() {
+        let rows = [
+            bad(4_226, "when", "notadate", "not a date"),
+            bad(4_227, "when", "notadate", "not a date"),
+            bad(4_229, "", "", "5 fields instead of 3"),
+            bad(4_230, "", "", "5 fields instead of 3"),
+            bad(4_231, "amount", "abc", "not a number"),
+            bad(4_232, "amount", "x", "not a number"),
+            bad(4_233, "amount", "y", "not a number"),
+            bad(4_234, "amount", "z", "not a number"),
+            bad(4_235, "customer_id", "", "missing"),
+            bad(4_236, "", "", "2 fields instead of 3"),
+        ];
+        assert_eq!(
+            told(&rows),
+            "10 of 1,000 rows (1 %) were left out: lines 4,226, 4,227 of `o.csv`: `when` is `notadate`, not a date; \
+             lines 4,229, 4,230 of `o.csv`: 5 fields instead of 3; \
+             lines 4,231, 4,232, 4,233 of `o.csv` and more: `amount` is not a number, such as `abc`; \
+             2 rows for other reasons"
+        );
+        assert_eq!(
+            told(&rows[8..9]),
+            "1 of 991 rows (0.1 %) was left out: line 4,235 of `o.csv`: `customer_id` is missing"
+        );
+    }
 }

@@ -64,14 +64,14 @@ fn bad_rows_are_rejected_with_their_lines() {
     assert_eq!(
         ingested.notes,
         [
-            "3 of 104 rows (2.9 %) were left out: lines 102, 103, 105 of `f.csv`: `amount` is `abc`, not a number"
+            "3 of 104 rows (2.9 %) were left out: line 102 of `f.csv`: `amount` is `abc`, not a number; line 103 of `f.csv`: `txn_timestamp` is `soon`, not a date; line 105 of `f.csv`: 2 fields instead of 3"
         ]
     );
     let options = Options { max_bad: 0.01, ..Options::default() };
     assert_eq!(
         problem(read_text(&text, &options)),
         Failure::new(
-            "3 of 104 rows (2.9 %) can't be read, more than `max_bad` allows (1 %): lines 102, 103, 105 of `f.csv`: `amount` is `abc`, not a number"
+            "3 of 104 rows (2.9 %) can't be read, more than `max_bad` allows (1 %): line 102 of `f.csv`: `amount` is `abc`, not a number; line 103 of `f.csv`: `txn_timestamp` is `soon`, not a date; line 105 of `f.csv`: 2 fields instead of 3"
         )
         .hint("correct the file, `columns` or `types`, or raise `max_bad` to leave such rows out")
         .at("max_bad")
@@ -79,7 +79,7 @@ fn bad_rows_are_rejected_with_their_lines() {
     let options = Options { bad_rows: BadRows::Fail, ..Options::default() };
     assert_eq!(
         problem(read_text(&text, &options)),
-        Failure::new("3 rows can't be read: lines 102, 103, 105 of `f.csv`: `amount` is `abc`, not a number")
+        Failure::new("3 rows can't be read: line 102 of `f.csv`: `amount` is `abc`, not a number; line 103 of `f.csv`: `txn_timestamp` is `soon`, not a date; line 105 of `f.csv`: 2 fields instead of 3")
             .hint("`bad_rows = \"reject\"` leaves such rows out")
             .at("bad_rows")
     );

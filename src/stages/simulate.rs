@@ -210,7 +210,7 @@ fn to_file(settings: &Settings, ctx: &Context<'_>) -> Result<(Simulation, Artifa
 }
 
 fn outcome(made: Simulation, transactions: Artifact) -> Outcome {
-    let customers = made.customers.num_rows();
+    let customers = made.customers.rows();
     let summary = format!("{}, {}", count(made.rows, "row"), plural(customers, "customer"));
     let mut outcome = Outcome::new(summary)
         .metric("rows", made.rows as f64)
@@ -219,10 +219,7 @@ fn outcome(made: Simulation, transactions: Artifact) -> Outcome {
     if made.rows == 0 {
         outcome = outcome.warn("not one order fell into the period");
     }
-    outcome
-        .with("transactions", transactions)
-        .table("customers", Table::from_batch(made.customers))
-        .table("truth", Table::from_batch(made.truth))
+    outcome.with("transactions", transactions).table("customers", made.customers).table("truth", made.truth)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::Result;
 use arrow::array::{ArrayRef, Int64Array, StringBuilder};
 use arrow::datatypes::DataType;
 use rand::Rng;
@@ -9,6 +10,7 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::timeline::Alive;
 use crate::model::random::Streams;
 
 /// What customer ids look like.
@@ -33,15 +35,15 @@ pub enum Roster {
 
 impl Roster {
     /// The ids of customers 0 to `customers - 1`; each UUID has a random stream of its own.
-    pub fn new(ids: Ids, customers: u32, seed: u64) -> Self {
+    ///
+    /// # Errors
+    /// When `alive` fails, which is asked every few milliseconds.
+    pub fn new(ids: Ids, customers: u32, seed: u64, alive: Alive<'_>) -> Result<Self> {
         match ids {
-            Ids::Integer => Self::Integers,
+            Ids::Integer => Ok(Self::Integers),
             Ids::Uuid => {
                 let streams = Streams::new(seed, "simulated customer id");
-                let mut uuids: Vec<_> =
-                    (0..customers).into_par_iter().map(|number| (uuid(&streams, number), number)).collect();
-                uuids.par_sort_unstable();
-                Self::Uuids(uuids)
+                Ok(Self::Uuids(uuids(&streams, customers, alive)?))
             }
         }
     }
@@ -78,6 +80,29 @@ impl Roster {
     }
 }
 
+/// The UUIDs in order, each with its customer's number: first into parts by their leading bits, then
+/// each part by itself, so that it can be interrupted.
+fn uuids(streams: &Streams, customers: u32, alive: Alive<'_>) -> Result<Vec<(u128, u32)>> {
+    const TOGETHER: u32 = 1 << 16;
+    const BITS: u32 = 10;
+    let part = |uuid: u128| (uuid >> (128 - BITS)) as usize;
+    let mut parts: Vec<Vec<(u128, u32)>> = vec![Vec::new(); 1 << BITS];
+    let mut from = 0;
+    while from < customers {
+        alive()?;
+        let to = customers.min(from.saturating_add(TOGETHER));
+        let made: Vec<_> = (from..to).into_par_iter().map(|number| (uuid(streams, number), number)).collect();
+        made.into_iter().for_each(|one| parts[part(one.0)].push(one));
+        from = to;
+    }
+    parts.par_iter_mut().try_for_each(|part| {
+        alive()?;
+        part.sort_unstable();
+        anyhow::Ok(())
+    })?;
+    Ok(parts.into_iter().flatten().collect())
+}
+
 /// A random UUID (RFC 9562, version 4).
 fn uuid(streams: &Streams, customer: u32) -> u128 {
     let mut rng = streams.of(customer.into());
@@ -105,7 +130,7 @@ mod tests {
 
     #[test]
     fn uuids_are_sorted_distinct_and_well_formed() {
-        let roster = Roster::new(Ids::Uuid, 500, 7);
+        let roster = Roster::new(Ids::Uuid, 500, 7, &|| Ok(())).unwrap();
         let column = roster.column(0..500);
         let texts: Vec<&str> = column.as_string::<i32>().iter().flatten().collect();
         assert!(texts.windows(2).all(|pair| pair[0] < pair[1]));

@@ -90,19 +90,19 @@ impl<'a> Layout<'a> {
         Ok(RecordBatch::try_new(self.schema.clone(), columns)?)
     }
 
-    /// What an analyst would know of the customers: one row each, in order of id.
-    pub fn customers(&self, people: &[Entry]) -> Result<RecordBatch> {
+    /// What an analyst would know of customers, from one rank on: one row each, in order of id.
+    pub fn customers(&self, from: u32, people: &[Entry]) -> Result<RecordBatch> {
         let acquired = Date32Array::from_iter_values(people.iter().map(|entry| entry.acquired));
         let local = people.iter().map(|entry| Some(entry.local)).collect::<BooleanArray>();
         table(vec![
-            ("customer_id", self.ids(people)),
+            ("customer_id", self.ids(from, people)),
             ("acquired", Arc::new(acquired)),
             ("is_local", Arc::new(local)),
         ])
     }
 
     /// What only the simulation knows of them.
-    pub fn truth(&self, people: &[Entry]) -> Result<RecordBatch> {
+    pub fn truth(&self, from: u32, people: &[Entry]) -> Result<RecordBatch> {
         let names = self.market.molds.iter().map(|mold| &mold.persona.name);
         let names: ArrayRef = Arc::new(StringArray::from_iter_values(names));
         let start = i64::from(self.market.first_day) * DAY;
@@ -111,7 +111,7 @@ impl<'a> Layout<'a> {
         let rates = Float64Array::from_iter_values(people.iter().map(|entry| entry.orders_per_week));
         let spends = Float64Array::from_iter_values(people.iter().map(|entry| entry.mean_spend));
         table(vec![
-            ("customer_id", self.ids(people)),
+            ("customer_id", self.ids(from, people)),
             ("persona", encoded(people.iter().map(|entry| entry.persona as i32), &names)?),
             ("orders_per_week", Arc::new(rates)),
             ("alive_until", Arc::new(TimestampMicrosecondArray::from_iter_values(people.iter().map(until)))),
@@ -120,8 +120,8 @@ impl<'a> Layout<'a> {
         ])
     }
 
-    fn ids(&self, people: &[Entry]) -> ArrayRef {
-        self.roster.column((0..).take(people.len()))
+    fn ids(&self, from: u32, people: &[Entry]) -> ArrayRef {
+        self.roster.column((from..).take(people.len()))
     }
 }
 

@@ -22,6 +22,9 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use rayon::prelude::*;
 
+use crate::data::Table;
+use crate::data::table::CHUNK;
+
 use self::ids::Roster;
 use self::layout::{Entry, Layout};
 use self::market::Market;
@@ -30,7 +33,7 @@ use self::timeline::Timeline;
 
 pub use self::ids::Ids;
 pub use self::persona::{Persona, Weights, built_in, built_in_prices, weights_problem};
-pub use self::timeline::Sink;
+pub use self::timeline::{Alive, Sink};
 
 /// The longest period, in days: a hundred years, so that seconds fit 32 bits.
 pub const MOST_DAYS: u32 = 36_525;
@@ -87,9 +90,9 @@ pub struct Simulation {
     /// Sum of their amounts.
     pub revenue: f64,
     /// `customer_id`, `acquired`, `is_local`: one row a customer, in order of id.
-    pub customers: RecordBatch,
+    pub customers: Table,
     /// `customer_id`, `persona`, `orders_per_week`, `alive_until`, `alive_at_end`, `mean_spend`.
-    pub truth: RecordBatch,
+    pub truth: Table,
 }
 
 /// At most so many transactions are to be expected; usually somewhat fewer come.
@@ -109,7 +112,7 @@ pub fn most_rows(settings: &Settings) -> Result<f64> {
 /// When no customer can be drawn from the settings.
 pub fn schema(settings: &Settings) -> Result<SchemaRef> {
     let market = Market::new(settings)?;
-    let roster = Roster::new(settings.ids, 0, 0);
+    let roster = Roster::new(settings.ids, 0, 0, &|| Ok(()))?;
     Ok(Layout::new(&market, &roster).schema().clone())
 }
 
@@ -121,16 +124,11 @@ pub fn schema(settings: &Settings) -> Result<SchemaRef> {
 /// - Amounts ~ Gamma around the customer's mean, which is inverse gamma distributed, scaled by
 ///   the category's price level; channel and category by preferences ~ Dirichlet.
 ///
-/// `alive` is asked now and then whether to go on. O(rows log rows a day).
+/// `alive` is asked every few milliseconds whether to go on. O(rows log rows a day).
 ///
 /// # Errors
 /// When no customer can be drawn from the settings, `sink` fails, or `alive` does.
-pub fn simulate(
-    settings: &Settings,
-    seed: u64,
-    sink: Sink<'_>,
-    alive: &(dyn Fn() -> Result<()> + Sync),
-) -> Result<Simulation> {
+pub fn simulate(settings: &Settings, seed: u64, sink: Sink<'_>, alive: Alive<'_>) -> Result<Simulation> {
     let market = Market::new(settings)?;
     let slices = slices(&market, settings.customers, SLICE);
     in_slices(settings, &market, &slices, seed, sink, alive)
@@ -142,13 +140,13 @@ fn in_slices(
     slices: &[Range<u32>],
     seed: u64,
     sink: Sink<'_>,
-    alive: &(dyn Fn() -> Result<()> + Sync),
+    alive: Alive<'_>,
 ) -> Result<Simulation> {
-    let roster = Roster::new(settings.ids, settings.customers, seed);
+    let roster = Roster::new(settings.ids, settings.customers, seed, alive)?;
     let layout = Layout::new(market, &roster);
     let sources = Sources::new(seed, settings.dirt);
-    let mut timeline = Timeline::new(&layout, sink);
-    let mut marks = vec![Mark::default(); settings.customers as usize];
+    let mut timeline = Timeline::new(&layout, sink, alive);
+    let mut marks = blank_marks(settings.customers as usize, alive)?;
     let mut people = Vec::new();
     for days in slices {
         let generate = |(at, marks): (usize, &mut [Mark])| {
@@ -158,16 +156,48 @@ fn in_slices(
         let generated: Vec<_> =
             marks.par_chunks_mut(BLOCK).enumerate().map(generate).collect::<Result<_>>()?;
         let (blocks, entries): (Vec<Block>, Vec<Vec<Entry>>) = generated.into_iter().unzip();
-        people.extend(entries.into_iter().flatten());
+        for entries in entries {
+            alive()?;
+            people.extend(entries);
+        }
         timeline.slice(&blocks, days.len())?;
     }
     timeline.finish()?;
     Ok(Simulation {
         rows: timeline.rows,
         revenue: timeline.cents as f64 / 100.0,
-        customers: layout.customers(&people)?,
-        truth: layout.truth(&people)?,
+        customers: chunked(&people, alive, |from, people| layout.customers(from, people))?,
+        truth: chunked(&people, alive, |from, people| layout.truth(from, people))?,
     })
+}
+
+/// A mark a customer, before the first slice.
+fn blank_marks(customers: usize, alive: Alive<'_>) -> Result<Vec<Mark>> {
+    let mut marks = Vec::with_capacity(customers);
+    while marks.len() < customers {
+        alive()?;
+        marks.resize(customers.min(marks.len() + 16 * CHUNK), Mark::default());
+    }
+    Ok(marks)
+}
+
+/// A table of people, made chunk by chunk; `make` is given the rank of a chunk's first.
+fn chunked(
+    people: &[Entry],
+    alive: Alive<'_>,
+    make: impl Fn(u32, &[Entry]) -> Result<RecordBatch> + Sync,
+) -> Result<Table> {
+    let one = |(at, people): (usize, &[Entry])| {
+        alive()?;
+        // There are fewer than 2^32 customers.
+        make((at * CHUNK) as u32, people)
+    };
+    let batches: Vec<RecordBatch> = people.par_chunks(CHUNK).enumerate().map(one).collect::<Result<_>>()?;
+    let schema = match batches.first() {
+        Some(batch) => batch.schema(),
+        None => make(0, &[])?.schema(),
+    };
+    Ok(Table::from_batches(schema, batches))
 }
 
 /// The orders of some customers within a slice of days; and who they are, with the first slice.

@@ -1,5 +1,7 @@
 //! Tests of the simulator: moments, independence of customers, order.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use arrow::array::{Array, AsArray, StringArray};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
@@ -49,6 +51,10 @@ fn run(settings: &Settings) -> (RecordBatch, Simulation) {
     let rows = concat_batches(&schema(settings).unwrap(), &batches).unwrap();
     assert_eq!(rows.num_rows() as u64, made.rows);
     (rows, made)
+}
+
+fn all(table: &Table) -> RecordBatch {
+    table.to_batch().unwrap()
 }
 
 fn ids(rows: &RecordBatch) -> &[i64] {
@@ -112,12 +118,12 @@ fn one_customer_more_leaves_all_others_as_they_were() {
         let few = Settings { ids, ..settings(2_100, built_in()) };
         let (rows, made) = run(&few);
         let (more_rows, more) = run(&Settings { customers: 2_101, ..few });
-        let known = columns::strings(&made.customers, "customer_id").unwrap();
+        let known = columns::strings(&all(&made.customers), "customer_id").unwrap();
         let known: std::collections::HashSet<&str> = known.iter().flatten().collect();
         assert_eq!(lines(&rows, |_| true), lines(&more_rows, |id| known.contains(id)));
-        let truth = |made: &Simulation| lines(&made.truth, |id| known.contains(id));
+        let truth = |made: &Simulation| lines(&all(&made.truth), |id| known.contains(id));
         assert_eq!(truth(&made), truth(&more));
-        assert_eq!(more.truth.num_rows(), 2_101);
+        assert_eq!(more.truth.rows(), 2_101);
     }
 }
 
@@ -130,8 +136,8 @@ fn threads_cannot_change_a_byte() {
     };
     let (one, two) = (with(1), with(2));
     assert_eq!(one.0, two.0);
-    assert_eq!(one.1.truth, two.1.truth);
-    assert_eq!(one.1.customers, two.1.customers);
+    assert_eq!(all(&one.1.truth), all(&two.1.truth));
+    assert_eq!(all(&one.1.customers), all(&two.1.customers));
 }
 
 #[test]
@@ -151,7 +157,7 @@ fn slices_of_time_cannot_change_a_byte() {
     };
     let sliced = in_slices(&settings, &market, &slices, 11, &mut sink, &|| Ok(())).unwrap();
     assert_eq!(concat_batches(&whole.schema(), &batches).unwrap(), whole);
-    assert_eq!((sliced.truth, sliced.revenue), (made.truth, made.revenue));
+    assert_eq!((all(&sliced.truth), sliced.revenue), (all(&made.truth), made.revenue));
 }
 
 #[test]
@@ -169,8 +175,8 @@ fn rows_are_sorted_and_inside_the_period() {
 #[test]
 fn nobody_orders_before_acquisition_or_after_being_lost() {
     let (rows, made) = run(&settings(2_000, built_in()));
-    let acquired = columns::timestamps(&made.customers, "acquired").unwrap();
-    let until = columns::timestamps(&made.truth, "alive_until").unwrap();
+    let acquired = columns::timestamps(&all(&made.customers), "acquired").unwrap();
+    let until = columns::timestamps(&all(&made.truth), "alive_until").unwrap();
     let mut first = vec![i64::MAX; 2_000];
     for (id, time) in ids(&rows).iter().zip(times(&rows)) {
         let at = *id as usize - 1;
@@ -195,7 +201,7 @@ fn orders_of_steady_customers_are_negative_binomial() {
     let error = (spread / f64::from(customers)).sqrt();
     assert!((mean(&counts) - expected).abs() < 4.0 * error, "{} {expected}", mean(&counts));
     assert!((variance(&counts) / spread - 1.0).abs() < 0.15, "{} {spread}", variance(&counts));
-    let rates = columns::float_vec(&made.truth, "orders_per_week").unwrap();
+    let rates = columns::float_vec(&all(&made.truth), "orders_per_week").unwrap();
     assert!((mean(&rates) - 0.5).abs() < 4.0 * (0.125 / f64::from(customers)).sqrt());
     assert!((variance(&rates) / 0.125 - 1.0).abs() < 0.15);
     // Given the rate a count is Poisson: its standardised square is one on average.
@@ -240,12 +246,12 @@ fn lifetimes_are_exponential() {
     let persona = Persona { established: 1.0, lifetime_weeks: 40.0, ..Persona::default() };
     let (_, made) = run(&shop(5_000, persona));
     let start = i64::from(MONDAY) * MICROS;
-    let until = columns::timestamps(&made.truth, "alive_until").unwrap();
+    let until = columns::timestamps(&all(&made.truth), "alive_until").unwrap();
     let weeks: Vec<f64> =
         until.values().iter().map(|time| (time - start) as f64 / (7 * MICROS) as f64).collect();
     assert!((mean(&weeks) / 40.0 - 1.0).abs() < 4.0 / 5_000_f64.sqrt());
     assert!((variance(&weeks).sqrt() / 40.0 - 1.0).abs() < 0.08);
-    let alive = columns::float_vec(&made.truth, "alive_at_end").unwrap();
+    let alive = columns::float_vec(&all(&made.truth), "alive_at_end").unwrap();
     let expected = (-52.0_f64 / 40.0).exp();
     assert!((mean(&alive) - expected).abs() < 4.0 * (expected * (1.0 - expected) / 5_000.0).sqrt());
 }
@@ -256,7 +262,7 @@ fn amounts_are_gamma_around_inverse_gamma_means() {
     let priced = Settings { prices: built_in_prices(), ..shop(4_000, persona.clone()) };
     for settings in [shop(4_000, persona), priced] {
         let (rows, made) = run(&settings);
-        let means = columns::float_vec(&made.truth, "mean_spend").unwrap();
+        let means = columns::float_vec(&all(&made.truth), "mean_spend").unwrap();
         // Inverse gamma with shape q: variance mean^2 / (q - 2).
         assert!((mean(&means) / 200.0 - 1.0).abs() < 4.0 * (0.1_f64 / 4_000.0).sqrt());
         assert!((variance(&means).sqrt() / (200.0 * 0.1_f64.sqrt()) - 1.0).abs() < 0.1);
@@ -302,8 +308,8 @@ fn preferences_are_dirichlet_and_prices_show() {
 #[test]
 fn personas_and_local_customers_have_their_shares() {
     let (_, made) = run(&settings(20_000, built_in()));
-    let names = columns::strings(&made.truth, "persona").unwrap();
-    let local = columns::float_vec(&made.customers, "is_local").unwrap();
+    let names = columns::strings(&all(&made.truth), "persona").unwrap();
+    let local = columns::float_vec(&all(&made.customers), "is_local").unwrap();
     for persona in built_in() {
         let own: Vec<f64> =
             names.iter().zip(&local).filter(|row| row.0 == Some(&persona.name)).map(|row| *row.1).collect();
@@ -354,7 +360,7 @@ fn dirt_changes_only_the_dirty_rows() {
 fn a_minute_shop_and_a_strict_one() {
     let (rows, made) = run(&Settings { days: 1, ..settings(1, vec![steady()]) });
     assert!(rows.num_rows() < 10);
-    assert_eq!((made.customers.num_rows(), made.truth.num_rows()), (1, 1));
+    assert_eq!((made.customers.rows(), made.truth.rows()), (1, 1));
     let only = |name: &str| Weights::from([(name.to_owned(), 1.0)]);
     let strict = Persona { channels: only("kiosk"), categories: only("tea"), concentration: 0.1, ..steady() };
     let (rows, _) = run(&settings(50, vec![strict]));
@@ -382,4 +388,19 @@ fn an_interrupted_simulation_ends() {
     let stop = || anyhow::bail!("interrupted");
     assert!(simulate(&settings, 1, &mut |_| Ok(()), &stop).is_err());
     assert!(simulate(&settings, 1, &mut |_| anyhow::bail!("the disk is full"), &|| Ok(())).is_err());
+    // Between two batches, and while the customers are put down behind the last one.
+    let settings = self::settings(16_000, built_in());
+    let (rows, _) = run(&settings);
+    let whole = rows.num_rows().div_ceil(CHUNK);
+    assert!(whole > 2);
+    for last in [1, whole] {
+        let given = std::sync::atomic::AtomicUsize::new(0);
+        let mut sink = |_| {
+            given.fetch_add(1, Relaxed);
+            Ok(())
+        };
+        let stop = || if given.load(Relaxed) < last { Ok(()) } else { anyhow::bail!("interrupted") };
+        assert!(simulate(&settings, 11, &mut sink, &stop).is_err());
+        assert_eq!(given.into_inner(), last, "nothing is handed on any more");
+    }
 }

@@ -8,12 +8,22 @@ use anyhow::Result;
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
 
+use super::clock::DAY;
 use super::layout::Layout;
 use super::orders::{Block, Order};
 use crate::data::table::CHUNK;
 
 /// Days are merged together until they have so many orders: work for all cores, little memory.
 const GROUP: usize = 16 * CHUNK;
+
+/// Orders of a day above which they are cut by minute, so that sorting them can be interrupted.
+const LARGE_DAY: usize = 4 * CHUNK;
+
+/// Minutes of a day.
+const MINUTES: usize = 24 * 60;
+
+/// Asked every few milliseconds whether to go on; an error ends the simulation.
+pub type Alive<'a> = &'a (dyn Fn() -> Result<()> + Sync);
 
 /// Where batches of transactions go, in order.
 pub type Sink<'a> = &'a mut (dyn FnMut(RecordBatch) -> Result<()> + Send);
@@ -22,6 +32,7 @@ pub type Sink<'a> = &'a mut (dyn FnMut(RecordBatch) -> Result<()> + Send);
 pub struct Timeline<'a> {
     layout: &'a Layout<'a>,
     sink: Sink<'a>,
+    alive: Alive<'a>,
     /// Sorted orders that don't fill a batch yet.
     pending: Vec<Order>,
     /// Rows so far.
@@ -32,8 +43,8 @@ pub struct Timeline<'a> {
 
 impl<'a> Timeline<'a> {
     /// Nothing handed on yet.
-    pub fn new(layout: &'a Layout<'a>, sink: Sink<'a>) -> Self {
-        Self { layout, sink, pending: Vec::new(), rows: 0, cents: 0 }
+    pub fn new(layout: &'a Layout<'a>, sink: Sink<'a>, alive: Alive<'a>) -> Self {
+        Self { layout, sink, alive, pending: Vec::new(), rows: 0, cents: 0 }
     }
 
     /// Merges the blocks of a slice of so many days, which follow those seen before.
@@ -41,7 +52,7 @@ impl<'a> Timeline<'a> {
     /// Within a second, orders stay as the blocks have them: by customer, then as they came.
     ///
     /// # Errors
-    /// When a batch can't be handed on.
+    /// When a batch can't be handed on, or the simulation is not to go on.
     pub fn slice(&mut self, blocks: &[Block], days: usize) -> Result<()> {
         let sizes: Vec<usize> =
             (0..days).map(|day| blocks.iter().map(|block| block.day(day).len()).sum()).collect();
@@ -74,7 +85,8 @@ impl<'a> Timeline<'a> {
             parts.push((day, part));
             rest = others;
         }
-        parts.into_par_iter().for_each(|(day, part)| gather(blocks, day, part));
+        let alive = self.alive;
+        parts.into_par_iter().try_for_each(|(day, part)| gather(blocks, day, part, alive))?;
         let whole = orders.len() / CHUNK * CHUNK;
         self.emit(&orders[..whole])?;
         orders.drain(..whole);
@@ -83,13 +95,19 @@ impl<'a> Timeline<'a> {
     }
 
     fn emit(&mut self, orders: &[Order]) -> Result<()> {
-        let layout = self.layout;
-        let batches: Vec<_> =
-            orders.par_chunks(CHUNK).map(|orders| layout.transactions(orders)).collect::<Result<_>>()?;
+        let (layout, alive) = (self.layout, self.alive);
+        let batch = |orders| {
+            alive()?;
+            layout.transactions(orders)
+        };
+        let batches: Vec<_> = orders.par_chunks(CHUNK).map(batch).collect::<Result<_>>()?;
         self.rows += orders.len() as u64;
         self.cents +=
             orders.iter().filter(|order| !order.missing).map(|order| u64::from(order.cents)).sum::<u64>();
-        batches.into_iter().try_for_each(|batch| (self.sink)(batch))
+        batches.into_iter().try_for_each(|batch| {
+            alive()?;
+            (self.sink)(batch)
+        })
     }
 }
 
@@ -105,7 +123,11 @@ fn group(sizes: &[usize], from: usize) -> usize {
 }
 
 /// One day's orders of all blocks, sorted by time.
-fn gather(blocks: &[Block], day: usize, into: &mut [Order]) {
+fn gather(blocks: &[Block], day: usize, into: &mut [Order], alive: Alive<'_>) -> Result<()> {
+    alive()?;
+    if into.len() > LARGE_DAY {
+        return gather_by_minute(blocks, day, into, alive);
+    }
     let mut rest = &mut *into;
     for block in blocks {
         let orders = block.day(day);
@@ -114,4 +136,63 @@ fn gather(blocks: &[Block], day: usize, into: &mut [Order]) {
         rest = others;
     }
     into.sort_by_key(|order| order.time);
+    Ok(())
+}
+
+/// The same for a day of very many orders: first into minutes, in the order of the blocks, then each
+/// minute by itself.
+fn gather_by_minute(blocks: &[Block], day: usize, into: &mut [Order], alive: Alive<'_>) -> Result<()> {
+    let minute = |order: &Order| (order.time % DAY / 60) as usize;
+    let mut sizes = [0; MINUTES];
+    for block in blocks {
+        alive()?;
+        block.day(day).iter().for_each(|order| sizes[minute(order)] += 1);
+    }
+    let mut ends = [0; MINUTES];
+    let mut before = 0;
+    for (end, size) in ends.iter_mut().zip(&sizes) {
+        *end = before;
+        before += size;
+    }
+    for block in blocks {
+        alive()?;
+        for order in block.day(day) {
+            let end = &mut ends[minute(order)];
+            into[*end] = *order;
+            *end += 1;
+        }
+    }
+    let mut rest = into;
+    let mut parts = Vec::with_capacity(MINUTES);
+    for size in sizes {
+        let (part, others) = rest.split_at_mut(size);
+        parts.push(part);
+        rest = others;
+    }
+    parts.into_par_iter().try_for_each(|part| {
+        alive()?;
+        part.sort_by_key(|order| order.time);
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_day_is_sorted_as_a_small_one() {
+        let order = |number: u32| Order {
+            time: 3 * DAY + number.wrapping_mul(2_654_435_761) % DAY,
+            customer: number,
+            ..Order::default()
+        };
+        let orders: Vec<Order> = (0..9_000).map(order).collect();
+        let blocks: Vec<Block> = orders.chunks(1_000).map(|part| Block::new(part, &(3..4))).collect();
+        let (mut one, mut other) = (vec![Order::default(); 9_000], vec![Order::default(); 9_000]);
+        gather(&blocks, 0, &mut one, &|| Ok(())).unwrap();
+        gather_by_minute(&blocks, 0, &mut other, &|| Ok(())).unwrap();
+        assert!(one == other && one.is_sorted_by_key(|order| order.time));
+        assert!(gather_by_minute(&blocks, 0, &mut other, &|| anyhow::bail!("interrupted")).is_err());
+    }
 }

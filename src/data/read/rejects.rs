@@ -23,6 +23,9 @@ const NAMED_EACH: usize = 3;
 /// Mistakes that a message names.
 const MISTAKES: usize = 3;
 
+/// What is wrong with a row: the column, if it is one, and the reason.
+type Mistake<'a> = (Option<&'a str>, &'a str);
+
 /// The bad rows of some files.
 pub struct Report<'a> {
     /// What is wrong, with the number of the file.
@@ -73,7 +76,7 @@ impl Report<'_> {
 
     /// The mistakes in the order in which they first come, each with its first lines.
     fn why(&self) -> String {
-        let mut mistakes: IndexMap<(Option<&str>, &str), Vec<&(usize, Bad)>> = IndexMap::new();
+        let mut mistakes: IndexMap<Mistake<'_>, Vec<&(usize, Bad)>> = IndexMap::new();
         for one in self.bad {
             mistakes.entry((one.1.column.as_deref(), &one.1.reason)).or_default().push(one);
         }

@@ -169,9 +169,7 @@ impl Stage for Churn {
         let table = ctx.table("input")?;
         columns::require(table.schema(), &self.needed())?;
         let history = History::new(table, self)?;
-        let labelled = || rayon::join(|| history.labelled(ctx, 2), || history.labelled(ctx, 1));
-        let ((train, holdout), everybody) = rayon::join(labelled, || history.everybody(ctx));
-        let (train, holdout) = (train?, holdout?);
+        let [train, holdout, everybody] = history.rows(ctx)?;
         let names = rows::names(&train, &holdout);
         let seed = Streams::new(ctx.seed, "churn models").of(0).next_u64();
         let tried = self.tried(ctx, &names, &train, &holdout, seed)?;
@@ -180,7 +178,6 @@ impl Stage for Churn {
         let labels = [train.labels.as_slice(), &holdout.labels].concat();
         let fitted = fit(best.model, &x, &labels, seed)?;
         ctx.alive()?;
-        let everybody = everybody?;
         let chances = chances(&fitted, &everybody.matrix(&names)?)?;
         let summary =
             format!("{}: AUC {:.2}, Brier {:.2}", best.model.name(), best.scores.auc, best.scores.brier);

@@ -5,6 +5,7 @@
 //! a digit, and rows at or after the cutoff can't either. Does not know what features are for.
 
 mod assemble;
+mod cutoffs;
 mod flags;
 mod ids;
 mod moments;
@@ -31,6 +32,7 @@ use self::shares::Shares;
 use crate::data::dates::DAY;
 use crate::data::{Table, columns, scan};
 
+pub use self::cutoffs::at_each;
 pub use self::rows::Counts;
 pub use self::shares::REST;
 
@@ -61,6 +63,15 @@ impl Default for Columns {
             shares: vec!["channel".to_owned(), "category".to_owned()],
             flags: vec!["is_local".to_owned()],
         }
+    }
+}
+
+impl Columns {
+    /// All of them by name.
+    fn names(&self) -> Vec<&str> {
+        let mut names = vec![self.customer.as_str(), &self.time, &self.amount];
+        names.extend(self.shares.iter().chain(&self.flags).map(String::as_str));
+        names
     }
 }
 
@@ -117,20 +128,6 @@ pub struct Folded {
 pub fn at(transactions: &Table, columns: &Columns, cutoff: i64) -> Result<RecordBatch> {
     let request = Request { cutoff: Some(cutoff), max_categories: MAX_CATEGORIES, alive: &|| Ok(()) };
     Ok(make(transactions, columns, &request)?.table)
-}
-
-/// Customers with a purchase from `from` to before `to` (microseconds since 1970-01-01), as one
-/// column `customer_id`, sorted.
-///
-/// # Errors
-/// When a column is missing or has an unusable type, or the table can't be read.
-pub fn active(transactions: &Table, columns: &Columns, from: i64, to: i64) -> Result<RecordBatch> {
-    let only = Columns { shares: Vec::new(), flags: Vec::new(), ..columns.clone() };
-    let mut scan = Scan::new(transactions, &only, from..to, &|| Ok(()))?;
-    let mut ledger = Ledger::default();
-    scan.pass(&mut [&mut ledger])?;
-    let buyers = scan.index.sorted(|at| ledger.customers[at].amounts.count() > 0);
-    assemble::ids(&scan.index, &buyers)
 }
 
 /// The first and last timestamp (microseconds since 1970-01-01), if there are any.
@@ -250,17 +247,17 @@ impl<'a> Scan<'a> {
     fn pass(&mut self, tallies: &mut [&mut dyn Tally]) -> Result<()> {
         self.counts = Counts::default();
         let columns = self.columns.clone();
-        let mut names = vec![columns.customer.as_str(), &columns.time, &columns.amount];
-        names.extend(columns.shares.iter().chain(&columns.flags).map(String::as_str));
-        let table = self.table;
-        scan::windows(table, &names, |window| {
-            (self.alive)()?;
-            let rows = window.iter().map(|batch| self.rows(batch)).collect::<Result<Vec<_>>>()?;
-            let customers = self.index.len();
-            tallies
-                .par_iter_mut()
-                .try_for_each(|tally| rows.iter().try_for_each(|rows| tally.add(rows, customers)))
-        })
+        scan::windows(self.table, &columns.names(), |window| self.count(window, tallies))
+    }
+
+    /// Shows the tallies the next rows.
+    fn count(&mut self, window: &[RecordBatch], tallies: &mut [&mut dyn Tally]) -> Result<()> {
+        (self.alive)()?;
+        let rows = window.iter().map(|batch| self.rows(batch)).collect::<Result<Vec<_>>>()?;
+        let customers = self.index.len();
+        tallies
+            .par_iter_mut()
+            .try_for_each(|tally| rows.iter().try_for_each(|rows| tally.add(rows, customers)))
     }
 
     fn rows(&mut self, batch: &RecordBatch) -> Result<Rows> {

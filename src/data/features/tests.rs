@@ -343,8 +343,58 @@ fn features_of_one_name_and_wrong_columns_are_errors() {
     assert_eq!(error(timeless), "column `amount` is a number, not a date or timestamp");
 }
 
+/// Purchases and refunds of 40 customers over 100 hours, in time order, over several batches.
+fn long_table(order: impl Fn(usize) -> i64) -> Table {
+    let rows: Vec<Row> = (0..CHUNK + 9_000)
+        .map(|at| {
+            let amount = if at % 11 == 0 { -1.5 } else { 0.1 * (at % 77) as f64 + 0.3 };
+            let id = (at % 97 != 0).then_some((at * 7 % 40) as i64 + if at > CHUNK { 5 } else { 0 });
+            let time = (at % 89 != 0).then(|| order(at));
+            let channel = if at > CHUNK / 2 { "store" } else { "web" };
+            (id, time, Some(amount), (at % 5 != 0).then_some(channel), Some(at % 3 == 0))
+        })
+        .collect();
+    table(&rows)
+}
+
 #[test]
-fn active_customers_and_the_span() {
+fn several_cutoffs_in_one_pass_are_each_of_them_alone() {
+    let columns = Columns::default();
+    let total = (CHUNK + 9_000) as i64;
+    let in_order = |at: usize| at as i64 * 100 / total;
+    let orders: [(&str, &dyn Fn(usize) -> i64); 3] = [
+        ("in order", &in_order),
+        ("one row late", &|at| if at == CHUNK + 8_000 { 1 } else { in_order(at) }),
+        ("backwards", &|at| 100 - in_order(at)),
+    ];
+    for (name, order) in orders {
+        let table = long_table(order);
+        for cutoffs in [[20, 50, 90], [-1, 0, 200], [50, 50, 51]] {
+            let cutoffs = cutoffs.map(|hours| hours * HOUR);
+            let alone = cutoffs.map(|cutoff| at(&table, &columns, cutoff).unwrap());
+            let each = at_each(&table, &columns, &cutoffs, &|| Ok(())).unwrap();
+            assert_eq!(each, alone, "{name} {cutoffs:?}");
+        }
+    }
+}
+
+#[test]
+fn cutoffs_see_columns_with_many_values_folded_as_alone() {
+    let names: Vec<String> = (0..80).map(|at| format!("c{at}")).collect();
+    let rows: Vec<Row> = (0..400).map(|at| (Some(at % 9), Some(at), Some(1.0), None, None)).collect();
+    let batch = batch(&rows);
+    let channels: DictionaryArray<Int32Type> =
+        (0..400).map(|at| Some(names[(at / 5) as usize % 80].as_str())).collect();
+    let mut columns = batch.columns().to_vec();
+    columns[3] = Arc::new(channels);
+    let table = Table::from_batch(RecordBatch::try_new(batch.schema(), columns).unwrap());
+    let cutoffs = [100 * HOUR, 399 * HOUR, 400 * HOUR];
+    let alone = cutoffs.map(|cutoff| at(&table, &Columns::default(), cutoff).unwrap());
+    assert_eq!(at_each(&table, &Columns::default(), &cutoffs, &|| Ok(())).unwrap(), alone);
+}
+
+#[test]
+fn the_span_is_that_of_the_times() {
     let rows = [
         row(5, 30, 1.0, "web", true),
         row(4, 10, 1.0, "web", true),
@@ -354,8 +404,6 @@ fn active_customers_and_the_span() {
     ];
     let table = table(&rows);
     let columns = Columns::default();
-    assert_eq!(integer_ids(&active(&table, &columns, 10 * HOUR, 30 * HOUR).unwrap()), [2, 4]);
-    assert_eq!(active(&table, &columns, 31 * HOUR, 99 * HOUR).unwrap().num_rows(), 0);
     assert_eq!(span(&table, &columns).unwrap(), Some((10 * HOUR, 30 * HOUR)));
     assert_eq!(span(&self::table(&[]), &columns).unwrap(), None);
 }

@@ -2,14 +2,12 @@
 //!
 //! Does not know who learns from them.
 
-use std::collections::HashSet;
-
-use anyhow::Result;
-use arrow::array::RecordBatch;
+use anyhow::{Result, bail};
+use arrow::array::{Array, Float64Array, RecordBatch, StringArray};
 use ndarray::{Array2, Axis, concatenate};
 
 use super::Churn;
-use crate::data::features::{self, Columns, MAX_CATEGORIES, Request};
+use crate::data::features::{self, Columns};
 use crate::data::{Table, columns, dates};
 use crate::diagnostic::{count, plural};
 use crate::stage::{Context, Failure, Outcome};
@@ -64,24 +62,39 @@ impl History {
         Ok(Self { table, columns, last, end, horizon })
     }
 
-    /// Customers as of so many horizons before the end, with what they did in the next horizon.
-    pub fn labelled(&self, ctx: &Context<'_>, horizons: i64) -> Result<Rows> {
-        let cutoff = self.end - horizons * self.horizon;
-        let mut rows = self.rows(ctx, cutoff)?;
-        let buyers = features::active(&self.table, &self.columns, cutoff, cutoff + self.horizon)?;
-        let buyers = columns::strings(&buyers, CUSTOMER)?;
-        let buyers: HashSet<&str> = buyers.iter().flatten().collect();
-        let customers = columns::strings(&rows.features, CUSTOMER)?;
-        rows.labels = customers.iter().map(|id| id.is_none_or(|id| !buyers.contains(id))).collect();
-        if rows.labels.iter().all(|left| *left) || !rows.labels.iter().any(|left| *left) {
-            return Err(one_class(&rows).into());
-        }
-        Ok(rows)
+    /// Customers as of two horizons before the end, as of one, and as of the end; the first two with
+    /// what the customers did in the next horizon.
+    pub fn rows(&self, ctx: &Context<'_>) -> Result<[Rows; 3]> {
+        let cutoffs = [2, 1, 0].map(|horizons| self.end - horizons * self.horizon);
+        let tables = features::at_each(&self.table, &self.columns, &cutoffs, &|| ctx.alive())?;
+        let mut cutoffs = cutoffs.into_iter();
+        let rows = tables.into_iter().zip(&mut cutoffs).map(|(features, cutoff)| Rows {
+            features,
+            labels: Vec::new(),
+            cutoff,
+            horizon: self.horizon,
+        });
+        let Ok([mut train, mut holdout, everybody]) = <[Rows; 3]>::try_from(rows.collect::<Vec<_>>()) else {
+            bail!("features as of three cutoffs are three tables");
+        };
+        self.not_empty([&train, &holdout, &everybody])?;
+        train.label(&holdout)?;
+        holdout.label(&everybody)?;
+        Ok([train, holdout, everybody])
     }
 
-    /// Everybody as of the end.
-    pub fn everybody(&self, ctx: &Context<'_>) -> Result<Rows> {
-        self.rows(ctx, self.end)
+    /// There must be customers to learn from.
+    fn not_empty(&self, [train, holdout, everybody]: [&Rows; 3]) -> Result<()> {
+        if everybody.features.num_rows() == 0 {
+            return Err(no_purchase(self.end).into());
+        }
+        let Some(empty) = [train, holdout].into_iter().find(|rows| rows.features.num_rows() == 0) else {
+            return Ok(());
+        };
+        let failure = Failure::new(format!("there is no purchase before {}", dates::show(empty.cutoff)))
+            .hint("choose fewer `horizon_days`: customers are learnt from two horizons before the end")
+            .at("horizon_days");
+        Err(failure.into())
     }
 
     /// Says when the cutoff lies behind the transactions.
@@ -96,26 +109,34 @@ impl History {
         );
         outcome.warn_at("cutoff", message)
     }
-
-    fn rows(&self, ctx: &Context<'_>, cutoff: i64) -> Result<Rows> {
-        let alive = || ctx.alive();
-        let request = Request { cutoff: Some(cutoff), max_categories: MAX_CATEGORIES, alive: &alive };
-        let features = features::make(&self.table, &self.columns, &request)?.table;
-        if features.num_rows() == 0 {
-            let all = Request { cutoff: Some(self.end), max_categories: MAX_CATEGORIES, alive: &alive };
-            if features::make(&self.table, &self.columns, &all)?.table.num_rows() == 0 {
-                return Err(no_purchase(self.end).into());
-            }
-            let failure = Failure::new(format!("there is no purchase before {}", dates::show(cutoff)))
-                .hint("choose fewer `horizon_days`: customers are learnt from two horizons before the end")
-                .at("horizon_days");
-            return Err(failure.into());
-        }
-        Ok(Rows { features, labels: Vec::new(), cutoff, horizon: self.horizon })
-    }
 }
 
 impl Rows {
+    /// Labels those who have not bought again by the cutoff of `later`. Both are sorted by id, and
+    /// whoever had bought before one cutoff had so before a later one.
+    fn label(&mut self, later: &Self) -> Result<()> {
+        let (ids, later_ids) = (self.ids()?, later.ids()?);
+        let (bought, bought_later) = (self.purchases()?, later.purchases()?);
+        let mut rows = 0..later_ids.len();
+        let left = |at: usize| {
+            let found = rows.find(|row| later_ids.value(*row) == ids.value(at));
+            found.is_none_or(|row| bought_later.value(row) <= bought.value(at))
+        };
+        self.labels = (0..ids.len()).map(left).collect();
+        if self.labels.iter().all(|left| *left) || !self.labels.iter().any(|left| *left) {
+            return Err(one_class(self).into());
+        }
+        Ok(())
+    }
+
+    fn ids(&self) -> Result<StringArray> {
+        columns::strings(&self.features, CUSTOMER)
+    }
+
+    fn purchases(&self) -> Result<Float64Array> {
+        columns::floats(&self.features, "frequency")
+    }
+
     /// The named features, shape `(n_customers, n_names)`: NaN for what is undefined, and 0 for a
     /// feature that nobody had by the cutoff, such as the share of a channel still to come.
     pub fn matrix(&self, names: &[String]) -> Result<Array2<f64>> {

@@ -93,7 +93,7 @@ impl Default for Segment {
 
 impl Stage for Segment {
     const KIND: &'static str = "segment";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const LAYER: Layer = Layer::Model;
     const SEEDED: bool = true;
 

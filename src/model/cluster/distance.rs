@@ -7,6 +7,7 @@
 pub(super) const LANES: usize = 4;
 
 /// Squared distance of two rows of equal length, which must be a multiple of [`LANES`].
+#[inline(always)]
 pub(super) fn squared(a: &[f64], b: &[f64]) -> f64 {
     let mut lanes = [0.0; LANES];
     for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
@@ -15,7 +16,7 @@ pub(super) fn squared(a: &[f64], b: &[f64]) -> f64 {
     (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
 }
 
-#[inline]
+#[inline(always)]
 fn add_squares(lanes: &mut [f64; LANES], a: &[f64; LANES], b: &[f64; LANES]) {
     for lane in 0..LANES {
         let difference = a[lane] - b[lane];
@@ -58,7 +59,7 @@ impl Panel {
     }
 
     /// The squared distances of a row to all centres, [`LANES`] at a time.
-    #[inline]
+    #[inline(always)]
     pub fn distances<'a>(&'a self, row: &'a [f64]) -> impl Iterator<Item = [f64; LANES]> + 'a {
         self.groups.chunks_exact(self.features).map(move |group| {
             let mut lanes = [0.0; LANES];
@@ -70,7 +71,7 @@ impl Panel {
     }
 
     /// The two nearest centres of a row.
-    #[inline]
+    #[inline(always)]
     pub fn nearest(&self, row: &[f64]) -> Nearest {
         let mut nearest = Nearest { center: 0, first: f64::INFINITY, second: f64::INFINITY };
         let mut center = 0;
@@ -86,7 +87,7 @@ impl Panel {
 
 impl Nearest {
     /// The two nearest once one more centre is known, written so that it needs no branch.
-    #[inline]
+    #[inline(always)]
     fn with(self, center: u32, distance: f64) -> Self {
         let nearer = distance < self.first;
         let loser = if nearer { self.first } else { distance };

@@ -5,6 +5,7 @@
 //! centre to the next one)`, no other centre can be nearer and the row needs no distances at all.
 //! Hamerly, "Making k-means even faster" (2010).
 
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::Points;
@@ -90,6 +91,7 @@ impl<'a> Lloyd<'a> {
         let (centers, bounds, slack) = (&self.centers, &self.bounds, self.slack);
         let panel = panel(self.points, centers);
         let work = Work { centers, panel: &panel, bounds, slack, stride };
+        let arch = Arch::new();
         let moves: Vec<Option<Moves>> = self
             .points
             .values()
@@ -97,7 +99,9 @@ impl<'a> Lloyd<'a> {
             .zip(self.labels.par_chunks_mut(self.chunk))
             .zip(self.upper.par_chunks_mut(self.chunk))
             .zip(self.lower.par_chunks_mut(self.chunk))
-            .map(|(((rows, labels), upper), lower)| work.reassign(rows, labels, upper, lower))
+            .map(|(((rows, labels), upper), lower)| {
+                arch.dispatch(Reassigning { work: &work, chunk: Chunk { rows, labels, upper, lower } })
+            })
             .collect();
         let mut count = 0;
         for moves in moves.iter().flatten() {
@@ -126,7 +130,7 @@ impl<'a> Lloyd<'a> {
     /// Finds the nearest centre of every row without pruning; returns the sum of squared distances.
     fn assign(&mut self) -> f64 {
         let stride = self.points.stride();
-        let panel = panel(self.points, &self.centers);
+        let (panel, arch) = (panel(self.points, &self.centers), Arch::new());
         let inertia: Vec<f64> = self
             .points
             .values()
@@ -135,15 +139,7 @@ impl<'a> Lloyd<'a> {
             .zip(self.upper.par_chunks_mut(self.chunk))
             .zip(self.lower.par_chunks_mut(self.chunk))
             .map(|(((rows, labels), upper), lower)| {
-                let rows = rows.chunks_exact(stride).zip(labels).zip(upper).zip(lower);
-                let mut inertia = 0.0;
-                for (((row, label), upper), lower) in rows {
-                    let nearest = panel.nearest(row);
-                    *label = nearest.center;
-                    (*upper, *lower) = (nearest.first.sqrt(), nearest.second.sqrt());
-                    inertia += nearest.first;
-                }
-                inertia
+                arch.dispatch(Assigning { panel: &panel, chunk: Chunk { rows, labels, upper, lower } })
             })
             .collect();
         inertia.iter().sum()
@@ -208,6 +204,38 @@ impl<'a> Lloyd<'a> {
     }
 }
 
+/// Some rows with what is known of them.
+struct Chunk<'a> {
+    rows: &'a [f64],
+    labels: &'a mut [u32],
+    upper: &'a mut [f64],
+    lower: &'a mut [f64],
+}
+
+/// Finds the nearest centre of every row of a chunk; gives the sum of squared distances.
+struct Assigning<'a> {
+    panel: &'a Panel,
+    chunk: Chunk<'a>,
+}
+
+impl WithSimd for Assigning<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        let Chunk { rows, labels, upper, lower } = self.chunk;
+        let rows = rows.chunks_exact(rows.len() / labels.len());
+        let mut inertia = 0.0;
+        for (((row, label), upper), lower) in rows.zip(labels).zip(upper).zip(lower) {
+            let nearest = self.panel.nearest(row);
+            *label = nearest.center;
+            (*upper, *lower) = (nearest.first.sqrt(), nearest.second.sqrt());
+            inertia += nearest.first;
+        }
+        inertia
+    }
+}
+
 fn panel(points: &Points, centers: &[f64]) -> Panel {
     Panel::new(points.features(), centers.chunks_exact(points.stride()))
 }
@@ -256,15 +284,24 @@ struct Work<'a> {
     stride: usize,
 }
 
+/// Assigns the rows of a chunk anew.
+struct Reassigning<'a> {
+    work: &'a Work<'a>,
+    chunk: Chunk<'a>,
+}
+
+impl WithSimd for Reassigning<'_> {
+    type Output = Option<Moves>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Option<Moves> {
+        self.work.reassign(self.chunk)
+    }
+}
+
 impl Work<'_> {
-    /// Assigns the rows of a chunk anew.
-    fn reassign(
-        &self,
-        rows: &[f64],
-        labels: &mut [u32],
-        upper: &mut [f64],
-        lower: &mut [f64],
-    ) -> Option<Moves> {
+    #[inline(always)]
+    fn reassign(&self, Chunk { rows, labels, upper, lower }: Chunk<'_>) -> Option<Moves> {
         let mut moves: Option<Moves> = None;
         for at in self.open(labels, upper, lower) {
             let row = &rows[at * self.stride..][..self.stride];
@@ -288,6 +325,7 @@ impl Work<'_> {
 
     /// Moves the bounds with the centres and lists the rows that they leave open, without a branch
     /// that depends on the row.
+    #[inline(always)]
     fn open(&self, labels: &[u32], upper: &mut [f64], lower: &mut [f64]) -> Vec<usize> {
         let mut open = vec![0; labels.len()];
         let mut count = 0;
@@ -303,7 +341,7 @@ impl Work<'_> {
     }
 
     /// A row nearer than this to its own centre is nearest to it.
-    #[inline]
+    #[inline(always)]
     fn safe(&self, own: usize, lower: f64) -> f64 {
         let half = self.bounds[own].half;
         if lower < half { half - self.slack } else { lower - self.slack }

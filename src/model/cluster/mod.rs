@@ -30,5 +30,5 @@ pub use kmeans::{Clustering, KMeans, kmeans};
 pub use partition::Partition;
 pub use points::Points;
 pub use prepare::{Dropped, Feature, LARGEST, Preparation, Reason, Scale};
-pub use silhouette::{silhouette, silhouette_sampled, silhouettes};
+pub use silhouette::{silhouette, silhouettes, silhouettes_sampled};
 pub use validity::{calinski_harabasz, davies_bouldin};

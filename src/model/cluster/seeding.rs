@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use pulp::{Arch, Simd, WithSimd};
 use rand::Rng;
 use rayon::prelude::*;
 
@@ -102,13 +103,13 @@ impl<'a> Potential<'a> {
     fn best(&self, candidates: &[usize]) -> usize {
         let features = self.points.features();
         let panel = Panel::new(features, candidates.iter().map(|row| self.points.padded(*row)));
-        let groups = candidates.len().div_ceil(LANES);
+        let (groups, arch) = (candidates.len().div_ceil(LANES), Arch::new());
         let parts: Vec<Vec<[f64; LANES]>> = self
             .points
             .values()
             .par_chunks(self.chunk * self.points.stride())
             .zip(self.closest.par_chunks(self.chunk))
-            .map(|(rows, closest)| self.potentials(&panel, groups, rows, closest))
+            .map(|(rows, closest)| arch.dispatch(Trying { panel: &panel, groups, rows, closest }))
             .collect();
         let mut sums = vec![[0.0; LANES]; groups];
         for part in &parts {
@@ -123,37 +124,64 @@ impl<'a> Potential<'a> {
         best.0
     }
 
-    /// The potential of a chunk with each candidate added.
-    fn potentials(&self, panel: &Panel, groups: usize, rows: &[f64], closest: &[f64]) -> Vec<[f64; LANES]> {
-        let mut sums = vec![[0.0; LANES]; groups];
-        for (row, closest) in rows.chunks_exact(self.points.stride()).zip(closest) {
-            for (sum, distances) in sums.iter_mut().zip(panel.distances(row)) {
+    fn add(&mut self, center: usize) {
+        let (points, center, arch) = (self.points, self.points.padded(center), Arch::new());
+        self.sums = points
+            .values()
+            .par_chunks(self.chunk * points.stride())
+            .zip(self.closest.par_chunks_mut(self.chunk))
+            .map(|(rows, closest)| arch.dispatch(Nearing { rows, closest, center }))
+            .collect();
+    }
+}
+
+/// Finds the potential of a chunk with each candidate added.
+struct Trying<'a> {
+    panel: &'a Panel,
+    groups: usize,
+    rows: &'a [f64],
+    closest: &'a [f64],
+}
+
+impl WithSimd for Trying<'_> {
+    type Output = Vec<[f64; LANES]>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+        let mut sums = vec![[0.0; LANES]; self.groups];
+        let rows = self.rows.chunks_exact(self.rows.len() / self.closest.len());
+        for (row, closest) in rows.zip(self.closest) {
+            for (sum, distances) in sums.iter_mut().zip(self.panel.distances(row)) {
                 add(sum, &distances.map(|distance| if distance < *closest { distance } else { *closest }));
             }
         }
         sums
     }
+}
 
-    fn add(&mut self, center: usize) {
-        let (points, center) = (self.points, self.points.padded(center));
-        self.sums = points
-            .values()
-            .par_chunks(self.chunk * points.stride())
-            .zip(self.closest.par_chunks_mut(self.chunk))
-            .map(|(rows, closest)| {
-                let mut sum = 0.0;
-                for (row, closest) in rows.chunks_exact(points.stride()).zip(closest) {
-                    let distance = squared(row, center);
-                    *closest = if distance < *closest { distance } else { *closest };
-                    sum += *closest;
-                }
-                sum
-            })
-            .collect();
+/// Lowers the squared distances of a chunk to those to a centre where it is nearer; gives their sum.
+struct Nearing<'a> {
+    rows: &'a [f64],
+    closest: &'a mut [f64],
+    center: &'a [f64],
+}
+
+impl WithSimd for Nearing<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        let mut sum = 0.0;
+        for (row, closest) in self.rows.chunks_exact(self.center.len()).zip(self.closest) {
+            let distance = squared(row, self.center);
+            *closest = if distance < *closest { distance } else { *closest };
+            sum += *closest;
+        }
+        sum
     }
 }
 
-#[inline]
+#[inline(always)]
 fn add(sum: &mut [f64; LANES], more: &[f64; LANES]) {
     sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
 }

@@ -1,24 +1,26 @@
 //! Silhouettes: how much nearer rows are to their own cluster than to the next one.
 //!
-//! Knows points and labels, not how these were found. Distances are computed tile by tile and
-//! never stored, so memory grows with rows and not with their square.
+//! Knows points and labels, not how these were found. A distance is computed once for all the
+//! partitions that are asked about and never stored, so memory grows with rows, not their square.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::draw::subset;
 use super::{Error, Partition, Points};
 use crate::model::random::Streams;
 
-/// Rows whose distances are found side by side.
+/// Rows whose distances to another one are found side by side.
 const WIDE: usize = 8;
 
-/// Rows of a task, each compared with a tile while the tile is in the nearest cache.
-const TASK: usize = 64;
+/// Blocks of such rows in a task.
+const TASK: usize = 8;
 
-/// Values of a tile: 16 KiB, half of the usual nearest cache.
-const TILE: usize = 2048;
+/// Rows with which a task is compared while they are in the nearest cache.
+const TILE: usize = 256;
 
 /// The silhouette of every row, each in -1..=1:
 /// `s = (b - a) / max(a, b)`, where `a` is the mean distance to the other rows of its cluster and
@@ -30,23 +32,7 @@ const TILE: usize = 2048;
 /// O(n^2 d) time, O(n d) memory; Rousseeuw, "Silhouettes" (1987).
 pub fn silhouettes(points: &Points, partition: &Partition, stop: &AtomicBool) -> Result<Vec<f64>, Error> {
     partition.separable(points.rows())?;
-    let tiles = Tiles::new(points, partition);
-    let tasks: Vec<Vec<f64>> = (0..points.rows())
-        .step_by(TASK)
-        .collect::<Vec<_>>()
-        .into_par_iter()
-        .map(|start| {
-            if stop.load(Ordering::Relaxed) {
-                return Vec::new();
-            }
-            let rows = start..(start + TASK).min(points.rows());
-            tiles.silhouettes(points, partition, rows)
-        })
-        .collect();
-    if stop.load(Ordering::Relaxed) {
-        return Err(Error::Stopped);
-    }
-    Ok(tasks.concat())
+    Ok(Sums::over(points, &[partition], stop)?.silhouettes(0, partition))
 }
 
 /// The mean of [`silhouettes`] over all rows.
@@ -54,116 +40,178 @@ pub fn silhouettes(points: &Points, partition: &Partition, stop: &AtomicBool) ->
 /// # Errors
 /// See [`silhouettes`].
 pub fn silhouette(points: &Points, partition: &Partition, stop: &AtomicBool) -> Result<f64, Error> {
-    let each = silhouettes(points, partition, stop)?;
-    Ok(each.iter().sum::<f64>() / each.len() as f64)
+    Ok(mean(&silhouettes(points, partition, stop)?))
 }
 
-/// The mean silhouette among `sample` rows drawn without replacement, as if there were no others;
-/// exact where there are at most that many rows.
+/// The mean silhouette of each partition among `sample` rows drawn without replacement, the same
+/// for all, as if there were no others; exact where there are at most that many rows.
 ///
 /// # Errors
-/// See [`silhouettes`]; the clusters counted are those that the sample has.
-pub fn silhouette_sampled(
+/// When the flag is raised; of a single partition see [`silhouettes`], where the clusters counted
+/// are those that the sample has.
+///
+/// O(n^2 (d + p)) time for `n` rows of a sample and `p` partitions.
+pub fn silhouettes_sampled(
     points: &Points,
-    partition: &Partition,
+    partitions: &[Partition],
     sample: usize,
     seed: u64,
     stop: &AtomicBool,
-) -> Result<f64, Error> {
-    if points.rows() <= sample || partition.rows() != points.rows() {
-        return silhouette(points, partition, stop);
+) -> Result<Vec<Result<f64, Error>>, Error> {
+    if points.rows() <= sample {
+        return means(points, partitions, stop);
     }
     let mut rng = Streams::new(seed, "silhouette sample").of(0);
     let rows = subset(&mut rng, points.rows(), sample);
-    silhouette(&points.select(&rows)?, &partition.select(&rows), stop)
+    let drawn = |partition: &Partition| {
+        // One of another length is told by its length.
+        if partition.rows() == points.rows() { partition.select(&rows) } else { partition.clone() }
+    };
+    means(&points.select(&rows)?, &partitions.iter().map(drawn).collect::<Vec<_>>(), stop)
 }
 
-/// Rows ordered by cluster and laid out in blocks of [`WIDE`]: feature by feature, one value of
-/// each row in the block. A cluster begins with a new block; its last one may be part full.
-struct Tiles {
+fn means(
+    points: &Points,
+    partitions: &[Partition],
+    stop: &AtomicBool,
+) -> Result<Vec<Result<f64, Error>>, Error> {
+    let defined: Vec<Result<(), Error>> =
+        partitions.iter().map(|partition| partition.separable(points.rows())).collect();
+    let asked: Vec<&Partition> = partitions
+        .iter()
+        .zip(&defined)
+        .filter(|(_, defined)| defined.is_ok())
+        .map(|(partition, _)| partition)
+        .collect();
+    let sums = Sums::over(points, &asked, stop)?;
+    let mut found = asked.iter().enumerate().map(|(at, partition)| mean(&sums.silhouettes(at, partition)));
+    Ok(defined.into_iter().map(|defined| defined.map(|()| found.next().unwrap_or(f64::NAN))).collect())
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The summed distances of every row to the rows of every cluster of some partitions.
+struct Sums {
+    /// Block by block of [`WIDE`] rows; in a block cluster by cluster, those of all partitions one
+    /// after the other, with one value for each row. The last block may be part full.
     blocks: Vec<[f64; WIDE]>,
-    parts: Vec<Tile>,
-    features: usize,
+    /// Where the clusters of each partition begin, and how many clusters there are.
+    starts: Vec<usize>,
 }
 
-/// Blocks of one cluster that fit the nearest cache together.
-struct Tile {
-    cluster: usize,
-    blocks: std::ops::Range<usize>,
-    /// Rows in the last block.
-    last: usize,
-}
-
-impl Tiles {
-    fn new(points: &Points, partition: &Partition) -> Self {
-        let features = points.features();
-        let mut members: Vec<Vec<usize>> =
-            partition.sizes().iter().map(|size| Vec::with_capacity(*size)).collect();
-        for (row, cluster) in partition.clusters().iter().enumerate() {
-            members[*cluster as usize].push(row);
+impl Sums {
+    /// Sums in the order of the rows, so that every bit is the same at any thread count.
+    fn over(points: &Points, partitions: &[&Partition], stop: &AtomicBool) -> Result<Self, Error> {
+        let mut starts = vec![0];
+        starts.extend(partitions.iter().scan(0, |end, partition| {
+            *end += partition.count();
+            Some(*end)
+        }));
+        if partitions.is_empty() {
+            return Ok(Self { blocks: Vec::new(), starts });
         }
-        let per_tile = (TILE / (WIDE * features)).max(1);
-        let mut tiles = Self { blocks: Vec::new(), parts: Vec::new(), features };
-        for (cluster, rows) in members.iter().enumerate() {
-            for rows in rows.chunks(per_tile * WIDE) {
-                tiles.push(points, cluster, rows);
+        let codes = codes(points.rows(), partitions, &starts);
+        let (arch, width) = (Arch::new(), starts[partitions.len()]);
+        let task = |start: &usize| {
+            if stop.load(Ordering::Relaxed) {
+                return Vec::new();
             }
-        }
-        tiles
-    }
-
-    fn push(&mut self, points: &Points, cluster: usize, rows: &[usize]) {
-        let start = self.blocks.len();
-        for block in rows.chunks(WIDE) {
-            for feature in 0..self.features {
-                let mut values = [0.0; WIDE];
-                for (value, row) in values.iter_mut().zip(block) {
-                    *value = points.row(*row)[feature];
-                }
-                self.blocks.push(values);
-            }
-        }
-        let last = rows.len() - (rows.len() - 1) / WIDE * WIDE;
-        self.parts.push(Tile { cluster, blocks: start..self.blocks.len(), last });
-    }
-
-    fn silhouettes(&self, points: &Points, partition: &Partition, rows: std::ops::Range<usize>) -> Vec<f64> {
-        let clusters = partition.count();
-        let mut sums = vec![0.0; rows.len() * clusters];
-        for tile in &self.parts {
-            let blocks = &self.blocks[tile.blocks.clone()];
-            let (whole, part) = blocks.split_at(blocks.len() - self.features);
-            for (row, sums) in rows.clone().zip(sums.chunks_exact_mut(clusters)) {
-                let row = points.row(row);
-                sums[tile.cluster] += distance_sum(row, whole) + partial_sum(row, part, tile.last);
-            }
-        }
-        let of_row = |(row, sums): (usize, &[f64])| {
-            one_silhouette(sums, partition.clusters()[row] as usize, partition.sizes())
+            let rows = *start..(start + TASK * WIDE).min(points.rows());
+            let blocks = Blocks::new(points, rows);
+            let mut sums = vec![[0.0; WIDE]; blocks.count * width];
+            let partitions = partitions.len();
+            arch.dispatch(Adding { blocks: &blocks, points, codes: &codes, partitions, sums: &mut sums });
+            sums
         };
-        rows.zip(sums.chunks_exact(clusters)).map(of_row).collect()
+        let starting: Vec<usize> = (0..points.rows()).step_by(TASK * WIDE).collect();
+        let tasks: Vec<Vec<[f64; WIDE]>> = starting.par_iter().map(task).collect();
+        if stop.load(Ordering::Relaxed) {
+            return Err(Error::Stopped);
+        }
+        Ok(Self { blocks: tasks.concat(), starts })
+    }
+
+    /// The silhouettes of the rows for the `at`-th partition.
+    fn silhouettes(&self, at: usize, partition: &Partition) -> Vec<f64> {
+        let width = self.starts[self.starts.len() - 1];
+        let clusters = self.starts[at]..self.starts[at + 1];
+        let of_row = |(row, own): (usize, &u32)| {
+            let block = &self.blocks[row / WIDE * width..][clusters.clone()];
+            one_silhouette(block, row % WIDE, *own as usize, partition.sizes())
+        };
+        partition.clusters().iter().enumerate().map(of_row).collect()
     }
 }
 
-/// Sum of the distances of a row to all rows of whole blocks.
-fn distance_sum(row: &[f64], blocks: &[[f64; WIDE]]) -> f64 {
-    let mut sums = [0.0; WIDE];
-    for block in blocks.chunks_exact(row.len()) {
-        let squares = squares(row, block);
-        for lane in 0..WIDE {
-            sums[lane] += squares[lane].sqrt();
+/// For each row where in the sums its cluster in each partition is.
+fn codes(rows: usize, partitions: &[&Partition], starts: &[usize]) -> Vec<u32> {
+    let mut codes = vec![0; rows * partitions.len()];
+    for (at, partition) in partitions.iter().enumerate() {
+        for (code, cluster) in codes.iter_mut().skip(at).step_by(partitions.len()).zip(partition.clusters()) {
+            *code = starts[at] as u32 + cluster;
         }
     }
-    ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]))
+    codes
 }
 
-/// Sum of the distances of a row to the first `count` rows of a block.
-fn partial_sum(row: &[f64], block: &[[f64; WIDE]], count: usize) -> f64 {
-    squares(row, block).iter().take(count).map(|square| square.sqrt()).sum()
+/// Rows laid out in blocks of [`WIDE`]: feature by feature, one value of each row in the block.
+struct Blocks {
+    values: Vec<[f64; WIDE]>,
+    features: usize,
+    count: usize,
 }
 
-#[inline]
-fn squares(row: &[f64], block: &[[f64; WIDE]]) -> [f64; WIDE] {
+impl Blocks {
+    fn new(points: &Points, rows: Range<usize>) -> Self {
+        let (features, count) = (points.features(), rows.len().div_ceil(WIDE));
+        let mut values = vec![[0.0; WIDE]; count * features];
+        for (at, row) in rows.enumerate() {
+            let block = &mut values[at / WIDE * features..][..features];
+            block.iter_mut().zip(points.row(row)).for_each(|(values, value)| values[at % WIDE] = *value);
+        }
+        Self { values, features, count }
+    }
+}
+
+/// Adds the distances of blocks to all points to the sums of the clusters that these belong to.
+struct Adding<'a> {
+    blocks: &'a Blocks,
+    points: &'a Points,
+    codes: &'a [u32],
+    partitions: usize,
+    sums: &'a mut [[f64; WIDE]],
+}
+
+impl WithSimd for Adding<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { blocks, points, codes, partitions, sums } = self;
+        let width = sums.len() / blocks.count;
+        for tile in (0..points.rows()).step_by(TILE) {
+            let rows = tile..(tile + TILE).min(points.rows());
+            let all = blocks.values.chunks_exact(blocks.features).zip(sums.chunks_exact_mut(width));
+            for (block, sums) in all {
+                for row in rows.clone() {
+                    let distances = distances(points.row(row), block);
+                    for code in &codes[row * partitions..][..partitions] {
+                        let sum = &mut sums[*code as usize];
+                        for lane in 0..WIDE {
+                            sum[lane] += distances[lane];
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The distances of a row to those of a block.
+#[inline(always)]
+fn distances(row: &[f64], block: &[[f64; WIDE]]) -> [f64; WIDE] {
     let mut squares = [0.0; WIDE];
     for (value, others) in row.iter().zip(block) {
         for lane in 0..WIDE {
@@ -171,18 +219,18 @@ fn squares(row: &[f64], block: &[[f64; WIDE]]) -> [f64; WIDE] {
             squares[lane] += difference * difference;
         }
     }
-    squares
+    squares.map(f64::sqrt)
 }
 
-/// The silhouette of a row from its summed distances to each cluster.
-fn one_silhouette(sums: &[f64], own: usize, sizes: &[usize]) -> f64 {
+/// The silhouette of the row in a lane from the summed distances to each cluster.
+fn one_silhouette(sums: &[[f64; WIDE]], lane: usize, own: usize, sizes: &[usize]) -> f64 {
     if sizes[own] == 1 {
         return 0.0;
     }
     // The row itself is among its cluster's, at distance zero.
-    let within = sums[own] / (sizes[own] - 1) as f64;
+    let within = sums[own][lane] / (sizes[own] - 1) as f64;
     let others = sums.iter().zip(sizes).enumerate().filter(|(cluster, _)| *cluster != own);
-    let between = others.map(|(_, (sum, size))| sum / *size as f64).fold(f64::INFINITY, f64::min);
+    let between = others.map(|(_, (sum, size))| sum[lane] / *size as f64).fold(f64::INFINITY, f64::min);
     let larger = within.max(between);
     if larger > 0.0 { (between - within) / larger } else { 0.0 }
 }
@@ -191,7 +239,7 @@ fn one_silhouette(sums: &[f64], own: usize, sizes: &[usize]) -> f64 {
 mod tests {
     use std::sync::atomic::AtomicBool;
 
-    use super::{silhouette, silhouette_sampled, silhouettes};
+    use super::{silhouette, silhouettes, silhouettes_sampled};
     use crate::model::cluster::draw::unit;
     use crate::model::cluster::{Error, Partition, Points};
     use crate::model::random::Streams;
@@ -267,11 +315,33 @@ mod tests {
         let points = Points::from_rows(1, &values).unwrap();
         let labels: Vec<bool> = values.iter().map(|value| *value > 12.0).collect();
         let partition = Partition::of(&labels);
-        let sampled = |sample, seed| silhouette_sampled(&points, &partition, sample, seed, &GO).unwrap();
+        let sampled = |sample, seed| {
+            let all = [partition.clone()];
+            silhouettes_sampled(&points, &all, sample, seed, &GO).unwrap().remove(0).unwrap()
+        };
         let exact = silhouette(&points, &partition, &GO).unwrap();
         assert_eq!(sampled(400, 1), exact);
         assert_eq!(sampled(100, 1), sampled(100, 1));
         assert_ne!(sampled(100, 1), sampled(100, 2));
         assert!((sampled(200, 1) - exact).abs() < 0.05);
+    }
+
+    #[test]
+    fn several_partitions_at_once_are_each_of_them_alone() {
+        let mut rng = Streams::new(6, "test").of(0);
+        let values: Vec<f64> = (0..903).map(|_| unit(&mut rng)).collect();
+        let points = Points::from_rows(3, &values).unwrap();
+        let partition =
+            |clusters: usize| Partition::of(&(0..301).map(|row| row * row % clusters).collect::<Vec<_>>());
+        let partitions = [partition(2), partition(1), partition(9), Partition::of(&[0, 1]), partition(301)];
+        for sample in [301, 120] {
+            let together = silhouettes_sampled(&points, &partitions, sample, 8, &GO).unwrap();
+            for (partition, found) in partitions.iter().zip(together) {
+                let alone = silhouettes_sampled(&points, std::slice::from_ref(partition), sample, 8, &GO);
+                assert_eq!(found, alone.unwrap().remove(0));
+            }
+        }
+        let stopped = silhouettes_sampled(&points, &partitions, 120, 8, &AtomicBool::new(true));
+        assert_eq!(stopped, Err(Error::Stopped));
     }
 }

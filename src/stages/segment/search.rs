@@ -10,7 +10,7 @@ use super::Segment;
 use crate::diagnostic::plural;
 use crate::model::cluster::{
     Clustering, Error, KMeans, Partition, Points, calinski_harabasz, davies_bouldin, kmeans,
-    silhouette_sampled,
+    silhouettes_sampled,
 };
 use crate::stage::{Context, Failure, Outcome};
 
@@ -112,8 +112,7 @@ impl Segment {
     /// When customers don't differ in `k` ways, or the run was interrupted.
     pub(super) fn try_out(&self, ctx: &Context<'_>, points: &Points) -> Result<Tried> {
         let counts = self.counts();
-        let mut chosen = None;
-        let mut qualities = Vec::new();
+        let mut clusterings = Vec::new();
         let mut ended = None;
         for (at, k) in counts.iter().enumerate() {
             let clustering = match self.cluster(ctx, points, *k, (at, counts.len())) {
@@ -123,17 +122,15 @@ impl Segment {
                 }
                 found => found.map_err(explain)?,
             };
-            let quality = self.judge(ctx, points, &clustering)?;
-            if self.scan.is_some() {
-                quality.step(ctx);
-            }
-            if *k == self.k {
-                chosen = Some((quality.clone(), clustering));
-            }
-            qualities.push(quality);
+            clusterings.push(clustering);
         }
+        let qualities = self.judge(ctx, points, &clusterings)?;
+        if self.scan.is_some() {
+            qualities.iter().for_each(|quality| quality.step(ctx));
+        }
+        let chosen = qualities.iter().zip(clusterings).find(|(quality, _)| quality.k == self.k);
         let (quality, clustering) = chosen.ok_or_else(|| Failure::new("`k` was never tried").at("k"))?;
-        Ok(Tried { quality, clustering, qualities, ended })
+        Ok(Tried { quality: quality.clone(), clustering, qualities, ended })
     }
 
     /// Every `k` to try, ascending.
@@ -164,19 +161,24 @@ impl Segment {
         kmeans(points, &config, ctx.cancelled(), &report)
     }
 
-    fn judge(&self, ctx: &Context<'_>, points: &Points, clustering: &Clustering) -> Result<Quality> {
-        let partition = Partition::of(&clustering.labels);
+    fn judge(&self, ctx: &Context<'_>, points: &Points, clusterings: &[Clustering]) -> Result<Vec<Quality>> {
+        let partitions: Vec<Partition> =
+            clusterings.iter().map(|clustering| Partition::of(&clustering.labels)).collect();
         let sample = self.silhouette_sample;
-        let silhouette = silhouette_sampled(points, &partition, sample, ctx.seed(), ctx.cancelled());
+        let silhouettes = silhouettes_sampled(points, &partitions, sample, ctx.seed(), ctx.cancelled());
         ctx.alive()?;
-        Ok(Quality {
-            k: clustering.sizes.len(),
-            inertia: clustering.inertia,
-            silhouette: silhouette.ok(),
-            davies_bouldin: davies_bouldin(points, &partition).ok(),
-            calinski_harabasz: calinski_harabasz(points, &partition).ok(),
-            converged: clustering.converged,
-        })
+        let quality =
+            |((clustering, partition), silhouette): ((&Clustering, &Partition), Result<f64, Error>)| {
+                Quality {
+                    k: clustering.sizes.len(),
+                    inertia: clustering.inertia,
+                    silhouette: silhouette.ok(),
+                    davies_bouldin: davies_bouldin(points, partition).ok(),
+                    calinski_harabasz: calinski_harabasz(points, partition).ok(),
+                    converged: clustering.converged,
+                }
+            };
+        Ok(clusterings.iter().zip(&partitions).zip(silhouettes?).map(quality).collect())
     }
 }
 

@@ -18,6 +18,7 @@ mod variants;
 mod verify;
 mod why;
 
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -138,13 +139,14 @@ fn say(message: impl Into<String>, hint: Option<String>) {
     tell(format_args!("{}\n", diagnostic::render(&shown, true)));
 }
 
-/// Reads the pipeline that the user means.
-fn load(target: &Target, project: &Project) -> Result<Pipeline> {
+/// Reads the pipeline that the user means. It stays until the process ends, because taking a large
+/// one apart takes as long as ordering it.
+fn load(target: &Target, project: &Project) -> Result<ManuallyDrop<Pipeline>> {
     let file = match &target.pipeline {
         Some(file) => file.clone(),
         None => last_pipeline(project)?,
     };
-    Ok(pipeline::load(&project.root, &file, &target.set, KINDS)?)
+    Ok(ManuallyDrop::new(pipeline::load(&project.root, &file, &target.set, KINDS)?))
 }
 
 /// The pipeline of the last run.

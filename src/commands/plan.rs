@@ -16,7 +16,7 @@ use crate::present::terminal;
 use crate::present::terminal::print;
 
 pub fn plan(flags: &cli::Plan, project: &Project) -> Result<ExitCode> {
-    show(&load(&flags.target, project)?, &flags.until, &flags.force, flags.json, project)
+    show(&*load(&flags.target, project)?, &flags.until, &flags.force, flags.json, project)
 }
 
 /// Prints the plan; exits with 10 when something would run or be put back.

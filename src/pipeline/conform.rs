@@ -102,7 +102,7 @@ pub fn node(shape: &Shape, value: &Node, place: &Place<'_>, problems: &mut Vec<D
             }
         }
         (Shape::Map(item), Value::Table(entries)) => {
-            for (key, entry) in entries {
+            for (key, entry) in entries.iter() {
                 node(item, &entry.node, &place.child(key), problems);
             }
         }
@@ -127,7 +127,7 @@ pub fn references<'a>(shape: &Shape, value: &'a Node, found: &mut Vec<&'a Node>)
             entries.values().for_each(|entry| references(item, &entry.node, found));
         }
         (Shape::Struct(fields), Value::Table(entries)) => {
-            for (key, entry) in entries {
+            for (key, entry) in entries.iter() {
                 let field = fields.iter().find(|field| field.name == *key);
                 field.into_iter().for_each(|field| references(&field.shape, &entry.node, found));
             }

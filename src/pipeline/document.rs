@@ -35,8 +35,8 @@ pub enum Value {
     Datetime(Datetime),
     /// A list.
     Array(Vec<Node>),
-    /// A table, in the order in which it is written.
-    Table(Table),
+    /// A table, in the order in which it is written; copies share it until one is changed.
+    Table(Arc<Table>),
 }
 
 /// The entries of a table by key.
@@ -147,7 +147,7 @@ pub fn parse(source: &Arc<SourceText>) -> Result<Node, Vec<Diagnostic>> {
     let mut problems: Vec<_> = errors.iter().map(|error| syntax(source, error)).collect();
     let node = Node {
         at: Location::new(source, 0..0),
-        value: Value::Table(table(source, document.into_inner(), &mut problems)),
+        value: Value::Table(Arc::new(table(source, document.into_inner(), &mut problems))),
     };
     if problems.is_empty() { Ok(node) } else { Err(problems) }
 }
@@ -235,7 +235,7 @@ fn convert(source: &Arc<SourceText>, value: Spanned<DeValue<'_>>, problems: &mut
         DeValue::Array(items) => {
             Value::Array(items.into_iter().map(|item| convert(source, item, problems)).collect())
         }
-        DeValue::Table(entries) => Value::Table(table(source, entries, problems)),
+        DeValue::Table(entries) => Value::Table(Arc::new(table(source, entries, problems))),
     };
     Node { at, value }
 }

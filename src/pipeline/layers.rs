@@ -108,7 +108,7 @@ fn circle(chain: &[Layer], wanted_by: Option<&Location>) -> Diagnostic {
 
 fn take_extends(node: &mut Node) -> Result<Option<Node>, Problems> {
     let Value::Table(table) = &mut node.value else { return Ok(None) };
-    match table.shift_remove("extends") {
+    match Arc::make_mut(table).shift_remove("extends") {
         None => Ok(None),
         Some(entry) if entry.node.text().is_some() => Ok(Some(entry.node)),
         Some(entry) => Err(Diagnostic::error(format!(
@@ -125,8 +125,8 @@ fn take_extends(node: &mut Node) -> Result<Option<Node>, Problems> {
 fn merge(below: Node, above: Node) -> Node {
     match (below.value, above.value) {
         (Value::Table(mut base), Value::Table(top)) => {
-            for (key, entry) in top {
-                lay(&mut base, key, entry);
+            for (key, entry) in Arc::unwrap_or_clone(top) {
+                lay(Arc::make_mut(&mut base), key, entry);
             }
             Node { at: above.at, value: Value::Table(base) }
         }
@@ -242,11 +242,11 @@ pub fn put(document: &mut Node, steps: &[String], key: &Location, value: Node) {
         return put(item, rest, key, value);
     }
     if !matches!(document.value, Value::Table(_)) {
-        document.value = Value::Table(Table::new());
+        document.value = Value::Table(Arc::default());
     }
     let Value::Table(table) = &mut document.value else { return };
-    let slot = table.entry(step.clone()).or_insert_with(|| {
-        Entry::new(key.clone(), Node { at: key.clone(), value: Value::Table(Table::new()) })
+    let slot = Arc::make_mut(table).entry(step.clone()).or_insert_with(|| {
+        Entry::new(key.clone(), Node { at: key.clone(), value: Value::Table(Arc::default()) })
     });
     if rest.is_empty() {
         let old = slot.node.at.clone();

@@ -360,7 +360,7 @@ impl<'a> Weaver<'a> {
 fn place_at(node: &mut Node, axes: &Axes) {
     node.at = axes.at.clone();
     let Value::Table(table) = &mut node.value else { return };
-    for (key, entry) in table {
+    for (key, entry) in Arc::make_mut(table) {
         let at = if key == "objective" { &axes.objective_at } else { &axes.at };
         (entry.key, entry.node.at) = (at.clone(), at.clone());
         // Items have no places of their own: the list's is the nearest one.
@@ -374,7 +374,9 @@ fn place_items(node: &mut Node, at: &Location) {
     node.at = at.clone();
     match &mut node.value {
         Value::Array(items) => items.iter_mut().for_each(|item| place_items(item, at)),
-        Value::Table(table) => table.values_mut().for_each(|entry| place_items(&mut entry.node, at)),
+        Value::Table(table) => {
+            Arc::make_mut(table).values_mut().for_each(|entry| place_items(&mut entry.node, at))
+        }
         _ => {}
     }
 }

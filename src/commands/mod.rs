@@ -16,6 +16,7 @@ mod show;
 mod still;
 mod variants;
 mod verify;
+mod watch;
 mod why;
 
 use std::path::PathBuf;
@@ -54,6 +55,7 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
     }
     match &cli.command {
         Command::Run(flags) => run::run(flags, &project),
+        Command::Watch(flags) => watch::watch(flags, &project),
         Command::Plan(flags) => plan::plan(flags, &project),
         Command::Check(flags) => check::check(flags, &project),
         Command::Why(flags) => why::why(flags, &project),
@@ -75,6 +77,11 @@ pub fn report(error: &anyhow::Error, cli: &Cli) -> ExitCode {
     if is_broken_pipe(error) {
         return ExitCode::SUCCESS;
     }
+    explain(error, wants_json(cli), matches!(cli.command, Command::Run(_) | Command::Watch(_)))
+}
+
+/// Says what went wrong, mistakes in a pipeline as JSON where it is wanted, one of the events or by itself.
+fn explain(error: &anyhow::Error, json: bool, event: bool) -> ExitCode {
     let Some(problems) = error.downcast_ref::<Problems>() else {
         let advice = error.downcast_ref::<Failure>().and_then(|failure| failure.hint.clone());
         let hint = advice.or_else(|| diagnostic::remedy(error).map(str::to_owned));
@@ -82,10 +89,10 @@ pub fn report(error: &anyhow::Error, cli: &Cli) -> ExitCode {
         tell(format_args!("{}\n", diagnostic::render(&shown, true)));
         return ExitCode::from(FAILED);
     };
-    if wants_json(cli) {
+    if json {
         let list: Vec<_> = problems.0.iter().map(Diagnostic::to_json).collect();
         let mut told = serde_json::json!({ "ok": false, "problems": list });
-        if matches!(cli.command, Command::Run(_)) {
+        if event {
             told["event"] = "problems".into();
         }
         // There is no more to say where this can't be.
@@ -105,6 +112,7 @@ pub fn report(error: &anyhow::Error, cli: &Cli) -> ExitCode {
 fn wants_json(cli: &Cli) -> bool {
     match &cli.command {
         Command::Run(flags) => flags.json,
+        Command::Watch(flags) => flags.json,
         Command::Plan(flags) => flags.json,
         Command::Check(flags) => flags.json,
         Command::Verify(flags) => flags.json,
@@ -140,11 +148,13 @@ fn say(message: impl Into<String>, hint: Option<String>) {
 
 /// Reads the pipeline that the user means.
 fn load(target: &Target, project: &Project) -> Result<Pipeline> {
-    let file = match &target.pipeline {
-        Some(file) => file.clone(),
-        None => last_pipeline(project)?,
-    };
+    let file = meant(target, project)?;
     Ok(pipeline::load(&project.root, &file, &target.set, KINDS)?)
+}
+
+/// The file of the pipeline that the user means.
+fn meant(target: &Target, project: &Project) -> Result<PathBuf> {
+    target.pipeline.clone().map_or_else(|| last_pipeline(project), Ok)
 }
 
 /// The pipeline of the last run.

@@ -28,3 +28,4 @@ mod sql;
 mod still;
 mod sweep;
 mod tidy;
+mod watch;

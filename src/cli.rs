@@ -267,6 +267,15 @@ pub enum Runs {
         #[arg(long)]
         json: bool,
     },
+    /// Print a run as a trace that Perfetto and Chrome open: when each stage ran, and beside which others
+    Trace {
+        /// The run: its name, its number or `last`
+        #[arg(default_value = "last")]
+        run: String,
+        /// Write it to this file instead
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
 }
 
 /// Flags of `verify`.

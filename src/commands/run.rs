@@ -97,6 +97,7 @@ pub fn recorded(
         wanted: wanted(pipeline, wish.until)?,
         forced: forced(pipeline, wish.force)?,
         locked: wish.locked.then(|| lock::read(pipeline, project)).transpose()?,
+        start: Instant::now(),
     };
     let journal = Journal::start(&project.experiments())?;
     let config = resolved::text(pipeline, None)?;
@@ -106,7 +107,7 @@ pub fn recorded(
     let past = |label: &str| history.metrics(label);
     let sink = Recorder::new(&journal, shown(&past));
     sink.event(&started(&journal.run, &pipeline.name, &pipeline.file, count));
-    let start = Instant::now();
+    let start = options.start;
     let ended = executor::run(pipeline, project, &options, &sink, &|label| history.key(label), cancelled);
     let interrupted = cancelled.load(Ordering::Relaxed);
     let Ended { tally, facts } = match ended {

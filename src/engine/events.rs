@@ -90,6 +90,8 @@ pub struct StageDone {
     pub summary: String,
     /// How long it took, now or when it ran.
     pub seconds: f64,
+    /// When it ended, in seconds from the start of the run.
+    pub time: f64,
     /// Why it ran.
     pub because: Vec<Cause>,
     /// What the user should know.
@@ -139,6 +141,8 @@ pub enum Event {
         kind: String,
         /// Why it runs.
         because: Vec<Cause>,
+        /// When, in seconds from the start of the run.
+        time: f64,
     },
     /// A stage says how far it is.
     StageProgress {

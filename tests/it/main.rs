@@ -28,4 +28,5 @@ mod sql;
 mod still;
 mod sweep;
 mod tidy;
+mod trace;
 mod watch;

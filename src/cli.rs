@@ -41,7 +41,11 @@ pub enum Command {
     /// List the kinds of stages, or all parameters of one
     Kinds(Kinds),
     /// Print the language as a JSON Schema, for editors
-    Schema,
+    Schema {
+        /// Print that of the lines of `run --json` and of a run's log instead
+        #[arg(long)]
+        events: bool,
+    },
     /// Print an artifact of the last run
     Show(Show),
     /// List and show recorded runs

@@ -27,6 +27,7 @@ use anyhow::Result;
 use crate::cli::{Cli, Command, Target};
 use crate::diagnostic::{self, Diagnostic, Failure, Problems};
 use crate::engine::Project;
+use crate::engine::events::Event;
 use crate::observe::runs::Run;
 use crate::pipeline::{self, Pipeline};
 use crate::present::terminal::{print, tell};
@@ -61,7 +62,7 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Why(flags) => why::why(flags, &project),
         Command::Graph(flags) => graph::graph(flags, &project),
         Command::Kinds(flags) => kinds::kinds(flags),
-        Command::Schema => schema::schema(),
+        Command::Schema { events } => schema::schema(*events),
         Command::Show(flags) => show::show(flags, &project),
         Command::Runs(command) => runs::runs(command, &project),
         Command::Verify(flags) => verify::verify(flags, &project),
@@ -90,11 +91,12 @@ fn explain(error: &anyhow::Error, json: bool, event: bool) -> ExitCode {
         return ExitCode::from(FAILED);
     };
     if json {
-        let list: Vec<_> = problems.0.iter().map(Diagnostic::to_json).collect();
-        let mut told = serde_json::json!({ "ok": false, "problems": list });
-        if event {
-            told["event"] = "problems".into();
-        }
+        let problems: Vec<_> = problems.0.iter().map(Diagnostic::problem).collect();
+        let told = if event {
+            serde_json::json!(Event::Problems { ok: false, problems })
+        } else {
+            serde_json::json!({ "ok": false, "problems": problems })
+        };
         // There is no more to say where this can't be.
         let _ = print(format_args!("{told}\n"));
     } else {

@@ -193,6 +193,7 @@ pub fn started(run: &str, pipeline: &str, file: &str, stages: usize) -> Event {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         time,
         stages,
+        variant: None,
     }
 }
 

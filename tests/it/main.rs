@@ -9,6 +9,7 @@ mod damage;
 mod data;
 mod dirty;
 mod disk;
+mod events;
 mod faults;
 mod gc;
 mod golden;

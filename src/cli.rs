@@ -24,6 +24,12 @@ pub struct Cli {
 pub enum Command {
     /// Run a pipeline: only what changed since the last run runs again
     Run(Run),
+    /// Run a pipeline, and again whenever one of its files changes
+    ///
+    /// Runs it, and again after every change of its own files, of those that it extends, of its stages' sources and
+    /// of what it saves: one line a wave, once nothing has changed for a moment. A pipeline with mistakes is told and
+    /// waited for. Ctrl-C ends it, with exit code 130.
+    Watch(Watch),
     /// Tell what a run would do, without running
     Plan(Plan),
     /// Check a pipeline without running it
@@ -35,7 +41,11 @@ pub enum Command {
     /// List the kinds of stages, or all parameters of one
     Kinds(Kinds),
     /// Print the language as a JSON Schema, for editors
-    Schema,
+    Schema {
+        /// Print that of the lines of `run --json` and of a run's log instead
+        #[arg(long)]
+        events: bool,
+    },
     /// Print an artifact of the last run
     Show(Show),
     /// List and show recorded runs
@@ -119,6 +129,27 @@ impl Run {
             quiet: false,
         }
     }
+}
+
+/// Flags of `watch`.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// Which pipeline.
+    #[command(flatten)]
+    pub target: Target,
+    /// Run only what this stage needs, and the stage (repeatable)
+    #[arg(long, value_name = "STAGE")]
+    pub until: Vec<String>,
+    /// How many cores to use [default: all]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Go on with branches that don't need a failed stage; `--keep-going=false` ends the run
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+          default_value_t = true, default_missing_value = "true")]
+    pub keep_going: bool,
+    /// Print one JSON object a line, as `run` does
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Flags of `plan`.
@@ -239,6 +270,15 @@ pub enum Runs {
         /// Print its record, one JSON object a line
         #[arg(long)]
         json: bool,
+    },
+    /// Print a run as a trace that Perfetto and Chrome open: when each stage ran, and beside which others
+    Trace {
+        /// The run: its name, its number or `last`
+        #[arg(default_value = "last")]
+        run: String,
+        /// Write it to this file instead
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
     },
 }
 

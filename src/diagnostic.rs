@@ -1,6 +1,6 @@
 //! How every problem is shown: what is wrong, where, and what to do about it.
 //!
-//! A diagnostic is a value; [`render`] turns it into text, [`Diagnostic::to_json`] into an object.
+//! A diagnostic is a value; [`render`] turns it into text, [`Diagnostic::problem`] into what programs read.
 //! Nothing here prints, and nothing here knows which part of the house is complaining.
 
 mod failure;
@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 pub use failure::Failure;
 pub use remedy::remedy;
@@ -74,7 +75,7 @@ impl Location {
 }
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The command can't do what was asked.
@@ -92,6 +93,23 @@ pub struct Diagnostic {
     pub message: String,
     /// Where it is.
     pub at: Option<Location>,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// A diagnostic for programs.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// A lowercase sentence without a full stop, names in backticks.
+    pub message: String,
+    /// The file that it is in, or the flag.
+    pub file: Option<String>,
+    /// The line, from 1.
+    pub line: Option<usize>,
+    /// The column, from 1, in characters.
+    pub column: Option<usize>,
     /// What to do about it.
     pub hint: Option<String>,
 }
@@ -134,17 +152,17 @@ impl Diagnostic {
         (self.message.clone(), place)
     }
 
-    /// The object that `--json` prints: severity, message, file, line, column, hint.
-    pub fn to_json(&self) -> serde_json::Value {
-        let place = self.at.as_ref().map(|at| (at.source.name.clone(), at.line_column()));
-        serde_json::json!({
-            "severity": self.severity,
-            "message": self.message,
-            "file": place.as_ref().map(|(file, _)| file),
-            "line": place.as_ref().map(|(_, (line, _))| line),
-            "column": place.as_ref().map(|(_, (_, column))| column),
-            "hint": self.hint,
-        })
+    /// It as `--json` prints it.
+    pub fn problem(&self) -> Problem {
+        let place = self.at.as_ref().map(Location::line_column);
+        Problem {
+            severity: self.severity,
+            message: self.message.clone(),
+            file: self.at.as_ref().map(|at| at.source.name.clone()),
+            line: place.map(|(line, _)| line),
+            column: place.map(|(_, column)| column),
+            hint: self.hint.clone(),
+        }
     }
 }
 

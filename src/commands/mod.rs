@@ -16,6 +16,7 @@ mod show;
 mod still;
 mod variants;
 mod verify;
+mod watch;
 mod why;
 
 use std::mem::ManuallyDrop;
@@ -27,6 +28,7 @@ use anyhow::Result;
 use crate::cli::{Cli, Command, Target};
 use crate::diagnostic::{self, Diagnostic, Failure, Problems};
 use crate::engine::Project;
+use crate::engine::events::Event;
 use crate::observe::runs::Run;
 use crate::pipeline::{self, Pipeline};
 use crate::present::terminal::{print, tell};
@@ -55,12 +57,13 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
     }
     match &cli.command {
         Command::Run(flags) => run::run(flags, &project),
+        Command::Watch(flags) => watch::watch(flags, &project),
         Command::Plan(flags) => plan::plan(flags, &project),
         Command::Check(flags) => check::check(flags, &project),
         Command::Why(flags) => why::why(flags, &project),
         Command::Graph(flags) => graph::graph(flags, &project),
         Command::Kinds(flags) => kinds::kinds(flags),
-        Command::Schema => schema::schema(),
+        Command::Schema { events } => schema::schema(*events),
         Command::Show(flags) => show::show(flags, &project),
         Command::Runs(command) => runs::runs(command, &project),
         Command::Verify(flags) => verify::verify(flags, &project),
@@ -76,6 +79,11 @@ pub fn report(error: &anyhow::Error, cli: &Cli) -> ExitCode {
     if is_broken_pipe(error) {
         return ExitCode::SUCCESS;
     }
+    explain(error, wants_json(cli), matches!(cli.command, Command::Run(_) | Command::Watch(_)))
+}
+
+/// Says what went wrong, mistakes in a pipeline as JSON where it is wanted, one of the events or by itself.
+fn explain(error: &anyhow::Error, json: bool, event: bool) -> ExitCode {
     let Some(problems) = error.downcast_ref::<Problems>() else {
         let advice = error.downcast_ref::<Failure>().and_then(|failure| failure.hint.clone());
         let hint = advice.or_else(|| diagnostic::remedy(error).map(str::to_owned));
@@ -83,12 +91,13 @@ pub fn report(error: &anyhow::Error, cli: &Cli) -> ExitCode {
         tell(format_args!("{}\n", diagnostic::render(&shown, true)));
         return ExitCode::from(FAILED);
     };
-    if wants_json(cli) {
-        let list: Vec<_> = problems.0.iter().map(Diagnostic::to_json).collect();
-        let mut told = serde_json::json!({ "ok": false, "problems": list });
-        if matches!(cli.command, Command::Run(_)) {
-            told["event"] = "problems".into();
-        }
+    if json {
+        let problems: Vec<_> = problems.0.iter().map(Diagnostic::problem).collect();
+        let told = if event {
+            serde_json::json!(Event::Problems { ok: false, problems })
+        } else {
+            serde_json::json!({ "ok": false, "problems": problems })
+        };
         // There is no more to say where this can't be.
         let _ = print(format_args!("{told}\n"));
     } else {
@@ -106,6 +115,7 @@ pub fn report(error: &anyhow::Error, cli: &Cli) -> ExitCode {
 fn wants_json(cli: &Cli) -> bool {
     match &cli.command {
         Command::Run(flags) => flags.json,
+        Command::Watch(flags) => flags.json,
         Command::Plan(flags) => flags.json,
         Command::Check(flags) => flags.json,
         Command::Verify(flags) => flags.json,
@@ -142,11 +152,13 @@ fn say(message: impl Into<String>, hint: Option<String>) {
 /// Reads the pipeline that the user means. It stays until the process ends, because taking a large
 /// one apart takes as long as ordering it.
 fn load(target: &Target, project: &Project) -> Result<ManuallyDrop<Pipeline>> {
-    let file = match &target.pipeline {
-        Some(file) => file.clone(),
-        None => last_pipeline(project)?,
-    };
+    let file = meant(target, project)?;
     Ok(ManuallyDrop::new(pipeline::load(&project.root, &file, &target.set, KINDS)?))
+}
+
+/// The file of the pipeline that the user means.
+fn meant(target: &Target, project: &Project) -> Result<PathBuf> {
+    target.pipeline.clone().map_or_else(|| last_pipeline(project), Ok)
 }
 
 /// The pipeline of the last run.

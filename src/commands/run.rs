@@ -13,6 +13,7 @@ use super::variants::Variants;
 use super::{FAILED, INTERRUPTED, forced, is_broken_pipe, load, lock, plan, still, wanted};
 use crate::cli;
 use crate::engine::Project;
+use crate::engine::digest::Digest;
 use crate::engine::events::{Event, Note, Sink, StageDone};
 use crate::engine::executor::{self, Ended, Options, Tally};
 use crate::observe::journal::Journal;
@@ -30,25 +31,84 @@ pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
     if flags.dry_run {
         return plan::show(&pipeline, &flags.until, &flags.force, flags.json, project);
     }
-    let jobs = cores(flags.jobs);
-    let options = Options {
-        jobs,
+    let wish = Wish {
+        until: &flags.until,
+        force: &flags.force,
+        jobs: flags.jobs,
         keep_going: flags.keep_going,
-        wanted: wanted(&pipeline, &flags.until)?,
-        forced: forced(&pipeline, &flags.force)?,
-        locked: flags.locked.then(|| lock::read(&pipeline, project)).transpose()?,
+        locked: flags.locked,
+        json: flags.json,
+        asked,
+    };
+    let cancelled = stop_on_ctrl_c();
+    let came = recorded(&wish, &pipeline, project, &cancelled, &|past| shown_by(flags, &pipeline, past))?;
+    match came.told {
+        // Whoever reads the events may stop early; the run is recorded all the same.
+        Err(error) if !is_broken_pipe(&error) => Err(error),
+        _ => Ok(code(came.tally, came.interrupted)),
+    }
+}
+
+/// What is wanted of a run.
+pub struct Wish<'a> {
+    /// Stages to run with all that they need; all when empty.
+    pub until: &'a [String],
+    /// Stages to run whatever the cache has.
+    pub force: &'a [String],
+    /// How many cores to use.
+    pub jobs: Option<u16>,
+    /// Whether to go on with other branches after a failure.
+    pub keep_going: bool,
+    /// Whether it must give what the lock says.
+    pub locked: bool,
+    /// Whether a failure of the run itself is told as events.
+    pub json: bool,
+    /// What identifies the command, where a rerun of it may be answered at once.
+    pub asked: Option<Digest>,
+}
+
+/// Makes who shows a run, from what stages measured before.
+pub type Shown<'s> = &'s dyn for<'a> Fn(Past<'a>) -> Box<dyn Sink + 'a>;
+
+/// What became of a run.
+pub struct Outcome {
+    /// What it came to.
+    pub tally: Tally,
+    /// Whether the user interrupted it.
+    pub interrupted: bool,
+    /// Whether everything could be shown.
+    pub told: Result<()>,
+}
+
+/// Runs a pipeline and records it.
+///
+/// # Errors
+/// When the cache or the record can't be written.
+pub fn recorded(
+    wish: &Wish<'_>,
+    pipeline: &Pipeline,
+    project: &Project,
+    cancelled: &AtomicBool,
+    shown: Shown<'_>,
+) -> Result<Outcome> {
+    let options = Options {
+        jobs: cores(wish.jobs),
+        keep_going: wish.keep_going,
+        wanted: wanted(pipeline, wish.until)?,
+        forced: forced(pipeline, wish.force)?,
+        locked: wish.locked.then(|| lock::read(pipeline, project)).transpose()?,
+        start: Instant::now(),
     };
     let journal = Journal::start(&project.experiments())?;
-    let config = resolved::text(&pipeline, None)?;
+    let config = resolved::text(pipeline, None)?;
     journal.config(&config)?;
     let count = options.wanted.iter().filter(|wanted| **wanted).count();
     let history = History::new(project, &pipeline.name).before(&journal.run);
     let past = |label: &str| history.metrics(label);
-    let sink = Recorder::new(&journal, shown_by(flags, &pipeline, &past));
+    let sink = Recorder::new(&journal, shown(&past));
     sink.event(&started(&journal.run, &pipeline.name, &pipeline.file, count));
-    let start = Instant::now();
-    let cancelled = stop_on_ctrl_c();
-    let ended = executor::run(&pipeline, project, &options, &sink, &|label| history.key(label), &cancelled);
+    let start = options.start;
+    let ended = executor::run(pipeline, project, &options, &sink, &|label| history.key(label), cancelled);
     let interrupted = cancelled.load(Ordering::Relaxed);
     let Ended { tally, facts } = match ended {
         Ok(ended) => ended,
@@ -57,31 +117,27 @@ pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
             let warning = Event::Warning(Note::new(format!("{error:#}")));
             for event in [warning, done(&journal.run, failed, interrupted, start)] {
                 // People get the error itself, from whoever called.
-                if flags.json { sink.event(&event) } else { drop(journal.append(&event)) }
+                if wish.json { sink.event(&event) } else { drop(journal.append(&event)) }
             }
             return Err(error);
         }
     };
     if let Some(sweep) = &pipeline.sweep {
         let ends = sink.ends();
-        let variants = Variants::new(&pipeline, sweep, &ends, interrupted);
+        let variants = Variants::new(pipeline, sweep, &ends, interrupted);
         variants.record(&journal)?;
         if let Some(board) = variants.leaderboard() {
             sink.shown.event(&board);
         }
     }
-    if let (Some(asked), Some(facts), None) = (asked, facts, &pipeline.sweep)
+    if let (Some(asked), Some(facts), None) = (&wish.asked, facts, &pipeline.sweep)
         && !interrupted
     {
         // A shortcut that can't be kept costs the next run some milliseconds and nothing else.
-        let _ = still::keep(&asked, project, &pipeline, &config, facts, &sink.ends());
+        let _ = still::keep(asked, project, pipeline, &config, facts, &sink.ends());
     }
     sink.event(&done(&journal.run, tally, interrupted, start));
-    match sink.shown.finish() {
-        // Whoever reads the events may stop early; the run is recorded all the same.
-        Err(error) if !is_broken_pipe(&error) => Err(error),
-        _ => Ok(code(tally, interrupted)),
-    }
+    Ok(Outcome { tally, interrupted, told: sink.shown.finish() })
 }
 
 fn code(tally: Tally, interrupted: bool) -> ExitCode {
@@ -137,6 +193,7 @@ pub fn started(run: &str, pipeline: &str, file: &str, stages: usize) -> Event {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         time,
         stages,
+        variant: None,
     }
 }
 

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::cli;
-use crate::engine::Project;
+use crate::engine::{Project, disk};
 use crate::observe::runs::{self, Overview, Run};
-use crate::present::terminal;
-use crate::present::terminal::print;
+use crate::present::terminal::{self, print, tell};
+use crate::present::trace;
 
 pub fn runs(command: &cli::Runs, project: &Project) -> Result<ExitCode> {
     let experiments = project.experiments();
@@ -26,8 +26,20 @@ pub fn runs(command: &cli::Runs, project: &Project) -> Result<ExitCode> {
                 print(format_args!("{}", terminal::run(&run)))?;
             }
         }
+        cli::Runs::Trace { run, output } => {
+            let run = Run::read(&experiments, &runs::find(&experiments, run)?)?;
+            write(&format!("{:#}\n", trace::trace(&run)?), output.as_deref())?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a trace to a file, or prints it where none is named.
+fn write(trace: &str, output: Option<&Path>) -> Result<()> {
+    let Some(path) = output else { return print(format_args!("{trace}")) };
+    disk::replace(path, &[trace.as_bytes()]).with_context(|| format!("can't write `{}`", path.display()))?;
+    tell(format_args!("{}: open it at https://ui.perfetto.dev\n", path.display()));
+    Ok(())
 }
 
 /// Prints the newest runs; a sweep is one of them, and its variants are more where they are wanted.

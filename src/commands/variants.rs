@@ -71,9 +71,11 @@ impl<'a> Variants<'a> {
     /// What a run of this variant alone would have reported.
     fn events(&self, run: &str, variant: &Variant) -> Result<Vec<Json>> {
         let own: Vec<_> = variant.tasks.iter().filter_map(|task| self.end(*task)).collect();
-        let first = started(run, &self.pipeline.name, &self.pipeline.file, own.len());
+        let mut first = started(run, &self.pipeline.name, &self.pipeline.file, own.len());
+        if let Event::RunStarted { variant: which, .. } = &mut first {
+            *which = Some(variant.label.clone());
+        }
         let mut events = vec![serde_json::to_value(first)?];
-        events[0]["variant"] = variant.label.clone().into();
         for end in &own {
             events.push(serde_json::to_value(Event::StageDone(Box::new((*end).clone())))?);
         }

@@ -4,15 +4,18 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use super::cause::Cause;
 use super::store::Output;
-use crate::diagnostic::Location;
+use crate::diagnostic::{Location, Problem};
 use crate::stage::Metrics;
 
 /// How a stage came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// It ran.
@@ -26,7 +29,7 @@ pub enum Outcome {
 }
 
 /// Something to tell the user, with its place.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Note {
     /// A lowercase sentence without a full stop.
     pub message: String,
@@ -70,7 +73,7 @@ impl Note {
 }
 
 /// The end of a stage.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct StageDone {
     /// The stage, with its variant in a sweep.
     pub stage: String,
@@ -90,6 +93,8 @@ pub struct StageDone {
     pub summary: String,
     /// How long it took, now or when it ran.
     pub seconds: f64,
+    /// When it ended, in seconds from the start of the run.
+    pub time: f64,
     /// Why it ran.
     pub because: Vec<Cause>,
     /// What the user should know.
@@ -100,7 +105,7 @@ pub struct StageDone {
 }
 
 /// A variant on the leaderboard.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Ranked {
     /// Its values: `k=3, algorithm=kmeans`.
     pub variant: String,
@@ -113,7 +118,7 @@ pub struct Ranked {
 }
 
 /// Something that happens in a run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The run starts.
@@ -130,6 +135,9 @@ pub enum Event {
         time: f64,
         /// How many tasks there are.
         stages: usize,
+        /// Which variant of a sweep it is, in the variant's own record.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        variant: Option<String>,
     },
     /// A stage starts to compute.
     StageStarted {
@@ -139,6 +147,8 @@ pub enum Event {
         kind: String,
         /// Why it runs.
         because: Vec<Cause>,
+        /// When, in seconds from the start of the run.
+        time: f64,
     },
     /// A stage says how far it is.
     StageProgress {
@@ -201,6 +211,21 @@ pub enum Event {
         /// How long it took.
         seconds: f64,
     },
+    /// The pipeline or the command line is wrong, and nothing runs. It isn't recorded.
+    Problems {
+        /// False.
+        ok: bool,
+        /// What is wrong.
+        problems: Vec<Problem>,
+    },
+}
+
+/// The JSON Schema of an event, as it is printed and recorded: one object a line.
+pub fn schema() -> Json {
+    let mut schema =
+        SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Event>();
+    schema.insert("title".to_owned(), "A line of `custem run --json` and of a run's log".into());
+    schema.to_value()
 }
 
 /// Where events go.

@@ -47,6 +47,8 @@ pub struct Options {
     pub forced: Vec<bool>,
     /// What the tasks must give.
     pub locked: Option<Locked>,
+    /// When the run started.
+    pub start: Instant,
 }
 
 /// What a run came to.
@@ -342,6 +344,7 @@ impl<'a> Run<'a> {
             stage: task.label.clone(),
             kind: task.draft.kind.name.to_owned(),
             because: because.clone(),
+            time: self.time(),
         });
         let under_way = self.under_way(&identity, because);
         self.under_way.insert(at, under_way);
@@ -359,6 +362,11 @@ impl<'a> Run<'a> {
     fn hit(&mut self, at: usize, identity: &Identity, record: Record) {
         let under_way = self.under_way(identity, Vec::new());
         self.finish(at, under_way, record, Outcome::Hit);
+    }
+
+    /// Seconds from the start of the run.
+    fn time(&self) -> f64 {
+        self.options.start.elapsed().as_secs_f64()
     }
 
     fn under_way(&self, identity: &Identity, because: Vec<Cause>) -> UnderWay {

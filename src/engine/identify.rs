@@ -114,6 +114,15 @@ fn matches(source: &Source, root: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(named)
 }
 
+/// The files that a source means as things stand; a path is one whether there is a file or not.
+pub fn meant(pattern: &str, root: &Path) -> Vec<PathBuf> {
+    let path = root.join(pattern);
+    if !is_pattern(pattern) || path.is_file() {
+        return vec![path];
+    }
+    glob(pattern, root).unwrap_or_default()
+}
+
 /// Why a path is none of a file.
 fn problem(named: &str, path: &Path) -> Option<Failure> {
     if path.is_dir() {
@@ -123,7 +132,8 @@ fn problem(named: &str, path: &Path) -> Option<Failure> {
     (!path.exists()).then(|| Failure::new(format!("there is no file `{named}`")).hint(FROM_ROOT))
 }
 
-fn is_pattern(text: &str) -> bool {
+/// Whether a source may mean several files.
+pub fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
 

@@ -14,7 +14,7 @@ pub mod events;
 pub mod executor;
 pub mod files;
 pub mod gc;
-mod identify;
+pub mod identify;
 pub mod inventory;
 mod lease;
 pub mod locked;

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::{Result, bail};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
@@ -45,9 +46,10 @@ pub struct Record {
 }
 
 /// An artifact on a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Output {
     /// The digest of its bytes.
+    #[schemars(with = "String", regex(pattern = "^[0-9a-f]{64}$"))]
     pub digest: Digest,
     /// Its size.
     pub bytes: u64,
@@ -57,7 +59,7 @@ pub struct Output {
 }
 
 /// What became of an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Loss {
     /// It is not in the store.

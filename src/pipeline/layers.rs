@@ -40,6 +40,25 @@ pub fn read(path: &Path, name: &str) -> Result<(Node, Vec<Layer>), Problems> {
     Ok((node, chain))
 }
 
+/// The files that a pipeline is read from, its own first, as far as they can be followed: the last one may be
+/// missing or broken.
+pub fn files(path: &Path) -> Vec<PathBuf> {
+    let mut found = vec![path.to_path_buf()];
+    let mut last = path.to_path_buf();
+    while let Some(base) = base_of(&last).filter(|base| !found.contains(base)) {
+        found.push(base.clone());
+        last = base;
+    }
+    found
+}
+
+/// The file that another one extends.
+fn base_of(path: &Path) -> Option<PathBuf> {
+    let source = source(fs_err::read(path).ok()?, "", None).ok()?;
+    let base = take_extends(&mut document::parse(&source).ok()?).ok()??;
+    Some(path.parent().unwrap_or(Path::new("")).join(base.text()?))
+}
+
 fn read_chain(
     path: &Path,
     name: &str,

@@ -183,6 +183,11 @@ pub fn load(
     Err(Problems(problems))
 }
 
+/// The files that a pipeline is read from, its own first, as far as they can be followed.
+pub fn files(path: &Path) -> Vec<PathBuf> {
+    layers::files(path)
+}
+
 /// Where a pipeline is: from the current folder, else from the project's root.
 pub fn locate(root: &Path, file: &Path) -> PathBuf {
     if file.is_absolute() || file.exists() { file.to_path_buf() } else { root.join(file) }

@@ -7,3 +7,4 @@ pub mod format;
 pub mod report;
 pub mod terminal;
 pub mod theme;
+pub mod trace;

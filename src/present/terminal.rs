@@ -7,11 +7,13 @@ mod listing;
 mod out;
 mod sinks;
 mod was;
+mod wave;
 
 pub use listing::{Since, elsewhere, leaderboard, plan, run, runs, table, why};
 pub use out::{print, tell};
 pub use sinks::{Json, Live, Past, Plain, pages};
 pub use was::Metrics;
+pub use wave::{Wave, clock};
 
 /// How much to show.
 #[derive(Clone, Copy, Debug, Default)]

@@ -133,6 +133,7 @@ impl Run<'_> {
             metrics: record.metrics,
             summary: record.summary,
             seconds: record.seconds,
+            time: self.time(),
             because: under_way.because,
             error: None,
         })));
@@ -189,7 +190,7 @@ impl Run<'_> {
         let outcome = if interrupted { Outcome::Skipped } else { Outcome::Failed };
         self.count(at, Some(outcome));
         self.stopped |= !interrupted && !self.options.keep_going;
-        self.sink.event(&ended(task, outcome, under_way, note));
+        self.sink.event(&ended(task, outcome, under_way, note, self.time()));
         self.skip_consumers(at);
         self.forget(at);
     }
@@ -230,7 +231,7 @@ impl Run<'_> {
     fn skip(&mut self, at: usize, message: String) {
         self.step(at, Step::Skip);
         self.count(at, Some(Outcome::Skipped));
-        self.sink.event(&ended(self.task(at), Outcome::Skipped, None, Note::new(message)));
+        self.sink.event(&ended(self.task(at), Outcome::Skipped, None, Note::new(message), self.time()));
     }
 
     pub(super) fn skip_rest(&mut self) {
@@ -251,7 +252,7 @@ fn unsaved(path: &Path, error: &anyhow::Error) -> Failure {
     Failure::new(message).hint(hint).at("save")
 }
 
-fn ended(task: &Task, outcome: Outcome, under_way: Option<&UnderWay>, note: Note) -> Event {
+fn ended(task: &Task, outcome: Outcome, under_way: Option<&UnderWay>, note: Note, time: f64) -> Event {
     Event::StageDone(Box::new(StageDone {
         stage: task.label.clone(),
         kind: task.draft.kind.name.to_owned(),
@@ -262,6 +263,7 @@ fn ended(task: &Task, outcome: Outcome, under_way: Option<&UnderWay>, note: Note
         metrics: BTreeMap::new(),
         summary: String::new(),
         seconds: under_way.map_or(0.0, |under_way| under_way.start.elapsed().as_secs_f64()),
+        time,
         because: under_way.map(|under_way| under_way.because.clone()).unwrap_or_default(),
         warnings: Vec::new(),
         error: Some(note),

@@ -175,8 +175,7 @@ impl<'a> Lines<'a> {
         match event {
             Event::StageDone(end) => self.stage_done(end),
             Event::Restored { stage, path, why, kept } if !self.look.quiet => {
-                let aside = kept.as_ref().map(|kept| format!("; the file that stood there is now {kept}"));
-                vec![format!("  {stage}: put {path} back, it was {why}{}", aside.unwrap_or_default())]
+                vec![restored(stage, path, why, kept.as_deref())]
             }
             Event::Warning(note) => vec![warning(note)],
             Event::Leaderboard { objective, rows } if !self.look.quiet => leaderboard(objective, rows),
@@ -269,14 +268,20 @@ fn first_line(message: &str) -> String {
     message.lines().next().unwrap_or_default().to_owned()
 }
 
-fn warning(note: &Note) -> String {
+/// That a saved file was put back, and where another one went that stood there.
+pub(super) fn restored(stage: &str, path: &str, why: &str, kept: Option<&str>) -> String {
+    let aside = kept.map(|kept| format!("; the file that stood there is now {kept}"));
+    format!("  {stage}: put {path} back, it was {why}{}", aside.unwrap_or_default())
+}
+
+pub(super) fn warning(note: &Note) -> String {
     let place = note.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
     let style = AnsiColor::Yellow.on_default().bold();
     // Colour is dropped by the stream where it isn't wanted; the word alone says it too.
     format!("{style}warning{style:#}: {}{place}", note.message)
 }
 
-fn failure(stage: &str, note: &Note) -> String {
+pub(super) fn failure(stage: &str, note: &Note) -> String {
     let diagnostic = Diagnostic {
         severity: Severity::Error,
         message: format!("stage `{stage}` failed: {}", note.message),

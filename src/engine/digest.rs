@@ -1,19 +1,22 @@
 //! Digests: blake3 of bytes, as a small value that prints as hex.
 
 use std::fmt;
-use std::io::{self, Read as _};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::str::FromStr;
 
+use blake3::Hasher;
+use blake3::hazmat::{
+    ChainingValue, HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Bytes read at once.
-const BLOCK: usize = 4 << 20;
+/// Bytes that are read at once: they stay in a core's own cache until they are hashed.
+const PIECE: u64 = 256 << 10;
 
-/// Reads a block, or less at the end.
-fn fill(reader: &mut impl io::Read, block: &mut Vec<u8>) -> io::Result<()> {
-    block.clear();
-    reader.take(BLOCK as u64).read_to_end(block).map(drop)
-}
+/// Bytes within which cores read beside each other, so that the whole is read from front to back.
+const WINDOW: u64 = 64 << 20;
 
 /// A blake3 digest of 32 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,32 +29,26 @@ impl Digest {
     /// The digest of bytes in memory.
     pub fn of(bytes: &[u8]) -> Self {
         if bytes.len() as u64 > PARALLEL_FROM {
-            Self(*blake3::Hasher::new().update_rayon(bytes).finalize().as_bytes())
+            Self(*Hasher::new().update_rayon(bytes).finalize().as_bytes())
         } else {
             Self(*blake3::hash(bytes).as_bytes())
         }
     }
 
-    /// The digest of all that a reader gives: while one block is hashed, on all cores, the next one is
-    /// read. Files are not mapped, because one that shrinks meanwhile would end the process.
+    /// The digest of a file from its start to the length that it has now; a large one is read and
+    /// hashed in pieces, on all cores. Files are not mapped, because one that shrinks meanwhile would
+    /// end the process.
     ///
     /// # Errors
-    /// When it can't be read.
-    pub fn of_reader(mut reader: impl io::Read + Send) -> io::Result<Self> {
-        let mut hasher = blake3::Hasher::new();
-        let (mut block, mut next) = (Vec::new(), Vec::new());
-        fill(&mut reader, &mut block)?;
-        while block.len() == BLOCK {
-            let (read, ()) = rayon::join(|| fill(&mut reader, &mut next), || _ = hasher.update_rayon(&block));
-            read?;
-            std::mem::swap(&mut block, &mut next);
+    /// When it can't be read, or ends before its length.
+    pub fn of_file(file: &File) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        if length <= PARALLEL_FROM {
+            return Ok(Self(*Hasher::new().update_reader(file)?.finalize().as_bytes()));
         }
-        if block.len() as u64 > PARALLEL_FROM {
-            hasher.update_rayon(&block);
-        } else {
-            hasher.update(&block);
-        }
-        Ok(Self(*hasher.finalize().as_bytes()))
+        let left = left_subtree_len(length);
+        let (one, two) = halves(file, 0, left, length)?;
+        Ok(Self(*merge_subtrees_root(&one, &two, Mode::Hash).as_bytes()))
     }
 
     /// A digest from a finished hasher.
@@ -78,6 +75,28 @@ impl Digest {
     pub fn short(&self) -> String {
         self.hex()[..8].to_owned()
     }
+}
+
+/// The two sides of a stretch of a file: the left one is `left` long.
+fn halves(file: &File, start: u64, left: u64, length: u64) -> io::Result<(ChainingValue, ChainingValue)> {
+    let one = || subtree(file, start, left);
+    let two = || subtree(file, start + left, length - left);
+    if length > WINDOW {
+        return Ok((one()?, two()?));
+    }
+    let (one, two) = rayon::join(one, two);
+    Ok((one?, two?))
+}
+
+/// What blake3 makes of a stretch of a file that is a whole branch of its tree.
+fn subtree(file: &File, start: u64, length: u64) -> io::Result<ChainingValue> {
+    if length > PIECE {
+        let (one, two) = halves(file, start, left_subtree_len(length), length)?;
+        return Ok(merge_subtrees_non_root(&one, &two, Mode::Hash));
+    }
+    let mut piece = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+    file.read_exact_at(&mut piece, start)?;
+    Ok(Hasher::new().set_input_offset(start).update(&piece).finalize_non_root())
 }
 
 impl fmt::Display for Digest {
@@ -128,13 +147,19 @@ impl<'de> Deserialize<'de> for Digest {
 
 #[cfg(test)]
 mod tests {
-    use super::{BLOCK, Digest};
+    use super::{Digest, PARALLEL_FROM, PIECE, WINDOW};
 
     #[test]
-    fn blocks_do_not_show_in_the_digest() {
-        for size in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 2 * BLOCK + 7] {
+    fn pieces_do_not_show_in_the_digest() {
+        let (large, dir) = (PARALLEL_FROM, tempfile::tempdir().unwrap());
+        for size in
+            [0, 1, PIECE + 1, large, large + 1, large + PIECE, 3 * large - 1, 4 * large, WINDOW + 1025]
+        {
             let bytes: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
-            assert_eq!(Digest::of_reader(bytes.as_slice()).unwrap(), Digest::of(&bytes), "{size}");
+            let path = dir.path().join("file");
+            std::fs::write(&path, &bytes).unwrap();
+            let file = std::fs::File::open(&path).unwrap();
+            assert_eq!(Digest::of_file(&file).unwrap(), Digest::of(&bytes), "{size}");
             assert_eq!(Digest::of(&bytes).as_bytes(), blake3::hash(&bytes).as_bytes(), "{size}");
         }
     }

@@ -196,10 +196,11 @@ impl Files {
             bail!("`{}` is no ordinary file", path.display());
         }
         let (stamp, seen) = (Stamp::from(&meta), SystemTime::now());
-        let digest = disk::open(path).and_then(Digest::of_reader).with_context(unreadable)?;
+        let digest = disk::open(path).and_then(|file| Digest::of_file(file.file()));
         if Stamp::of(path).ok() != Some(stamp) {
             bail!("`{}` changed while it was being read", path.display());
         }
+        let digest = digest.with_context(unreadable)?;
         if stamp.settled(seen) {
             self.remember(path, stamp, digest);
         }

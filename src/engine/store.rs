@@ -265,8 +265,7 @@ impl Store {
             Err(error) => return Err(Amiss::Unread(error.into())),
         };
         let meta = file.metadata().map_err(|error| Amiss::Unread(error.into()))?;
-        let found =
-            if meta.is_file() { Digest::of_reader(&file) } else { Err(ErrorKind::IsADirectory.into()) };
+        let found = if meta.is_file() { Digest::of_file(&file) } else { Err(ErrorKind::IsADirectory.into()) };
         match found {
             Ok(found) if found == *digest => {
                 self.trust(digest);
@@ -316,7 +315,7 @@ impl Store {
     pub fn put_file(&self, path: &Path) -> Result<(Digest, u64)> {
         let own = own_file(path)?;
         let file = disk::open(&own)?;
-        let digest = Digest::of_reader(&file)?;
+        let digest = Digest::of_file(file.file())?;
         let bytes = file.metadata()?.len();
         if !self.intact(&digest, bytes) {
             disk::sync(&file)?;

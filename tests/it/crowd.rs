@@ -25,7 +25,7 @@ fn chain(project: &Project, name: &str, count: usize, marks: &str) -> String {
 
 #[test]
 fn eight_processes_compute_every_key_once() {
-    const ROUNDS: usize = 12;
+    const ROUNDS: usize = 50;
     for round in 0..ROUNDS {
         let project = Project::new();
         // The second pipeline is the beginning of the first: the same keys.

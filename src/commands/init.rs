@@ -73,6 +73,7 @@ fn pipeline_for(file: &Path, name: &str, project: &Project) -> Result<String> {
         text += "header = false        # the first line holds values, not names\n";
     }
     text += &mapping(&seen);
+    text += &orders(&seen);
     text += &bad_rows(&survey);
     text += &columns(&seen);
     Ok(text + "\n" + &rest(&choices(&survey), &quoted(&format!("data/{name}.html"))))
@@ -144,6 +145,32 @@ fn mapping(seen: &Inspection) -> String {
         text += &format!("{pair:50} # {}\n", proposal.reason);
     }
     text
+}
+
+/// That rows of one order count as purchases of their own, where a column looks like the order's number.
+fn orders(seen: &Inspection) -> String {
+    const NAMES: [&str; 10] = [
+        "invoice",
+        "invoiceno",
+        "invoiceid",
+        "invoicenumber",
+        "order",
+        "orderno",
+        "orderid",
+        "ordernumber",
+        "basketid",
+        "receiptid",
+    ];
+    let plain =
+        |name: &str| -> String { name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect() };
+    let number = seen.columns.iter().find(|column| NAMES.contains(&plain(&column.name).as_str()));
+    number.map_or(String::new(), |column| {
+        format!(
+            "# {} looks like the number of an order. Every row counts as a purchase of its own; to count orders,\n\
+             # sum the rows of each order first, for example with `kind = \"sql\"`.\n",
+            quoted(&column.name)
+        )
+    })
 }
 
 /// All columns as a comment, so that the mapping can be mended without opening the file.

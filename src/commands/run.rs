@@ -177,10 +177,21 @@ fn shown_by<'a>(flags: &cli::Run, pipeline: &Pipeline, past: Past<'a>) -> Box<dy
     if flags.json {
         Box::new(Json::default())
     } else if std::io::stderr().is_terminal() && !flags.quiet {
-        Box::new(Live::new(pipeline, look, past))
+        Box::new(Live::new(pipeline, look, past).again(again()))
     } else {
-        Box::new(Plain::new(pipeline, look, past))
+        Box::new(Plain::new(pipeline, look, past).again(again()))
     }
+}
+
+/// The command as it was given, for people to give it once more.
+fn again() -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "_-./=:,+@%".contains(letter);
+    let quoted = |word: String| {
+        let bare = !word.is_empty() && word.chars().all(plain);
+        if bare { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    };
+    let words = std::env::args_os().skip(1).map(|word| quoted(word.to_string_lossy().into_owned()));
+    std::iter::once("custem".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 /// The first event of a run.

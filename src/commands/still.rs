@@ -29,6 +29,8 @@ struct Said<'n> {
     file: &'n str,
     /// How many stages it has.
     stages: usize,
+    /// How many warnings its stages have had.
+    warnings: usize,
     /// The reports that it saves.
     pages: Vec<String>,
     /// The end of each stage, an event a line.
@@ -68,7 +70,7 @@ pub fn answer(asked: &Digest, flags: &cli::Run, project: &Project) -> Result<boo
     journal.append(&last)?;
     let look = terminal::Look { verbose: false, quiet: flags.quiet };
     let json = Json::default();
-    let shown: &dyn Sink = if flags.json { &json } else { &Plain::still(said.file, said.pages, look) };
+    let shown: &dyn Sink = if flags.json { &json } else { &Plain::still(said.warnings, said.pages, look) };
     shown.event(&first);
     if flags.json {
         print(format_args!("{}", said.lines))?;
@@ -105,6 +107,7 @@ pub fn keep(
         name: &pipeline.name,
         file: &pipeline.file,
         stages: last.len(),
+        warnings: last.values().filter_map(|at| ends.get(*at)).map(|end| end.warnings.len()).sum(),
         pages: terminal::pages(pipeline).filter(|(stage, _)| saved(stage)).map(|(_, page)| page).collect(),
         lines: str::from_utf8(&lines)?,
     };

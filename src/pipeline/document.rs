@@ -2,6 +2,7 @@
 //!
 //! Knows TOML and positions; doesn't know what any key means.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -144,7 +145,9 @@ pub fn table_to_toml(table: &Table) -> toml::Table {
 /// Every syntax error in it.
 pub fn parse(source: &Arc<SourceText>) -> Result<Node, Vec<Diagnostic>> {
     let (document, errors) = DeTable::parse_recoverable(&source.text);
-    let mut problems: Vec<_> = errors.iter().map(|error| syntax(source, error)).collect();
+    let mut told = HashSet::new();
+    let first = |error: &&toml::de::Error| told.insert((error.message().to_owned(), error.span()));
+    let mut problems: Vec<_> = errors.iter().filter(first).map(|error| syntax(source, error)).collect();
     let node = Node {
         at: Location::new(source, 0..0),
         value: Value::Table(Arc::new(table(source, document.into_inner(), &mut problems))),
@@ -260,6 +263,17 @@ mod tests {
         assert_eq!(k.at.line_column(), (2, 5));
         assert_eq!(node.get("stages.a.list.1").unwrap().at.line_column(), (3, 12));
         assert_eq!(node.nearest("stages.a.list.7").at.line_column(), (3, 8));
+    }
+
+    #[test]
+    fn one_mistake_is_told_once() {
+        let deep = format!("a = {}", "[".repeat(5000));
+        let problems = parse(&source(&deep)).unwrap_err();
+        let places: std::collections::BTreeSet<_> = problems
+            .iter()
+            .map(|problem| (problem.message.clone(), problem.at.as_ref().map(|at| at.start)))
+            .collect();
+        assert_eq!(places.len(), problems.len());
     }
 
     #[test]

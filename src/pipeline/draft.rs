@@ -13,7 +13,7 @@ use super::conform::{self, Place};
 use super::document::{Node, Table, Value, table_to_toml};
 use super::shape::{Field, Shape};
 use crate::diagnostic::{Diagnostic, Location, did_you_mean, shown};
-use crate::stage::{AnyStage, Kind, Need, Port};
+use crate::stage::{AnyStage, Kind, Need, Port, PortType};
 
 /// A stage that is right in itself.
 pub struct Draft {
@@ -41,6 +41,13 @@ pub struct Draft {
     pub outputs_known: bool,
     /// References inside values that are wrong in themselves.
     pub loose: Vec<Node>,
+}
+
+impl Draft {
+    /// How the name of a file with one of its outputs usually ends.
+    pub fn ending(&self, port: &str) -> &'static str {
+        self.gives.iter().find(|give| give.name == port).map_or("", |give| ending(give.ty))
+    }
 }
 
 /// The kinds there are, with the keys of those in use.
@@ -297,17 +304,17 @@ type Saves = Vec<(String, PathBuf, Location)>;
 fn saves(name: &str, table: &Table, gives: &[Port]) -> (Saves, Vec<Diagnostic>) {
     let mut saves = Vec::new();
     let mut problems = Vec::new();
-    let mut save = |port: &str, node: &Node| match save_path(node) {
-        Ok(path) => saves.push((port.to_owned(), path, node.at.clone())),
+    let mut save = |port: &Port, node: &Node| match save_path(name, port, node) {
+        Ok(path) => saves.push((port.name.clone(), path, node.at.clone())),
         Err(problem) => problems.push(problem),
     };
     let mut unknown = Vec::new();
     match table.get("save").map(|entry| &entry.node) {
-        Some(node) if node.text().is_some() => save(&gives[0].name, node),
+        Some(node) if node.text().is_some() => save(&gives[0], node),
         Some(node) => {
             for (port, entry) in node.table().into_iter().flatten() {
                 match gives.iter().find(|give| give.name == *port) {
-                    Some(_) => save(port, &entry.node),
+                    Some(give) => save(give, &entry.node),
                     None => unknown.push(unknown_port(name, port, &entry.key, gives)),
                 }
             }
@@ -329,21 +336,45 @@ pub fn unknown_port(stage: &str, port: &str, at: &Location, gives: &[Port]) -> D
 }
 
 /// A path to save under, cleaned of `.`; where it leads is looked at in `saves`.
-fn save_path(node: &Node) -> Result<PathBuf, Diagnostic> {
+fn save_path(stage: &str, port: &Port, node: &Node) -> Result<PathBuf, Diagnostic> {
     let text = node.text().unwrap_or_default();
     let path: PathBuf = Path::new(text).components().filter(|part| *part != Component::CurDir).collect();
     let problem = |message: String| Diagnostic::error(message).at(&node.at);
     if path.file_name() != Some(last_name(text)) {
         let folder = text.trim_end_matches('/');
         let example = if folder.is_empty() || folder.ends_with('.') { "data" } else { folder };
-        let hint = format!("name the file too, such as `{example}/rows.parquet`");
+        let hint = format!("name the file too, such as `{example}/{stage}{}`", ending(port.ty));
         return Err(problem(format!("`{}` names no file to save to", shown(text))).hint(hint));
     }
     if leaves(&path) {
         let hint = "save under `data/`, for example; a path that starts with `/` may lead anywhere";
         return Err(problem(format!("`{}` leaves the project's folder", shown(text))).hint(hint));
     }
+    if port.ty == PortType::Table
+        && let Some(other) = path.extension().and_then(OsStr::to_str).filter(|ending| OTHER.contains(ending))
+    {
+        let hint = format!(
+            "name it `{}`; `custem show {stage}.{} --csv` writes CSV",
+            path.with_extension("parquet").display(),
+            port.name
+        );
+        return Err(problem(format!("a table is saved as Parquet, and not as `.{other}`")).hint(hint));
+    }
     Ok(path)
+}
+
+/// Endings of formats that a table is not saved in.
+const OTHER: [&str; 9] = ["csv", "tsv", "txt", "json", "jsonl", "xlsx", "xls", "feather", "arrow"];
+
+/// How the name of a file with an output usually ends.
+fn ending(ty: PortType) -> &'static str {
+    match ty {
+        PortType::Table => ".parquet",
+        PortType::Image => ".svg",
+        PortType::Page => ".html",
+        PortType::Metrics | PortType::Model => ".json",
+        PortType::File => ".txt",
+    }
 }
 
 /// The last step of a path as it is written.

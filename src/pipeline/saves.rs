@@ -25,18 +25,26 @@ pub struct Save<'a> {
     stage: &'a str,
     path: &'a Path,
     at: &'a Location,
+    /// How the names of such files usually end.
+    ending: &'static str,
 }
 
 impl<'a> Save<'a> {
     /// The saves of a stage.
     pub fn of(draft: &'a Draft) -> impl Iterator<Item = Self> {
-        draft.saves.iter().map(|(_, path, at)| Self { stage: &draft.name, path, at })
+        draft.saves.iter().map(|(port, path, at)| {
+            let ending = draft.ending(port);
+            Self { stage: &draft.name, path, at, ending }
+        })
     }
 
     /// The saves of a task: in a sweep, those of a stage with the variant in their names.
     pub fn of_task(task: &'a Task) -> impl Iterator<Item = Self> {
         let places = task.draft.saves.iter().map(|(.., at)| at);
-        task.saves.iter().zip(places).map(|((_, path), at)| Self { stage: &task.label, path, at })
+        task.saves.iter().zip(places).map(|((port, path), at)| {
+            let ending = task.draft.ending(port);
+            Self { stage: &task.label, path, at, ending }
+        })
     }
 }
 
@@ -124,7 +132,7 @@ impl<'a> Ground<'a> {
     fn blocked(&self, to: &Path, save: &Save<'_>) -> Option<Diagnostic> {
         let path = save.path.display();
         if to.is_dir() {
-            let hint = format!("name a file in it, such as `{path}/{}.parquet`", save.stage);
+            let hint = format!("name a file in it, such as `{path}/{}{}`", save.stage, save.ending);
             return Some(save.problem(format!("`{path}` is a folder")).hint(hint));
         }
         let standing = to.ancestors().skip(1).find(|folder| folder.exists())?;

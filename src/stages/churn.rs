@@ -22,11 +22,18 @@ use toml::value::Datetime;
 use self::rows::{History, Rows};
 use crate::data::features::Columns;
 use crate::data::{Table, columns, dates};
+use crate::diagnostic::plural;
 use crate::model::predict::reliability::reliability;
 use crate::model::predict::scores::{Scores, scores};
 use crate::model::predict::{self, Classifier, Method};
 use crate::model::random::Streams;
 use crate::stage::{Context, Failure, Layer, MetricName, Mistake, Need, Outcome, Port, Ref, Stage};
+
+/// An area under the ROC curve from which a model tells customers apart.
+const USEFUL: f64 = 0.55;
+
+/// Below so many customers of the rarer kind scores are uncertain.
+const FEW: usize = 30;
 
 /// Parts of the range from 0 to 1 on the port `reliability`.
 const BINS: usize = 10;
@@ -43,8 +50,8 @@ const MEASURES: [(&str, &str); 4] = [
 ///
 /// Customers as of two horizons before the end, and whether they bought within the horizon after
 /// it, teach every model; customers as of one horizon before the end judge it on what it has not
-/// seen. The model with the lowest log-loss there is chosen, fitted again to both, and scores
-/// everybody as of the end. A purchase is a row with an amount above zero. Bands: `low` below a
+/// seen. Of the models that tell customers apart there (AUC of 0.55 or more, where any does) the one
+/// with the lowest log-loss is chosen, fitted again to both, and scores everybody as of the end. A purchase is a row with an amount above zero. Bands: `low` below a
 /// third, `high` from two thirds, `medium` between.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -103,7 +110,7 @@ impl Default for Churn {
 
 impl Stage for Churn {
     const KIND: &'static str = "churn";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const LAYER: Layer = Layer::Model;
     const SEEDED: bool = true;
 
@@ -185,6 +192,10 @@ impl Stage for Churn {
             .metric("customers", chances.len() as f64)
             .metric("train_rows", train.labels.len() as f64)
             .metric("holdout_rows", holdout.labels.len() as f64);
+        let outcome = match rare(&holdout) {
+            Some(warning) => outcome.warn_at("horizon_days", warning),
+            None => outcome,
+        };
         Ok(history
             .warned(outcome)
             .table("scores", scores_table(&everybody, &chances)?)
@@ -243,9 +254,27 @@ impl Churn {
     }
 }
 
-/// The lowest log-loss; of equals the one listed first.
+/// The lowest log-loss among those that tell customers apart, else among all; of equals the one
+/// listed first.
 fn best(tried: &[Tried]) -> Option<&Tried> {
-    tried.iter().min_by(|one, two| one.scores.log_loss.total_cmp(&two.scores.log_loss))
+    let rank = |one: &Tried| (one.scores.auc < USEFUL, one.scores.log_loss);
+    tried.iter().min_by(|one, two| {
+        let (one, two) = (rank(one), rank(two));
+        one.0.cmp(&two.0).then(one.1.total_cmp(&two.1))
+    })
+}
+
+/// Where so few customers of the holdout stayed away, or came back, that scores are uncertain.
+fn rare(holdout: &Rows) -> Option<String> {
+    let left = holdout.labels.iter().filter(|left| **left).count();
+    let stayed = holdout.labels.len() - left;
+    let (few, what) = if left <= stayed { (left, "stayed away") } else { (stayed, "came back") };
+    let of = plural(holdout.labels.len(), "customer");
+    (few < FEW).then(|| {
+        format!(
+            "only {few} of {of} on the holdout {what}: scores of the models, and which is best, are uncertain"
+        )
+    })
 }
 
 fn fit(model: Model, x: &Array2<f64>, labels: &[bool], seed: u64) -> Result<Classifier> {

@@ -240,6 +240,8 @@ impl Forecast {
             let short = short(panel, entry);
             if !short.is_empty() {
                 outcome = outcome.warn_at("models", stand_in(*model, &short));
+            } else if entry.backtest.fallbacks > 0 {
+                outcome = outcome.warn_at("models", tested_otherwise(*model, entry.backtest.fallbacks));
             }
         }
         outcome
@@ -280,6 +282,21 @@ fn first_three(names: &[&str]) -> String {
     let first: Vec<_> = names.iter().take(3).map(|name| format!("`{name}`")).collect();
     let more = if names.len() > 3 { format!(" and {} more", names.len() - 3) } else { String::new() };
     format!("{}{more}", first.join(", "))
+}
+
+/// What scores of a method are about where it could not be used in some of its tests.
+fn tested_otherwise(model: Model, tests: usize) -> String {
+    let tests = plural(tests, "test");
+    match model {
+        Model::SeasonalNaive => format!(
+            "`{}` repeats the last value in {tests} on the past, where less than a season lies before",
+            model.name()
+        ),
+        Model::Ridge => format!(
+            "the seasonal naive forecast stands in for `{}` in {tests} on the past, where the history is too short",
+            model.name()
+        ),
+    }
 }
 
 fn stand_in(model: Model, short: &[&str]) -> String {

@@ -259,7 +259,7 @@ fn saved_outputs_are_put_back_and_a_file_of_the_users_is_kept() {
     assert_eq!(project.read("data/a.txt"), "made\n");
     fs::remove_file(project.path("data/a.txt")).unwrap();
     let again = project.custem(&["run", "p.toml"]);
-    assert!(again.err.contains("a: put data/a.txt back, it was missing"), "{}", again.err);
+    assert!(again.err.contains("a: saved data/a.txt"), "{}", again.err);
     project.write("data/a.txt", "my notes");
     let again = project.custem(&["run", "p.toml"]);
     assert!(again.err.contains("the file that stood there is now data/a.txt~"), "{}", again.err);

@@ -528,11 +528,11 @@ fn a_save_may_not_replace_the_pipeline_nor_leave_the_project() {
             format!("5:8 `p.toml` is a file of this pipeline, which saving would replace; {elsewhere}"),
             format!("9:8 `data/../base/b.toml` is a file of this pipeline, which saving would replace; {elsewhere}"),
             format!("13:8 `../x.parquet` leaves the project's folder; {elsewhere}; a path that starts with `/` may lead anywhere"),
-            "17:8 `data` is a folder; name a file in it, such as `data/f.parquet`".to_owned(),
+            "17:8 `data` is a folder; name a file in it, such as `data/f.txt`".to_owned(),
             format!("21:8 `data/../cache/x` lies in a folder that custem keeps for itself; {elsewhere}"),
             "25:8 `a.txt/x` can't be saved: `a.txt` is a file, not a folder; move that file away, or save elsewhere".to_owned(),
-            "29:8 `data/` names no file to save to; name the file too, such as `data/rows.parquet`".to_owned(),
-            "33:8 `data/..` names no file to save to; name the file too, such as `data/rows.parquet`".to_owned(),
+            "29:8 `data/` names no file to save to; name the file too, such as `data/i.txt`".to_owned(),
+            "33:8 `data/..` names no file to save to; name the file too, such as `data/j.txt`".to_owned(),
         ]
     );
     let outside = Project::new();
@@ -540,6 +540,21 @@ fn a_save_may_not_replace_the_pipeline_nor_leave_the_project() {
     project.write("p.toml", saving(&[("a", absolute.to_str().unwrap())]));
     assert_eq!(project.run(&[]), ["a ran"]);
     assert!(absolute.exists(), "an absolute path may lead out of the project");
+}
+
+#[test]
+fn a_table_is_not_saved_under_the_name_of_another_format() {
+    says(
+        "[stages.rows]\nkind = \"simulate\"\nsave = \"data/rows.csv\"\n",
+        "error: a table is saved as Parquet, and not as `.csv`
+ --> p.toml:3:8
+  |
+3 | save = \"data/rows.csv\"
+  |        ^^^^^^^^^^^^^^^
+  |
+hint: name it `data/rows.parquet`; `custem show rows.transactions --csv` writes CSV
+",
+    );
 }
 
 #[test]

@@ -56,7 +56,12 @@ fn record(project: &Project, number: &str) -> (String, Vec<String>) {
         String::from_utf8(files.pop().unwrap().1).unwrap()
     };
     let log = named("experiments/logs");
-    let lines: Vec<_> = log.lines().map(str::to_owned).collect();
+    let untimed = |line: &str| {
+        let mut event: serde_json::Value = serde_json::from_str(line).unwrap();
+        event.as_object_mut().unwrap().remove("time");
+        event.to_string()
+    };
+    let lines: Vec<_> = log.lines().map(untimed).collect();
     (named("experiments/configs"), lines[1..lines.len() - 1].to_vec())
 }
 

@@ -127,10 +127,7 @@ fn every_change_that_matters_is_a_wave() {
     watch.quiet();
     // A saved file is put back, and the edit that stood there is kept.
     project.write("out/b.txt", "mine");
-    assert_eq!(
-        watch.line(),
-        "  b: put out/b.txt back, it was different; the file that stood there is now out/b.txt~"
-    );
+    assert_eq!(watch.line(), "  b: saved out/b.txt; the file that stood there is now out/b.txt~");
     assert_eq!(watch.wave(), "0 ran, 2 from cache");
     fs::remove_dir_all(project.path("out")).unwrap();
     assert_eq!(watch.wave(), "0 ran, 2 from cache");

@@ -154,7 +154,7 @@ fn head(file: &File, options: &Options) -> Result<Head> {
         None => Charset::of_head(&raw, &file.path)?,
     };
     if charset.is_ascii_compatible() && raw.contains(&0) {
-        let message = format!("`{}` is not a text file: it has zero bytes", file.name);
+        let message = format!("`{}` is not a text file: it has NUL bytes", file.name);
         return Err(Failure::new(message).hint("`read` takes delimited text and Parquet").at("path").into());
     }
     let old_mac = charset.is_ascii_compatible() && !raw.contains(&b'\n') && raw.contains(&b'\r');

@@ -14,13 +14,16 @@ use crate::present::format::{Unit, counted, fixed, percent, sentence};
 /// An error of the sum beyond this share of it is spoken of.
 const BIASED: f64 = 0.03;
 
-/// What the simplest forecast repeats: the year before, or the last week where there is no such year.
+/// What the simplest forecast repeats: the year before, or the last week where there is no such year,
+/// which may be so in some tests on the past only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Base {
     /// The same weeks of the year before.
     Year,
     /// The last week.
     Week,
+    /// The year before, and the last week in tests that have no year behind them.
+    Either,
 }
 
 /// The models whose forecast is shown, and what the simplest one repeats.
@@ -38,6 +41,7 @@ impl Base {
         match self {
             Self::Year => "repeating the year before",
             Self::Week => "repeating the last week",
+            Self::Either => "repeating the year before, or the last week where a test had no year behind it",
         }
     }
 
@@ -45,6 +49,7 @@ impl Base {
     fn said(self, model: &str) -> String {
         match self {
             Self::Week if is_seasonal_naive(model) => "last week repeated".to_owned(),
+            Self::Either if is_seasonal_naive(model) => "last year or week repeated".to_owned(),
             _ => said(model),
         }
     }
@@ -364,6 +369,17 @@ mod tests {
         assert_eq!(grid(&scores, &short, &Unit::Number).rows[0][0].0, "<bdi>last week repeated</bdi>");
         let warned = warning(&scores, &Used { models: vec!["ridge".to_owned()], ..short }).unwrap();
         assert_eq!(warned.into_string(), "No forecast model beats repeating the last week.");
+    }
+
+    #[test]
+    fn tests_without_a_year_behind_them_are_told() {
+        let scores = [score("ridge", 0.2), score("seasonal_naive", 0.4)];
+        let mixed = Used { base: Base::Either, ..used(&["ridge"]) };
+        let text = verdict(&scores, &mixed).into_string();
+        let simplest = "50% less than repeating the year before, or the last week where a test had no year behind it (40%)";
+        assert!(text.contains(simplest), "{text}");
+        let grid = grid(&scores, &mixed, &Unit::Number);
+        assert_eq!(grid.rows[1][0].0, "<bdi>last year or week repeated</bdi>");
     }
 
     #[test]

@@ -50,7 +50,11 @@ pub fn chapter(inputs: &Inputs, money: &Unit) -> Result<Option<Chapter>, Misfit>
     let models =
         inputs.forecast.as_ref().map(models).transpose().map_err(of("forecast"))?.unwrap_or_default();
     let past = past(inputs).map_err(of("series"))?;
-    let base = if past.as_ref().is_some_and(|past| past.weeks < YEAR) { Base::Week } else { Base::Year };
+    let base = match past.as_ref().map(|past| past.weeks) {
+        Some(weeks) if weeks < YEAR => Base::Week,
+        Some(weeks) if tested(inputs)?.is_some_and(|tested| weeks < YEAR + tested) => Base::Either,
+        _ => Base::Year,
+    };
     let used = Used { models, base };
     let scores =
         inputs.scores.as_ref().map(accuracy::scores).transpose().map_err(of("scores"))?.unwrap_or_default();
@@ -119,6 +123,18 @@ fn past(inputs: &Inputs) -> Result<Option<Past>> {
         trend: trend(&total),
         names: lines.series.into_iter().map(|series| series.name).collect(),
     }))
+}
+
+/// How many weeks of the past were forecast, from the first one to the last.
+fn tested(inputs: &Inputs) -> Result<Option<usize>, Misfit> {
+    let Some(table) = &inputs.backtest else { return Ok(None) };
+    if !table.has("period") {
+        return Ok(None);
+    }
+    let days = read::gather(table, &["period"]).and_then(|batch| read::days(&batch, "period"));
+    let days = days.map_err(of("backtest"))?;
+    let (first, last) = (days.iter().flatten().min(), days.iter().flatten().max());
+    Ok(first.zip(last).and_then(|(first, last)| usize::try_from((last - first) / 7 + 1).ok()))
 }
 
 /// Why there is no forecast.

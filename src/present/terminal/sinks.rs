@@ -52,11 +52,19 @@ impl<'a> Plain<'a> {
         Self { lines: Lines::new(pipeline, look, past) }
     }
 
-    /// Lines for a run in which no stage has anything to say; `pages` are the reports that it keeps.
-    pub fn still(file: &str, pages: Vec<String>, look: Look) -> Self {
-        let kept = Mutex::new(Kept { pages, ..Kept::default() });
-        let file = file.to_owned();
-        Self { lines: Lines { look, stage: 0, kind: 0, file, pages: HashMap::new(), past: &|_| None, kept } }
+    /// Lines for a run in which no stage has anything to say; `standing` is how many warnings its stages
+    /// have had, `pages` are the reports that it keeps.
+    pub fn still(standing: usize, pages: Vec<String>, look: Look) -> Self {
+        let kept = Mutex::new(Kept { pages, standing, ..Kept::default() });
+        let (again, pages) = (String::new(), HashMap::new());
+        Self { lines: Lines { look, stage: 0, kind: 0, again, pages, past: &|_| None, kept } }
+    }
+
+    /// The command that runs the pipeline once more.
+    #[must_use]
+    pub fn again(mut self, command: String) -> Self {
+        self.lines.again = command;
+        self
     }
 }
 
@@ -79,6 +87,13 @@ impl<'a> Live<'a> {
     /// Bars for a pipeline's stages.
     pub fn new(pipeline: &Pipeline, look: Look, past: Past<'a>) -> Self {
         Self { lines: Lines::new(pipeline, look, past), all: MultiProgress::new(), bars: Mutex::default() }
+    }
+
+    /// The command that runs the pipeline once more.
+    #[must_use]
+    pub fn again(mut self, command: String) -> Self {
+        self.lines.again = command;
+        self
     }
 
     fn start(&self, stage: &str, kind: &str) {
@@ -139,7 +154,8 @@ struct Lines<'a> {
     look: Look,
     stage: usize,
     kind: usize,
-    file: String,
+    /// The command that runs the pipeline once more.
+    again: String,
     pages: HashMap<String, String>,
     past: Past<'a>,
     kept: Mutex<Kept>,
@@ -149,6 +165,8 @@ struct Lines<'a> {
 #[derive(Default)]
 struct Kept {
     warnings: Vec<Note>,
+    /// Warnings of stages from the cache, which are not said again.
+    standing: usize,
     errors: Vec<(String, Note)>,
     pages: Vec<String>,
 }
@@ -160,7 +178,7 @@ impl<'a> Lines<'a> {
             look,
             stage: pipeline.tasks.iter().map(|task| width(&task.label)).max().unwrap_or(0),
             kind: pipeline.tasks.iter().map(|task| width(task.draft.kind.name)).max().unwrap_or(0),
-            file: pipeline.file.clone(),
+            again: format!("custem run {}", pipeline.file),
             pages: pages(pipeline).collect(),
             past,
             kept: Mutex::default(),
@@ -188,7 +206,9 @@ impl<'a> Lines<'a> {
 
     fn stage_done(&self, end: &StageDone) -> Vec<String> {
         let Ok(mut kept) = self.kept.lock() else { return Vec::new() };
-        if end.outcome == Outcome::Ran {
+        if end.outcome == Outcome::Hit && !self.look.verbose {
+            kept.standing += end.warnings.len();
+        } else if matches!(end.outcome, Outcome::Ran | Outcome::Hit) {
             let of_stage =
                 |note: &Note| Note { message: format!("{}: {}", end.stage, note.message), ..note.clone() };
             kept.warnings.extend(end.warnings.iter().map(of_stage));
@@ -248,15 +268,19 @@ impl<'a> Lines<'a> {
         let total = plural(ran + hit + failed + skipped, "stage");
         lines.push(format!("{total}: {parts}, {}          run {run}", seconds(time)));
         lines.extend(kept.warnings.iter().map(warning));
+        if kept.standing > 0 {
+            let stand = plural(kept.standing, "warning");
+            lines.push(format!("{stand} of stages from the cache: custem runs show {run}"));
+        }
         if interrupted {
-            lines.push(format!("interrupted; everything finished is cached: custem run {}", self.file));
+            lines.push(format!("interrupted; everything finished is cached: {}", self.again));
         } else if failed > 0 {
             let done = match ran + hit {
                 0 => String::new(),
                 1 => "1 finished stage stays cached; ".to_owned(),
                 more => format!("{} stay cached; ", plural(more, "finished stage")),
             };
-            lines.push(format!("{done}mend the cause, then: custem run {}", self.file));
+            lines.push(format!("{done}mend the cause, then: {}", self.again));
         }
         lines.extend(kept.pages.iter().map(|page| format!("report: {page}")));
         lines
@@ -268,10 +292,13 @@ fn first_line(message: &str) -> String {
     message.lines().next().unwrap_or_default().to_owned()
 }
 
-/// That a saved file was put back, and where another one went that stood there.
+/// That an output of the cache was saved, and where another one went that stood there.
 pub(super) fn restored(stage: &str, path: &str, why: &str, kept: Option<&str>) -> String {
-    let aside = kept.map(|kept| format!("; the file that stood there is now {kept}"));
-    format!("  {stage}: put {path} back, it was {why}{}", aside.unwrap_or_default())
+    match kept {
+        Some(kept) => format!("  {stage}: saved {path}; the file that stood there is now {kept}"),
+        None if why == "missing" => format!("  {stage}: saved {path}"),
+        None => format!("  {stage}: saved {path} again, it was {why}"),
+    }
 }
 
 pub(super) fn warning(note: &Note) -> String {

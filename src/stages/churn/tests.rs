@@ -54,6 +54,37 @@ fn shop() -> Vec<(i64, i64)> {
 }
 
 #[test]
+fn a_model_that_tells_customers_apart_is_chosen_over_one_that_does_not() {
+    let tried = |model, auc, log_loss| {
+        let scores = Scores { auc, log_loss, ..scores(&[true, false], &[0.5, 0.5]).unwrap() };
+        Tried { model, chances: Vec::new(), scores }
+    };
+    let chosen = |tried: &[Tried]| best(tried).map(|best| best.model);
+    let (constant, useful) = (tried(Model::Boosted, 0.5, 0.098), tried(Model::Logistic, 0.78, 0.099));
+    assert_eq!(chosen(&[constant, useful]), Some(Model::Logistic));
+    assert_eq!(
+        chosen(&[tried(Model::Boosted, 0.7, 0.2), tried(Model::Logistic, 0.6, 0.3)]),
+        Some(Model::Boosted)
+    );
+    assert_eq!(
+        chosen(&[tried(Model::Boosted, 0.5, 0.3), tried(Model::Logistic, 0.5, 0.2)]),
+        Some(Model::Logistic)
+    );
+    assert_eq!(chosen(&[]), None);
+}
+
+#[test]
+fn few_of_one_kind_on_the_holdout_are_warned_of() {
+    let outcome = run(&Churn { horizon_days: 60, ..Churn::default() }, &shop()).unwrap();
+    let warnings: Vec<_> = outcome.warnings.iter().map(|note| note.message.as_str()).collect();
+    let few = "on the holdout came back: scores of the models, and which is best, are uncertain";
+    assert!(
+        warnings.iter().any(|warning| warning.starts_with("only ") && warning.ends_with(few)),
+        "{warnings:?}"
+    );
+}
+
+#[test]
 fn whoever_was_away_for_long_stays_away() {
     let stage = Churn { horizon_days: 60, ..Churn::default() };
     let outcome = run(&stage, &shop()).unwrap();

@@ -186,7 +186,7 @@ fn files_that_are_no_tables() {
     );
     assert_eq!(
         of("image.csv"),
-        Failure::new("`image.csv` is not a text file: it has zero bytes")
+        Failure::new("`image.csv` is not a text file: it has NUL bytes")
             .hint("`read` takes delimited text and Parquet")
             .at("path")
     );

@@ -1,11 +1,11 @@
 //! Commands and flags; no behaviour.
 
-mod quantity;
-
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::pipeline::quantity;
 
 /// Customer segmentation, benchmarking and forecasting: run a TOML pipeline, rerun only what changed.
 #[derive(Debug, Parser)]

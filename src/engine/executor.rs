@@ -119,7 +119,8 @@ fn work(
 ) {
     let task = &pipeline.tasks[at];
     let progress = Reporter { label: &task.label, sink };
-    let bench = Bench { task, store, progress: &progress, cancelled };
+    let timeout = task.draft.schedule.timeout;
+    let bench = Bench { task, store, progress: &progress, cancelled, timeout };
     let product = catch_unwind(AssertUnwindSafe(|| produce(&bench, job)))
         .unwrap_or_else(|panic| Err(broke_down(task.draft.kind.name, panic.as_ref())));
     // The receiver is only gone when the run broke off, and then nobody waits for this.
@@ -163,6 +164,8 @@ struct Run<'a> {
     /// How each task that is over came out.
     outcomes: Vec<Option<Outcome>>,
     healing: Healing,
+    /// How often tasks that are tried again have failed.
+    failures: HashMap<usize, u32>,
     /// What identifies a running task, for its end: key, inputs, causes.
     under_way: HashMap<usize, UnderWay>,
     /// Tables in memory by the task that gave them, with their ports.
@@ -179,6 +182,8 @@ struct UnderWay {
     inputs: BTreeMap<String, String>,
     because: Vec<Cause>,
     start: Instant,
+    /// Which try it is, from 1.
+    attempt: u32,
     /// How many losses had been healed when it started.
     heals: usize,
 }
@@ -223,6 +228,7 @@ impl<'a> Run<'a> {
             outputs: vec![None; count],
             outcomes: vec![None; count],
             healing: Healing::default(),
+            failures: HashMap::new(),
             under_way: HashMap::new(),
             memory: HashMap::new(),
             copies: None,
@@ -338,12 +344,13 @@ impl<'a> Run<'a> {
         if let Some(message) = message {
             self.sink.event(&Event::Warning(Note::new(message)));
         }
+        let under_way = self.under_way(at, &identity, because);
         self.sink.event(&Event::StageStarted {
             stage: task.label.clone(),
             kind: task.draft.kind.name.to_owned(),
-            because: because.clone(),
+            because: under_way.because.clone(),
+            attempt: under_way.attempt,
         });
-        let under_way = self.under_way(&identity, because);
         self.under_way.insert(at, under_way);
         self.step(at, Step::Start);
         self.running += 1;
@@ -357,16 +364,17 @@ impl<'a> Run<'a> {
     }
 
     fn hit(&mut self, at: usize, identity: &Identity, record: Record) {
-        let under_way = self.under_way(identity, Vec::new());
+        let under_way = self.under_way(at, identity, Vec::new());
         self.finish(at, under_way, record, Outcome::Hit);
     }
 
-    fn under_way(&self, identity: &Identity, because: Vec<Cause>) -> UnderWay {
+    fn under_way(&self, at: usize, identity: &Identity, because: Vec<Cause>) -> UnderWay {
         UnderWay {
             key: identity.key,
             inputs: identity.input_digests(),
             because,
             start: Instant::now(),
+            attempt: self.failures.get(&at).map_or(1, |failures| failures + 1),
             heals: self.healing.done,
         }
     }

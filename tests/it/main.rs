@@ -22,6 +22,7 @@ mod output;
 mod pipelines;
 mod project;
 mod proof;
+mod scheduling;
 mod schema;
 mod shop;
 mod sql;

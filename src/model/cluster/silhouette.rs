@@ -3,12 +3,10 @@
 //! Knows points and labels, not how these were found. Distances are computed tile by tile and
 //! never stored, so memory grows with rows and not with their square.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use rayon::prelude::*;
 
 use super::draw::subset;
-use super::{Error, Partition, Points};
+use super::{Error, Partition, Points, Stop};
 use crate::model::random::Streams;
 
 /// Rows whose distances are found side by side.
@@ -25,10 +23,10 @@ const TILE: usize = 2048;
 /// `b` the smallest mean distance to the rows of another cluster; 0 for a row alone in its cluster.
 ///
 /// # Errors
-/// When there are fewer than 2 clusters or as many as rows, lengths differ, or the flag is raised.
+/// When there are fewer than 2 clusters or as many as rows, lengths differ, or `stop` says so.
 ///
 /// O(n^2 d) time, O(n d) memory; Rousseeuw, "Silhouettes" (1987).
-pub fn silhouettes(points: &Points, partition: &Partition, stop: &AtomicBool) -> Result<Vec<f64>, Error> {
+pub fn silhouettes(points: &Points, partition: &Partition, stop: Stop<'_>) -> Result<Vec<f64>, Error> {
     partition.separable(points.rows())?;
     let tiles = Tiles::new(points, partition);
     let tasks: Vec<Vec<f64>> = (0..points.rows())
@@ -36,14 +34,14 @@ pub fn silhouettes(points: &Points, partition: &Partition, stop: &AtomicBool) ->
         .collect::<Vec<_>>()
         .into_par_iter()
         .map(|start| {
-            if stop.load(Ordering::Relaxed) {
+            if stop() {
                 return Vec::new();
             }
             let rows = start..(start + TASK).min(points.rows());
             tiles.silhouettes(points, partition, rows)
         })
         .collect();
-    if stop.load(Ordering::Relaxed) {
+    if stop() {
         return Err(Error::Stopped);
     }
     Ok(tasks.concat())
@@ -53,7 +51,7 @@ pub fn silhouettes(points: &Points, partition: &Partition, stop: &AtomicBool) ->
 ///
 /// # Errors
 /// See [`silhouettes`].
-pub fn silhouette(points: &Points, partition: &Partition, stop: &AtomicBool) -> Result<f64, Error> {
+pub fn silhouette(points: &Points, partition: &Partition, stop: Stop<'_>) -> Result<f64, Error> {
     let each = silhouettes(points, partition, stop)?;
     Ok(each.iter().sum::<f64>() / each.len() as f64)
 }
@@ -68,7 +66,7 @@ pub fn silhouette_sampled(
     partition: &Partition,
     sample: usize,
     seed: u64,
-    stop: &AtomicBool,
+    stop: Stop<'_>,
 ) -> Result<f64, Error> {
     if points.rows() <= sample || partition.rows() != points.rows() {
         return silhouette(points, partition, stop);
@@ -189,14 +187,12 @@ fn one_silhouette(sums: &[f64], own: usize, sizes: &[usize]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
-
-    use super::{silhouette, silhouette_sampled, silhouettes};
+    use super::{Stop, silhouette, silhouette_sampled, silhouettes};
     use crate::model::cluster::draw::unit;
     use crate::model::cluster::{Error, Partition, Points};
     use crate::model::random::Streams;
 
-    static GO: AtomicBool = AtomicBool::new(false);
+    const GO: Stop<'_> = &|| false;
 
     fn plain(points: &Points, labels: &[u32]) -> Vec<f64> {
         let distance = |a: usize, b: usize| -> f64 {
@@ -228,7 +224,7 @@ mod tests {
             let points = Points::from_rows(features, &values).unwrap();
             let mut labels: Vec<u32> = (0..rows).map(|row| [2, 7, 40][(row * row) % 3]).collect();
             labels[4] = 99;
-            let found = silhouettes(&points, &Partition::of(&labels), &GO).unwrap();
+            let found = silhouettes(&points, &Partition::of(&labels), GO).unwrap();
             assert_eq!(found[4], 0.0);
             for (found, expected) in found.iter().zip(plain(&points, &labels)) {
                 assert!((found - expected).abs() < 1e-12);
@@ -240,24 +236,24 @@ mod tests {
     fn by_hand() {
         // Rows at 0, 2 | 10: a = 2 and b = 10 and 8; the third is alone.
         let points = Points::from_rows(1, &[0.0, 2.0, 10.0]).unwrap();
-        let found = silhouettes(&points, &Partition::of(&[1, 1, 0]), &GO).unwrap();
+        let found = silhouettes(&points, &Partition::of(&[1, 1, 0]), GO).unwrap();
         assert_eq!(found, [0.8, 0.75, 0.0]);
     }
 
     #[test]
     fn equal_rows_have_no_silhouette() {
         let points = Points::from_rows(1, &[3.0; 4]).unwrap();
-        assert_eq!(silhouette(&points, &Partition::of(&[0, 0, 1, 1]), &GO).unwrap(), 0.0);
+        assert_eq!(silhouette(&points, &Partition::of(&[0, 0, 1, 1]), GO).unwrap(), 0.0);
     }
 
     #[test]
     fn undefined_and_stopped() {
         let points = Points::from_rows(1, &[1.0, 2.0]).unwrap();
         let of = |labels: &[u32], stop| silhouette(&points, &Partition::of(labels), stop);
-        assert_eq!(of(&[0, 0], &GO), Err(Error::Inseparable { clusters: 1, rows: 2 }));
-        assert_eq!(of(&[0, 1], &GO), Err(Error::Inseparable { clusters: 2, rows: 2 }));
+        assert_eq!(of(&[0, 0], GO), Err(Error::Inseparable { clusters: 1, rows: 2 }));
+        assert_eq!(of(&[0, 1], GO), Err(Error::Inseparable { clusters: 2, rows: 2 }));
         let points = Points::from_rows(1, &[1.0, 2.0, 3.0]).unwrap();
-        let stopped = silhouette(&points, &Partition::of(&[0, 1, 1]), &AtomicBool::new(true));
+        let stopped = silhouette(&points, &Partition::of(&[0, 1, 1]), &|| true);
         assert_eq!(stopped, Err(Error::Stopped));
     }
 
@@ -267,8 +263,8 @@ mod tests {
         let points = Points::from_rows(1, &values).unwrap();
         let labels: Vec<bool> = values.iter().map(|value| *value > 12.0).collect();
         let partition = Partition::of(&labels);
-        let sampled = |sample, seed| silhouette_sampled(&points, &partition, sample, seed, &GO).unwrap();
-        let exact = silhouette(&points, &partition, &GO).unwrap();
+        let sampled = |sample, seed| silhouette_sampled(&points, &partition, sample, seed, GO).unwrap();
+        let exact = silhouette(&points, &partition, GO).unwrap();
         assert_eq!(sampled(400, 1), exact);
         assert_eq!(sampled(100, 1), sampled(100, 1));
         assert_ne!(sampled(100, 1), sampled(100, 2));

@@ -121,7 +121,7 @@ impl Segment {
                     ended = Some(distinct);
                     continue;
                 }
-                found => found.map_err(explain)?,
+                found => found.map_err(|error| explain(ctx, error))?,
             };
             let quality = self.judge(ctx, points, &clustering)?;
             if self.scan.is_some() {
@@ -158,16 +158,17 @@ impl Segment {
         };
         let report = |done: usize| {
             let fraction = (at as f64 + done as f64 / self.n_init as f64) / of as f64;
-            // An interruption reaches the kernel through its flag.
+            // Whether to go on is asked by the kernel itself.
             let _ = ctx.progress(fraction, &format!("k = {k}, start {done} of {}", self.n_init));
         };
-        kmeans(points, &config, ctx.cancelled(), &report)
+        kmeans(points, &config, &|| ctx.alive().is_err(), &report)
     }
 
     fn judge(&self, ctx: &Context<'_>, points: &Points, clustering: &Clustering) -> Result<Quality> {
         let partition = Partition::of(&clustering.labels);
         let sample = self.silhouette_sample;
-        let silhouette = silhouette_sampled(points, &partition, sample, ctx.seed(), ctx.cancelled());
+        let stop = || ctx.alive().is_err();
+        let silhouette = silhouette_sampled(points, &partition, sample, ctx.seed(), &stop);
         ctx.alive()?;
         Ok(Quality {
             k: clustering.sizes.len(),
@@ -181,8 +182,9 @@ impl Segment {
 }
 
 /// What the kernel could not do, in the user's words.
-fn explain(error: Error) -> anyhow::Error {
+fn explain(ctx: &Context<'_>, error: Error) -> anyhow::Error {
     match error {
+        Error::Stopped => ctx.alive().err().unwrap_or_else(|| error.into()),
         Error::TooFewDistinct { k, distinct } => {
             let message = format!("`k` is {k}, but customers differ in only {}", plural(distinct, "way"));
             let hint =

@@ -85,7 +85,7 @@ pub struct Run {
     /// Fail where a stage gives other bytes than the lock beside the pipeline says (`custem lock` writes it)
     #[arg(long, conflicts_with = "dry_run")]
     pub locked: bool,
-    /// How many cores to use [default: all]
+    /// How many cores to use, and so stages at once [default: all, or those of `[resources]`]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     /// Go on with branches that don't need a failed stage; `--keep-going=false` ends the run

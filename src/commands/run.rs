@@ -13,8 +13,10 @@ use super::variants::Variants;
 use super::{FAILED, INTERRUPTED, forced, is_broken_pipe, load, lock, plan, still, wanted};
 use crate::cli;
 use crate::engine::Project;
+use crate::engine::budget::Budget;
 use crate::engine::events::{Event, Note, Sink, StageDone};
 use crate::engine::executor::{self, Ended, Options, Tally};
+use crate::engine::machine::Machine;
 use crate::observe::journal::Journal;
 use crate::pipeline::{Pipeline, resolved};
 use crate::present::terminal::{self, Json, Live, Past, Plain};
@@ -30,9 +32,10 @@ pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
     if flags.dry_run {
         return plan::show(&pipeline, &flags.until, &flags.force, flags.json, project);
     }
-    let jobs = cores(flags.jobs);
+    let budget = Budget::new(Machine::here(), pipeline.resources, flags.jobs.map(usize::from));
+    threads(budget.cores);
     let options = Options {
-        jobs,
+        budget,
         keep_going: flags.keep_going,
         wanted: wanted(&pipeline, &flags.until)?,
         forced: forced(&pipeline, &flags.force)?,
@@ -48,7 +51,7 @@ pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
     sink.event(&started(&journal.run, &pipeline.name, &pipeline.file, count));
     let start = Instant::now();
     let cancelled = stop_on_ctrl_c();
-    let ended = executor::run(&pipeline, project, &options, &sink, &|label| history.key(label), &cancelled);
+    let ended = executor::run(&pipeline, project, &options, &sink, &|label| history.last(label), &cancelled);
     let interrupted = cancelled.load(Ordering::Relaxed);
     let Ended { tally, facts } = match ended {
         Ok(ended) => ended,
@@ -92,13 +95,10 @@ fn code(tally: Tally, interrupted: bool) -> ExitCode {
     }
 }
 
-/// Cores to use, for stages at once and for the threads inside them.
-pub fn cores(asked: Option<u16>) -> usize {
-    let all = std::thread::available_parallelism().map_or(1, usize::from);
-    let cores = asked.map_or(all, usize::from);
+/// Lets stages use so many threads inside them.
+pub fn threads(count: usize) {
     // The pool can only be set once a process; a second call would find it as it is wanted anyway.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(cores).build_global();
-    cores
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(count).build_global();
 }
 
 /// The first Ctrl-C ends the run cleanly, the second one at once.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that can't go on should stop")]
 #![allow(clippy::panic, clippy::expect_used, reason = "a test that can't go on should stop")]
 
+mod budget;
 mod cache;
 mod crowd;
 mod damage;

@@ -134,7 +134,7 @@ fn mistakes_are_refused_where_custem_refuses_them() {
         (
             "[stages.s]",
             "[stages.sweep]",
-            "/stages: {\"enum\":[\"pipeline\",\"stages\",\"sweep\"]} is not allowed for \"sweep\"",
+            "/stages: {\"enum\":[\"pipeline\",\"resources\",\"stages\",\"sweep\"]} is not allowed for \"sweep\"",
         ),
         (
             "[stages.t]",

@@ -24,6 +24,7 @@ impl Run<'_> {
     /// Takes what a thread gives back.
     pub(super) fn returned(&mut self, at: usize, product: Result<Product>) {
         self.running -= 1;
+        self.left = self.left.with(self.ready.takes(at));
         let Some(under_way) = self.under_way.remove(&at) else { return };
         match product {
             Ok(Product::InputLost(key, loss)) => self.input_lost(at, &under_way, &key, loss),
@@ -59,7 +60,7 @@ impl Run<'_> {
         self.sink.event(&Event::Warning(Note { message: said + &note.message, ..note }));
         self.failures.insert(at, attempt);
         self.step(at, Step::TryAgain);
-        self.ready.insert(at);
+        self.ready.push(at);
     }
 
     /// Keeps tables in memory for stages that need them next.
@@ -97,7 +98,7 @@ impl Run<'_> {
                 self.healing.lost.insert(at, Cause::lost(&port, loss));
                 self.step(at, Step::Finish);
                 self.step(at, Step::OutputLost);
-                self.ready.insert(at);
+                self.ready.push(at);
                 return;
             }
             Err(error) => return self.fail(at, Some(&under_way), &error),
@@ -225,7 +226,6 @@ impl Run<'_> {
             let lacking: Vec<_> = inputs.iter().filter(|edge| gone.contains(&edge.task)).collect();
             let fell = |task: usize| matches!(self.states[task], State::Failed | State::Skipped);
             if lacking.iter().any(|edge| !edge.optional) || inputs.iter().all(|edge| fell(edge.task)) {
-                self.ready.remove(&consumer);
                 self.skip(consumer, format!("needs `{label}`"));
                 gone.insert(consumer);
                 open.extend(self.consumers[consumer].iter().copied());
@@ -240,7 +240,7 @@ impl Run<'_> {
         self.missing[at] -= count;
         if self.missing[at] == 0 && self.states[at] == State::Waiting {
             self.step(at, Step::InputsKnown);
-            self.ready.insert(at);
+            self.ready.push(at);
         }
     }
 

@@ -228,10 +228,7 @@ impl<'a> Run<'a> {
         cancelled: &AtomicBool,
     ) -> Result<()> {
         loop {
-            if cancelled.load(Ordering::Relaxed) {
-                self.stopped = true;
-            }
-            while !self.stopped {
+            while !self.is_stopped(cancelled) {
                 let states = &self.states;
                 let Some(at) = self.ready.pop(self.left, |at| states[at] == State::Ready) else { break };
                 if let Some(job) = self.decide(at)
@@ -251,6 +248,12 @@ impl<'a> Run<'a> {
                 Err(RecvTimeoutError::Disconnected) => return Err(anyhow!("all stages went away")),
             }
         }
+    }
+
+    /// Whether nothing more is to start.
+    fn is_stopped(&mut self, cancelled: &AtomicBool) -> bool {
+        self.stopped |= cancelled.load(Ordering::Relaxed);
+        self.stopped
     }
 
     fn task(&self, at: usize) -> &'a Task {

@@ -1,11 +1,11 @@
 //! Commands and flags; no behaviour.
 
-mod quantity;
-
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::pipeline::quantity;
 
 /// Customer segmentation, benchmarking and forecasting: run a TOML pipeline, rerun only what changed.
 #[derive(Debug, Parser)]
@@ -95,7 +95,7 @@ pub struct Run {
     /// Fail where a stage gives other bytes than the lock beside the pipeline says (`custem lock` writes it)
     #[arg(long, conflicts_with = "dry_run")]
     pub locked: bool,
-    /// How many cores to use [default: all]
+    /// How many cores to use, and so stages at once [default: all, or those of `[resources]`]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     /// Go on with branches that don't need a failed stage; `--keep-going=false` ends the run

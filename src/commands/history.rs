@@ -1,5 +1,5 @@
-//! The key and the metrics that each task had when it last came out well, read from the logs when
-//! they are asked for.
+//! The key, the metrics and the time that each task had when it last came out well, read from the logs
+//! when they are asked for.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use serde_json::Value as Json;
 
 use crate::engine::Project;
-use crate::engine::digest::Digest;
+use crate::engine::plan::Last;
 use crate::observe::runs::{self, Run};
 use crate::present::terminal::Metrics;
 
@@ -26,15 +26,14 @@ pub struct History {
 
 /// What has been read, and the runs that have not.
 struct Past {
-    tasks: HashMap<String, Last>,
+    tasks: HashMap<String, Ended>,
     /// Newest last.
     unread: Vec<String>,
 }
 
 /// How a task came out.
-#[derive(Clone)]
-struct Last {
-    key: Digest,
+struct Ended {
+    last: Last,
     metrics: Metrics,
 }
 
@@ -50,24 +49,24 @@ impl History {
         Self { now: Some(run.to_owned()), ..self }
     }
 
-    /// The key that a task had when it last came out well.
-    pub fn key(&self, label: &str) -> Option<Digest> {
-        self.last(label).map(|last| last.key)
+    /// A task as it last came out well.
+    pub fn last(&self, label: &str) -> Option<Last> {
+        self.ended(label, |ended| ended.last)
     }
 
     /// What a task measured when it last came out well.
     pub fn metrics(&self, label: &str) -> Option<Metrics> {
-        self.last(label).map(|last| last.metrics)
+        self.ended(label, |ended| ended.metrics.clone())
     }
 
-    fn last(&self, label: &str) -> Option<Last> {
+    fn ended<T>(&self, label: &str, part: impl Fn(&Ended) -> T) -> Option<T> {
         let mut past = self.past.lock().ok()?;
         let past = past.get_or_insert_with(|| Past { tasks: HashMap::new(), unread: self.runs() });
         while !past.tasks.contains_key(label) {
             let run = past.unread.pop()?;
             self.read(&run, &mut past.tasks);
         }
-        past.tasks.get(label).cloned()
+        past.tasks.get(label).map(part)
     }
 
     /// The names of the runs that count, newest last.
@@ -77,25 +76,26 @@ impl History {
         names.split_off(names.len().saturating_sub(DEPTH))
     }
 
-    fn read(&self, run: &str, tasks: &mut HashMap<String, Last>) {
+    fn read(&self, run: &str, tasks: &mut HashMap<String, Ended>) {
         let Ok(run) = Run::read(&self.experiments, run) else { return };
         if run.overview().pipeline != self.pipeline {
             return;
         }
         for line in run.of("stage_done") {
             if let (Some(stage), Some("ran" | "hit")) = (line["stage"].as_str(), line["outcome"].as_str())
-                && let Some(last) = Last::of(line)
+                && let Some(ended) = Ended::of(line)
             {
-                tasks.entry(stage.to_owned()).or_insert(last);
+                tasks.entry(stage.to_owned()).or_insert(ended);
             }
         }
     }
 }
 
-impl Last {
+impl Ended {
     fn of(line: &Json) -> Option<Self> {
         let metrics = line["metrics"].as_object().into_iter().flatten();
         let metrics = metrics.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?)));
-        Some(Self { key: line["key"].as_str()?.parse().ok()?, metrics: metrics.collect() })
+        let (key, seconds) = (line["key"].as_str()?.parse().ok()?, line["seconds"].as_f64()?);
+        Some(Self { last: Last { key, seconds }, metrics: metrics.collect() })
     }
 }

@@ -9,8 +9,8 @@ use serde_json::{Value as Json, json};
 
 use crate::cli;
 use crate::diagnostic::{Diagnostic, Problems, did_you_mean, plural};
-use crate::pipeline::common_fields;
 use crate::pipeline::shape::{Field, Shape};
+use crate::pipeline::{common_fields, schedule};
 use crate::present::terminal::print;
 use crate::stage::{Kind, MetricName, Port};
 use crate::stages::KINDS;
@@ -48,9 +48,18 @@ fn doc(kind: &Kind) -> String {
 
 fn fields(kind: &Kind) -> Vec<Field> {
     let own = Shape::of((kind.schema)().as_value()).fields().to_vec();
-    let common = common_fields().into_iter();
+    let common = common_fields().into_iter().filter(|field| !is_about_running(field));
     let common = common.filter(|field| field.name != "kind" && (field.name != "seed" || kind.seeded));
     own.into_iter().chain(common).collect()
+}
+
+/// The keys that say how any stage is run.
+fn running() -> Vec<Field> {
+    common_fields().into_iter().filter(is_about_running).collect()
+}
+
+fn is_about_running(field: &Field) -> bool {
+    schedule::KEYS.contains(&field.name.as_str())
 }
 
 fn list(kinds: &[&Kind]) -> String {
@@ -67,6 +76,10 @@ fn one(kind: &Kind) -> String {
     let mut text = format!("kind = \"{}\" (version {})\n{}\n\n", kind.name, kind.version, doc(kind));
     let mut shortened = false;
     for field in fields(kind) {
+        text += &parameter(&field, 2, &mut shortened);
+    }
+    text += "\nhow it is run, which its outputs don't depend on\n";
+    for field in running() {
         text += &parameter(&field, 2, &mut shortened);
     }
     if shortened {
@@ -160,7 +173,7 @@ fn to_json(kind: &Kind) -> Json {
     let metric = |metric: &MetricName| json!({ "name": metric.name, "doc": metric.doc });
     json!({
         "kind": kind.name, "version": kind.version, "layer": kind.layer, "seeded": kind.seeded, "doc": doc(kind),
-        "parameters": fields(kind).iter().map(parameter_json).collect::<Vec<_>>(),
+        "parameters": fields(kind).iter().chain(&running()).map(parameter_json).collect::<Vec<_>>(),
         "outputs": outputs(kind).iter().map(output).collect::<Vec<_>>(),
         "metrics": metrics(kind).iter().map(metric).collect::<Vec<_>>(),
     })

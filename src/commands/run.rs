@@ -13,9 +13,11 @@ use super::variants::Variants;
 use super::{FAILED, INTERRUPTED, forced, is_broken_pipe, load, lock, plan, still, wanted};
 use crate::cli;
 use crate::engine::Project;
+use crate::engine::budget::Budget;
 use crate::engine::digest::Digest;
 use crate::engine::events::{Event, Note, Sink, StageDone};
 use crate::engine::executor::{self, Ended, Options, Tally};
+use crate::engine::machine::Machine;
 use crate::observe::journal::Journal;
 use crate::pipeline::{Pipeline, resolved};
 use crate::present::terminal::{self, Json, Live, Past, Plain};
@@ -91,8 +93,10 @@ pub fn recorded(
     cancelled: &AtomicBool,
     shown: Shown<'_>,
 ) -> Result<Outcome> {
+    let budget = Budget::new(Machine::here(), pipeline.resources, wish.jobs.map(usize::from));
+    threads(budget.cores);
     let options = Options {
-        jobs: cores(wish.jobs),
+        budget,
         keep_going: wish.keep_going,
         wanted: wanted(pipeline, wish.until)?,
         forced: forced(pipeline, wish.force)?,
@@ -108,7 +112,7 @@ pub fn recorded(
     let sink = Recorder::new(&journal, shown(&past));
     sink.event(&started(&journal.run, &pipeline.name, &pipeline.file, count));
     let start = options.start;
-    let ended = executor::run(pipeline, project, &options, &sink, &|label| history.key(label), cancelled);
+    let ended = executor::run(pipeline, project, &options, &sink, &|label| history.last(label), cancelled);
     let interrupted = cancelled.load(Ordering::Relaxed);
     let Ended { tally, facts } = match ended {
         Ok(ended) => ended,
@@ -148,13 +152,10 @@ fn code(tally: Tally, interrupted: bool) -> ExitCode {
     }
 }
 
-/// Cores to use, for stages at once and for the threads inside them.
-pub fn cores(asked: Option<u16>) -> usize {
-    let all = std::thread::available_parallelism().map_or(1, usize::from);
-    let cores = asked.map_or(all, usize::from);
+/// Lets stages use so many threads inside them.
+pub fn threads(count: usize) {
     // The pool can only be set once a process; a second call would find it as it is wanted anyway.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(cores).build_global();
-    cores
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(count).build_global();
 }
 
 /// The first Ctrl-C ends the run cleanly, the second one at once.

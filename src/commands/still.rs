@@ -97,7 +97,8 @@ pub fn keep(
         ends.iter().enumerate().map(|(at, end)| (end.stage.as_str(), at)).collect();
     let mut lines = Vec::new();
     for (_, end) in ends.iter().enumerate().filter(|(at, end)| last.get(end.stage.as_str()) == Some(at)) {
-        let hit = StageDone { outcome: Outcome::Hit, because: Vec::new(), time: 0.0, ..end.clone() };
+        let hit =
+            StageDone { outcome: Outcome::Hit, because: Vec::new(), attempts: 1, time: 0.0, ..end.clone() };
         serde_json::to_writer(&mut lines, &Event::StageDone(Box::new(hit)))?;
         lines.push(b'\n');
     }

@@ -7,11 +7,12 @@ use anyhow::Result;
 use serde_json::{Value as Json, json};
 use unicode_width::UnicodeWidthStr;
 
-use super::run::{cores, stop_on_ctrl_c};
+use super::run::{stop_on_ctrl_c, threads};
 use super::{FAILED, INTERRUPTED, load};
 use crate::cli;
 use crate::diagnostic::plural;
 use crate::engine::Project;
+use crate::engine::machine::Machine;
 use crate::engine::proof::{Difference, Proof, Verdict, Ways, prove};
 use crate::pipeline::Pipeline;
 use crate::present::terminal::print;
@@ -24,7 +25,7 @@ pub fn verify(flags: &cli::Verify, project: &Project) -> Result<ExitCode> {
     for stage in &flags.stages {
         pipeline.find(stage)?.into_iter().for_each(|task| wanted[task] = true);
     }
-    cores(None);
+    threads(Machine::here().cores);
     let cancelled = stop_on_ctrl_c();
     let widths = widths(&pipeline, &wanted);
     let mut show = |proof: &Proof| {

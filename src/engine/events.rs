@@ -97,11 +97,23 @@ pub struct StageDone {
     pub time: f64,
     /// Why it ran.
     pub because: Vec<Cause>,
+    /// How often it was tried in this run.
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub attempts: u32,
     /// What the user should know.
     pub warnings: Vec<Note>,
     /// Why it failed or was skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Note>,
+}
+
+fn once() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks it so")]
+fn is_once(attempts: &u32) -> bool {
+    *attempts == 1
 }
 
 /// A variant on the leaderboard.
@@ -149,6 +161,9 @@ pub enum Event {
         because: Vec<Cause>,
         /// When, in seconds from the start of the run.
         time: f64,
+        /// Which try it is, from 1.
+        #[serde(default = "once", skip_serializing_if = "is_once")]
+        attempt: u32,
     },
     /// A stage says how far it is.
     StageProgress {

@@ -1,21 +1,28 @@
 //! The executor: takes tasks as their inputs become known, from the cache or by running them.
 //!
-//! One thread decides and keeps the states; each running stage has a thread of its own. This file
-//! starts stages, [`finish`] takes what became of them, [`heal`] has lost bytes computed anew.
+//! One thread decides and keeps the states; each running stage has a thread of its own, kept for others
+//! after it. This file starts stages as [`queue`] puts them in order by [`ways`], [`finish`] takes what became
+//! of them, [`heal`] has lost bytes computed anew.
 
+mod crew;
 mod finish;
 mod heal;
+mod queue;
+#[cfg(test)]
+mod tests;
+mod ways;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use tempfile::TempDir;
 
 use super::Project;
+use super::budget::Budget;
 use super::cause::Cause;
 use super::digest::Digest;
 use super::events::{Event, Note, Outcome, Sink};
@@ -23,22 +30,25 @@ use super::files::Files;
 use super::identify::Identity;
 use super::locked::Locked;
 use super::plan::{self, History};
-use super::produce::{Bench, Job, Product, broke_down, produce};
+use super::produce::{Job, Product};
 use super::state::{State, Step};
 use super::still::{Facts, Ground};
 use super::store::{Output, Record, Store};
 use crate::data::Table;
 use crate::pipeline::{Edge, Pipeline, Task};
-use crate::stage::{Failure, Progress};
+use crate::stage::Failure;
+use crew::{Crew, Shop};
 use heal::Healing;
+use queue::Queue;
+use ways::ways;
 
 /// How often the deciding thread looks whether the user wants to stop.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// How to run.
 pub struct Options {
-    /// Stages that run at once.
-    pub jobs: usize,
+    /// What running stages may take together.
+    pub budget: Budget,
     /// Whether to go on with other branches after a failure.
     pub keep_going: bool,
     /// Which tasks are wanted.
@@ -87,16 +97,13 @@ pub fn run(
 ) -> Result<Ended> {
     let store = Store::open(&project.cache())?;
     let files = Files::open(&store.files_log())?;
+    let shop = Shop { pipeline, store: &store, sink, cancelled };
     let (sender, receiver) = channel();
+    let (jobs, bench) = channel();
+    let bench = Mutex::new(bench);
     let (tally, ground, files) = std::thread::scope(|scope| {
         let mut run = Run::new(pipeline, project, options, sink, history, &store, files);
-        let spawn = |at: usize, job: Job| {
-            let sender = sender.clone();
-            let store = &store;
-            let work = move || work(pipeline, at, job, store, sink, cancelled, &sender);
-            std::thread::Builder::new().spawn_scoped(scope, work).map(drop)
-        };
-        run.drive(&spawn, &receiver, cancelled)?;
+        run.drive(&mut Crew::new(scope, &shop, jobs, &bench, sender), &receiver, cancelled)?;
         run.files.settle();
         Ok::<_, anyhow::Error>((run.tally, run.ground, run.files))
     })?;
@@ -108,42 +115,8 @@ pub fn run(
     Ok(Ended { tally, facts })
 }
 
+/// What became of a task.
 type Message = (usize, Result<Product>);
-
-fn work(
-    pipeline: &Pipeline,
-    at: usize,
-    job: Job,
-    store: &Store,
-    sink: &dyn Sink,
-    cancelled: &AtomicBool,
-    sender: &Sender<Message>,
-) {
-    let task = &pipeline.tasks[at];
-    let progress = Reporter { label: &task.label, sink };
-    let bench = Bench { task, store, progress: &progress, cancelled };
-    let product = catch_unwind(AssertUnwindSafe(|| produce(&bench, job)))
-        .unwrap_or_else(|panic| Err(broke_down(task.draft.kind.name, panic.as_ref())));
-    // The receiver is only gone when the run broke off, and then nobody waits for this.
-    let _ = sender.send((at, product));
-}
-
-struct Reporter<'a> {
-    label: &'a str,
-    sink: &'a dyn Sink,
-}
-
-impl Progress for Reporter<'_> {
-    fn progress(&self, fraction: f64, doing: &str) {
-        let (stage, doing) = (self.label.to_owned(), doing.to_owned());
-        self.sink.event(&Event::StageProgress { stage, fraction, doing });
-    }
-
-    fn step(&self, metric: &str, step: u64, value: f64) {
-        let (stage, metric) = (self.label.to_owned(), metric.to_owned());
-        self.sink.event(&Event::StageStep { stage, metric, step, value });
-    }
-}
 
 struct Run<'a> {
     pipeline: &'a Pipeline,
@@ -158,13 +131,19 @@ struct Run<'a> {
     missing: Vec<usize>,
     /// Per task, who takes from it, once an input.
     consumers: Vec<Vec<usize>>,
-    ready: BTreeSet<usize>,
+    ready: Queue,
+    /// Whether the queue is in the order of critical paths.
+    in_order: bool,
     running: usize,
+    /// What running tasks leave of the budget.
+    left: Budget,
     /// Outputs of tasks that are done.
     outputs: Vec<Option<BTreeMap<String, Output>>>,
     /// How each task that is over came out.
     outcomes: Vec<Option<Outcome>>,
     healing: Healing,
+    /// How often tasks that are tried again have failed.
+    failures: HashMap<usize, u32>,
     /// What identifies a running task, for its end: key, inputs, causes.
     under_way: HashMap<usize, UnderWay>,
     /// Tables in memory by the task that gave them, with their ports.
@@ -181,6 +160,8 @@ struct UnderWay {
     inputs: BTreeMap<String, String>,
     because: Vec<Cause>,
     start: Instant,
+    /// Which try it is, from 1.
+    attempt: u32,
     /// How many losses had been healed when it started.
     heals: usize,
 }
@@ -199,11 +180,15 @@ impl<'a> Run<'a> {
         let mut consumers = vec![Vec::new(); count];
         let mut states = vec![State::Ready; count];
         let mut missing = vec![0; count];
-        let mut ready = BTreeSet::new();
+        let demand = |task: &Task| {
+            let schedule = &task.draft.schedule;
+            (schedule.priority, options.budget.part(schedule.resources))
+        };
+        let mut ready = Queue::new(pipeline.tasks.iter().map(demand));
         for (at, task) in pipeline.tasks.iter().enumerate().filter(|(at, _)| options.wanted[*at]) {
             task.inputs.iter().for_each(|edge| consumers[edge.task].push(at));
             if task.inputs.is_empty() {
-                ready.insert(at);
+                ready.push(at);
             } else {
                 states[at] = State::Waiting;
                 missing[at] = task.inputs.len();
@@ -221,10 +206,13 @@ impl<'a> Run<'a> {
             missing,
             consumers,
             ready,
+            in_order: false,
             running: 0,
+            left: options.budget,
             outputs: vec![None; count],
             outcomes: vec![None; count],
             healing: Healing::default(),
+            failures: HashMap::new(),
             under_way: HashMap::new(),
             memory: HashMap::new(),
             copies: None,
@@ -237,23 +225,22 @@ impl<'a> Run<'a> {
     /// Decides and waits until nothing is left to do.
     fn drive(
         &mut self,
-        spawn: &dyn Fn(usize, Job) -> std::io::Result<()>,
+        crew: &mut Crew<'_, '_>,
         receiver: &Receiver<Message>,
         cancelled: &AtomicBool,
     ) -> Result<()> {
         loop {
-            if cancelled.load(Ordering::Relaxed) {
-                self.stopped = true;
-            }
-            while !self.stopped && self.running < self.options.jobs {
-                let Some(at) = self.ready.pop_first() else { break };
+            while !self.is_stopped(cancelled) {
+                let states = &self.states;
+                let Some(at) = self.ready.pop(self.left, |at| states[at] == State::Ready) else { break };
                 if let Some(job) = self.decide(at)
-                    && let Err(error) = spawn(at, job)
+                    && let Err(error) = crew.give(at, job, self.running)
                 {
                     self.returned(at, Err(anyhow!("can't start a thread: {error}")));
                 }
             }
-            if self.running == 0 && (self.stopped || self.ready.is_empty()) {
+            // With nothing running everything fits, so nothing is ready.
+            if self.running == 0 {
                 self.skip_rest();
                 return Ok(());
             }
@@ -263,6 +250,12 @@ impl<'a> Run<'a> {
                 Err(RecvTimeoutError::Disconnected) => return Err(anyhow!("all stages went away")),
             }
         }
+    }
+
+    /// Whether nothing more is to start.
+    fn is_stopped(&mut self, cancelled: &AtomicBool) -> bool {
+        self.stopped |= cancelled.load(Ordering::Relaxed);
+        self.stopped
     }
 
     fn task(&self, at: usize) -> &'a Task {
@@ -308,9 +301,20 @@ impl<'a> Run<'a> {
                 self.hit(at, &identity, record);
                 return None;
             }
+            Err(_) if !self.in_order => {
+                self.put_in_order();
+                self.ready.push(at);
+                return None;
+            }
             Err(causes) => causes,
         };
         Some(self.start(at, identity, causes))
+    }
+
+    /// Puts what is ready in the order of critical paths: once, when it turns out that something must run.
+    fn put_in_order(&mut self) {
+        self.ready.order(&ways(self.pipeline, &self.options.wanted, self.history));
+        self.in_order = true;
     }
 
     /// What is wrong with a task that the lock doesn't have, where there is one.
@@ -340,16 +344,19 @@ impl<'a> Run<'a> {
         if let Some(message) = message {
             self.sink.event(&Event::Warning(Note::new(message)));
         }
+        self.tell_if_alone(task);
+        let under_way = self.under_way(at, &identity, because);
         self.sink.event(&Event::StageStarted {
             stage: task.label.clone(),
             kind: task.draft.kind.name.to_owned(),
-            because: because.clone(),
+            because: under_way.because.clone(),
+            attempt: under_way.attempt,
             time: self.time(),
         });
-        let under_way = self.under_way(&identity, because);
         self.under_way.insert(at, under_way);
         self.step(at, Step::Start);
         self.running += 1;
+        self.left = self.left.without(self.ready.takes(at));
         let held = |edge: &Edge| {
             let (_, table) = self.memory.get(&edge.task)?.iter().find(|(port, _)| *port == edge.port)?;
             Some((edge.key.clone(), table.clone()))
@@ -359,8 +366,16 @@ impl<'a> Run<'a> {
         Job { identity, memory, forced }
     }
 
+    /// Says of a task that wants more than there is what that means for it.
+    fn tell_if_alone(&self, task: &Task) {
+        if let Some((key, amounts)) = self.options.budget.exceeded(task.draft.schedule.resources) {
+            let message = format!("`{}` wants {amounts}: it runs alone", task.label);
+            self.sink.event(&Event::Warning(Note::at(message, task.place(key))));
+        }
+    }
+
     fn hit(&mut self, at: usize, identity: &Identity, record: Record) {
-        let under_way = self.under_way(identity, Vec::new());
+        let under_way = self.under_way(at, identity, Vec::new());
         self.finish(at, under_way, record, Outcome::Hit);
     }
 
@@ -369,12 +384,13 @@ impl<'a> Run<'a> {
         self.options.start.elapsed().as_secs_f64()
     }
 
-    fn under_way(&self, identity: &Identity, because: Vec<Cause>) -> UnderWay {
+    fn under_way(&self, at: usize, identity: &Identity, because: Vec<Cause>) -> UnderWay {
         UnderWay {
             key: identity.key,
             inputs: identity.input_digests(),
             because,
             start: Instant::now(),
+            attempt: self.failures.get(&at).map_or(1, |failures| failures + 1),
             heals: self.healing.done,
         }
     }

@@ -4,10 +4,9 @@
 //! belongs to the open file, so it ends with its holder, however that ends, and no file comes or goes.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use fs_err::File;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -15,6 +14,7 @@ use nix::libc;
 
 use super::digest::Digest;
 use super::disk;
+use crate::stage::Stop;
 
 /// How often a waiting process looks again.
 const PATIENCE: Duration = Duration::from_millis(5);
@@ -41,12 +41,10 @@ impl Lease {
     ///
     /// # Errors
     /// When the file can't be written or the run is interrupted.
-    pub fn take(path: &Path, key: &Digest, cancelled: &AtomicBool) -> Result<Self> {
+    pub fn take(path: &Path, key: &Digest, stop: Stop<'_>) -> Result<Self> {
         let file = disk::open_to_append(path)?;
         while !lock(&file, key).with_context(|| format!("can't lock `{}`", path.display()))? {
-            if cancelled.load(Ordering::Relaxed) {
-                bail!("interrupted");
-            }
+            stop.check()?;
             std::thread::sleep(PATIENCE);
         }
         Ok(Self { _file: file })
@@ -85,7 +83,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::time::Duration;
 
-    use super::{Digest, Lease};
+    use super::{Digest, Lease, Stop};
 
     #[test]
     fn one_at_a_time_holds_it() {
@@ -95,7 +93,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    let _lease = Lease::take(&path, &Digest::of(b"k"), &AtomicBool::new(false)).unwrap();
+                    let _lease = Lease::take(&path, &Digest::of(b"k"), Stop::never()).unwrap();
                     most.fetch_max(holders.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                     std::thread::sleep(Duration::from_millis(5));
                     holders.fetch_sub(1, Ordering::SeqCst);
@@ -111,7 +109,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         // One that is interrupted gives up at once where it would have to wait.
-        let take = |key: &[u8]| Lease::take(&path, &Digest::of(key), &AtomicBool::new(true));
+        let take = |key: &[u8]| Lease::take(&path, &Digest::of(key), Stop::when(&AtomicBool::new(true)));
         let held = take(b"a").unwrap();
         assert!(take(b"b").is_ok() && take(b"a").is_err());
         drop(held);

@@ -2,10 +2,11 @@
 //!
 //! `manifest` turns a task into a key, `log` and `store` keep records and bytes on the `disk`, `files`
 //! remembers digests of files outside, `identify` finds each task's key and record, `plan` foretells,
-//! `executor` runs, `still` knows when there is nothing to do, `events` is what it reports, `inventory` looks through
+//! `executor` runs within the `budget` that the `machine` allows, `still` knows when there is nothing to do, `events` is what it reports, `inventory` looks through
 //! the cache, `gc` makes room in it,
 //! `proof` computes stages again, `locked` is what a pipeline should give. The engine sees stages only through `stage`.
 
+pub mod budget;
 pub mod cause;
 mod difference;
 pub mod digest;
@@ -19,6 +20,7 @@ pub mod inventory;
 mod lease;
 pub mod locked;
 mod log;
+pub mod machine;
 pub mod manifest;
 pub mod plan;
 mod produce;

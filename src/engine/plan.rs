@@ -14,8 +14,17 @@ use super::save::{self, Standing};
 use super::store::{Output, Record, Store};
 use crate::pipeline::{Edge, Pipeline, Task};
 
-/// The key of a task in the last run of this pipeline, by its label.
-pub type History<'a> = dyn Fn(&str) -> Option<Digest> + 'a;
+/// A task as it last came out well.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Last {
+    /// Its key.
+    pub key: Digest,
+    /// How long it took, then or when it ran.
+    pub seconds: f64,
+}
+
+/// The past of a pipeline: its tasks as they last came out well, by label.
+pub type History<'a> = dyn Fn(&str) -> Option<Last> + 'a;
 
 /// What a run would do with a task.
 #[derive(Clone, Debug)]
@@ -64,7 +73,7 @@ pub fn plan(
     for at in (0..pipeline.tasks.len()).filter(|at| wanted[*at]) {
         let task = &pipeline.tasks[at];
         let verdict = planner.verdict(task, forced[at], &mut outputs, &mut files);
-        let last = history(&task.label).and_then(|key| store.record(&key));
+        let last = history(&task.label).and_then(|last| store.record(&last.key));
         let mut restore = Vec::new();
         if let Verdict::UpToDate(record) = &verdict {
             restore = restores(task, record, &mut files, &store, project)?;
@@ -180,8 +189,8 @@ pub(super) fn causes_since(
     store: &Store,
     history: &History<'_>,
 ) -> Vec<Cause> {
-    let Some(key) = history(&task.label) else { return vec![Cause::New] };
-    let Some(last) = store.record(&key) else { return vec![Cause::Forgotten] };
+    let Some(before) = history(&task.label) else { return vec![Cause::New] };
+    let Some(last) = store.record(&before.key) else { return vec![Cause::Forgotten] };
     let giver = |edge: &Edge| (edge.key.clone(), pipeline.tasks[edge.task].label.clone());
     let givers = task.inputs.iter().map(giver).collect();
     let causes = cause::differences(task, &givers, &last.manifest, &identity.readable(task));

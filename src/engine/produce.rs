@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
@@ -15,8 +15,10 @@ use super::identify::Identity;
 use super::lease::Lease;
 use super::store::{Amiss, Loss, Output, Record, Store};
 use crate::data::Table;
-use crate::pipeline::Task;
-use crate::stage::{Artifact, Context, Input, Metrics, Outcome, Port, PortType, Progress};
+use crate::pipeline::{Task, quantity};
+use crate::stage::{
+    Artifact, Context, Failure, Input, Metrics, Outcome, Port, PortType, Progress, Stop, Stopped,
+};
 
 /// What a thread is given to do.
 pub struct Job {
@@ -55,6 +57,8 @@ pub struct Bench<'a> {
     pub progress: &'a dyn Progress,
     /// Raised when the run is interrupted.
     pub cancelled: &'a AtomicBool,
+    /// How long the stage may take.
+    pub timeout: Option<Duration>,
 }
 
 /// Runs a stage and keeps what it gives.
@@ -62,7 +66,7 @@ pub struct Bench<'a> {
 /// # Errors
 /// When the stage fails, or the store can't be written.
 pub fn produce(bench: &Bench<'_>, mut job: Job) -> Result<Product> {
-    let _lease = Lease::take(&bench.store.leases(), &job.identity.key, bench.cancelled)?;
+    let _lease = Lease::take(&bench.store.leases(), &job.identity.key, Stop::when(bench.cancelled))?;
     // Somebody else may have made the record since this process looked.
     if !job.forced
         && let Some(record) = bench.store.fresh_record(&job.identity.key)?
@@ -126,9 +130,22 @@ fn compute(
         seed: bench.task.seed,
         scratch,
         progress: bench.progress,
-        cancelled: bench.cancelled,
+        stop: Stop::when(bench.cancelled).after(bench.timeout),
     };
-    bench.task.draft.body.run(&context)
+    bench.task.draft.body.run(&context).map_err(|error| overdue(error, bench.timeout))
+}
+
+/// An error in the user's words where it is that the stage's time was over.
+fn overdue(error: anyhow::Error, timeout: Option<Duration>) -> anyhow::Error {
+    match (Stopped::of(&error), timeout) {
+        (Some(Stopped::TimedOut), Some(time)) => {
+            Failure::new(format!("timed out after {}", quantity::time(time)))
+                .hint("raise `timeout` if it needs longer; with `retries` it is tried again")
+                .at("timeout")
+                .into()
+        }
+        _ => error,
+    }
 }
 
 /// What is said of a stage that panicked.

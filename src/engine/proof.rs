@@ -214,7 +214,9 @@ impl<'a> Prover<'a> {
 
     /// Computes a task in the own store, with a pool of so many threads.
     fn execute(&self, task: &Task, identity: Identity, threads: Option<usize>) -> Result<Outputs> {
-        let bench = Bench { task, store: &self.own, progress: &Silent, cancelled: self.cancelled };
+        // However long it takes here: it is its bytes that are asked about.
+        let (store, cancelled) = (&self.own, self.cancelled);
+        let bench = Bench { task, store, progress: &Silent, cancelled, timeout: None };
         let work = move || {
             let job = Job { identity, memory: BTreeMap::new(), forced: true };
             catch_unwind(AssertUnwindSafe(|| produce(&bench, job)))

@@ -30,6 +30,8 @@ pub enum Step {
     Finish,
     /// Its own outputs are lost, and somebody needs them.
     OutputLost,
+    /// It failed, and is run again.
+    TryAgain,
     /// It can't be computed.
     Fail,
     /// Something that it needs can't be computed.
@@ -45,6 +47,7 @@ impl State {
             (Self::Ready, Step::Start) => Self::Running,
             (Self::Ready | Self::Running, Step::Finish) => Self::Done,
             (Self::Done, Step::OutputLost) => Self::Ready,
+            (Self::Running, Step::TryAgain) => Self::Ready,
             (Self::Ready | Self::Running, Step::Fail) => Self::Failed,
             (Self::Waiting | Self::Ready, Step::Skip) => Self::Skipped,
             _ => return None,
@@ -70,9 +73,15 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_may_be_followed_by_another_try() {
+        assert_eq!(State::Running.after(Step::TryAgain), Some(State::Ready));
+        assert_eq!(State::Ready.after(Step::TryAgain), None);
+    }
+
+    #[test]
     fn what_is_over_only_comes_back_when_its_output_is_lost() {
         assert_eq!(State::Done.after(Step::OutputLost), Some(State::Ready));
-        for step in [Step::InputsKnown, Step::Start, Step::Finish, Step::Fail, Step::Skip] {
+        for step in [Step::InputsKnown, Step::Start, Step::Finish, Step::TryAgain, Step::Fail, Step::Skip] {
             assert_eq!(State::Done.after(step), None);
             assert_eq!(State::Failed.after(step), None);
         }

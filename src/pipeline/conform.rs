@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::document::{self, Node, Table, Value};
+use super::quantity;
 use super::shape::{Bounds, Field, Shape};
 use crate::diagnostic::{Diagnostic, Location, SourceText, did_you_mean, plural, shown};
 
@@ -91,6 +92,12 @@ pub fn node(shape: &Shape, value: &Node, place: &Place<'_>, problems: &mut Vec<D
             within(*bounds, *number as f64, value, place, problems);
         }
         (Shape::Number(bounds), Value::Float(number)) => within(*bounds, *number, value, place, problems),
+        (Shape::Span, Value::String(text)) => {
+            amount(quantity::span(text).is_ok_and(|span| !span.is_zero()), shape, value, place, problems);
+        }
+        (Shape::Size, Value::String(text)) => {
+            amount(quantity::bytes(text).is_ok_and(|size| size > 0), shape, value, place, problems);
+        }
         (Shape::Choice(words), Value::String(word)) => choice(words, word, value, place, problems),
         (Shape::List(item, least), Value::Array(items)) => {
             if items.len() < *least {
@@ -151,6 +158,15 @@ fn within(bounds: Bounds, number: f64, value: &Node, place: &Place<'_>, problems
     }
 }
 
+/// Text that must be an amount above 0.
+fn amount(fits: bool, shape: &Shape, value: &Node, place: &Place<'_>, problems: &mut Vec<Diagnostic>) {
+    if !fits {
+        let given = shown(value.at.text());
+        let message = format!("`{}` must be {}, not {given}", place.path, shape.describe());
+        problems.push(Diagnostic::error(message).at(&value.at).hint(place.advice()));
+    }
+}
+
 fn choice(words: &[String], word: &str, value: &Node, place: &Place<'_>, problems: &mut Vec<Diagnostic>) {
     if words.iter().any(|known| known == word) {
         return;
@@ -185,7 +201,7 @@ fn same_type(shape: &Shape, value: &Node) -> bool {
         (Shape::Struct(_) | Shape::Map(_), Value::Table(_))
             | (Shape::List(..), Value::Array(_))
             | (Shape::Integer(_) | Shape::Number(_), Value::Integer(_) | Value::Float(_))
-            | (Shape::Choice(_), Value::String(_))
+            | (Shape::Choice(_) | Shape::Span | Shape::Size, Value::String(_))
     )
 }
 
@@ -208,6 +224,7 @@ fn respelled(expected: &Shape, value: &Node, place: &Place<'_>) -> Option<String
             Shape::Integer(_) | Shape::Number(_) | Shape::Boolean | Shape::Date | Shape::Moment,
             Value::String(text),
         ) => unquoted(expected, text).then(|| line("take the quotes away", text.trim()))?,
+        (Shape::Span, Value::Integer(_)) => line("give it a unit", &format!("\"{said}s\"")),
         (Shape::Integer(_), Value::Float(number)) if number.fract() == 0.0 && number.abs() < 1e15 => {
             line("leave the fraction away", &format!("{number:.0}"))
         }

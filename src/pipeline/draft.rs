@@ -11,6 +11,7 @@ use serde_json::{Value as Json, json};
 
 use super::conform::{self, Place};
 use super::document::{Node, Table, Value, table_to_toml};
+use super::schedule::{self, Schedule};
 use super::shape::{Field, Shape};
 use crate::diagnostic::{Diagnostic, Location, did_you_mean, shown};
 use crate::stage::{AnyStage, Kind, Need, Port, PortType};
@@ -37,6 +38,8 @@ pub struct Draft {
     pub saves: Vec<(String, PathBuf, Location)>,
     /// A seed of its own.
     pub seed: Option<u64>,
+    /// How it is to be run.
+    pub schedule: Schedule,
     /// Whether its outputs are known: not when a parameter is wrong from which they follow.
     pub outputs_known: bool,
     /// References inside values that are wrong in themselves.
@@ -56,8 +59,13 @@ pub struct Kinds {
     fields: HashMap<&'static str, Arc<Vec<Field>>>,
 }
 
-/// The keys that every stage takes besides those of its kind.
-pub const COMMON: [&str; 3] = ["kind", "save", "seed"];
+/// The keys that every stage takes besides those of its kind and [`schedule::KEYS`].
+const COMMON: [&str; 3] = ["kind", "save", "seed"];
+
+/// Whether a key is none of the kind's own.
+pub(super) fn is_common(key: &str) -> bool {
+    COMMON.contains(&key) || schedule::KEYS.contains(&key)
+}
 
 impl Kinds {
     /// The kinds of a registry.
@@ -79,14 +87,14 @@ impl Kinds {
     }
 }
 
-/// The keys in [`COMMON`].
+/// The keys that every stage takes besides those of its kind.
 pub fn common_fields() -> Vec<Field> {
     Shape::of(&common_schema()).fields().to_vec()
 }
 
-/// The schema of [`COMMON`].
+/// The schema of [`common_fields`].
 pub(super) fn common_schema() -> Json {
-    json!({ "type": "object", "properties": {
+    let mut schema = json!({ "type": "object", "properties": {
         "kind": { "type": "string", "x-required": true, "description": "What the stage does." },
         "save": {
             "anyOf": [{ "type": "string" }, { "type": "object", "additionalProperties": { "type": "string" } }],
@@ -97,7 +105,11 @@ pub(super) fn common_schema() -> Json {
             "type": "integer", "minimum": 0, "default": null,
             "description": "A seed of its own instead of the pipeline's.",
         },
-    }})
+    }});
+    if let (Some(all), Json::Object(more)) = (schema["properties"].as_object_mut(), schedule::properties()) {
+        all.extend(more);
+    }
+    schema
 }
 
 /// Checks one stage's table: the stage as far as it is right, and everything that is wrong with it.
@@ -255,7 +267,7 @@ impl Written<'_> {
     fn build(&self, table: &Table) -> Result<Draft, Diagnostic> {
         let name = self.name;
         let mut given = table_to_toml(table);
-        given.retain(|key, _| !COMMON.contains(&key));
+        given.retain(|key, _| !is_common(key));
         let body = (self.kind.build)(given).map_err(|error| {
             Diagnostic::error(format!("stage `{name}`: {}", error.message()))
                 .at(self.header)
@@ -278,6 +290,7 @@ impl Written<'_> {
             params,
             saves: Vec::new(),
             seed: own_seed(table),
+            schedule: Schedule::of(table),
             outputs_known: true,
             loose: Vec::new(),
             body: Arc::from(body),

@@ -1,4 +1,4 @@
-//! The tables around the stages: `[pipeline]` and `[sweep]`, and what else may stand at the top.
+//! The tables around the stages: `[pipeline]`, `[resources]` and `[sweep]`, and what else may stand at the top.
 
 use std::sync::LazyLock;
 
@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use super::conform::{self, Place};
 use super::document::{Entry, Node, Table, Value};
 use super::layers::TABLES;
+use super::schedule::{self, Resources};
 use super::shape::Shape;
 use crate::diagnostic::{Diagnostic, did_you_mean, quoted, shown};
 
@@ -16,6 +17,8 @@ pub struct Head<'a> {
     pub name: String,
     /// The seed that the stages share.
     pub seed: u64,
+    /// What the stages may take together.
+    pub resources: Resources,
     /// The stages in the order in which they are written.
     pub stages: &'a Table,
     /// The table `[sweep]`.
@@ -26,6 +29,8 @@ static NO_STAGES: LazyLock<Table> = LazyLock::new(Table::new);
 
 static PIPELINE: LazyLock<Shape> = LazyLock::new(|| Shape::of(&pipeline_schema()));
 
+static RESOURCES: LazyLock<Shape> = LazyLock::new(|| Shape::of(&resources_schema()));
+
 static SWEEP: LazyLock<Shape> = LazyLock::new(|| Shape::of(&sweep_schema()));
 
 /// The schema of `[pipeline]`.
@@ -34,6 +39,14 @@ pub(super) fn pipeline_schema() -> Json {
         "name": { "type": "string", "description": "The name in records; by default the file's." },
         "seed": { "type": "integer", "minimum": 0, "default": 0, "description": "The seed of all stages." },
     }})
+}
+
+/// The schema of `[resources]`.
+pub(super) fn resources_schema() -> Json {
+    schedule::resources_schema(
+        "Cores that stages take together; by default the machine's, which are the most.",
+        "Memory that they take together: \"16GB\", or a number of bytes; by default the machine's, which is the most.",
+    )
 }
 
 /// The schema of `[sweep]`.
@@ -74,13 +87,18 @@ pub fn read<'a>(document: &'a Node, file: &str, problems: &mut Vec<Diagnostic>) 
     if let Some(entry) = pipeline {
         known_keys("pipeline", &PIPELINE, entry, problems);
     }
+    let resources = top.get("resources");
+    if let Some(entry) = resources {
+        known_keys("resources", &RESOURCES, entry, problems);
+    }
     let sweep = top.get("sweep");
     if let Some(entry) = sweep {
         known_keys("sweep", &SWEEP, entry, problems);
     }
     let stages = stages(document, top, problems);
     let entry = |key: &str| pipeline.and_then(|entry| entry.node.get(key));
-    Head { name: name(entry("name"), file), seed: seed(entry("seed")), stages, sweep }
+    let resources = resources.and_then(|entry| entry.node.table()).map(Resources::of).unwrap_or_default();
+    Head { name: name(entry("name"), file), seed: seed(entry("seed")), resources, stages, sweep }
 }
 
 /// The name at the top of a document that a misspelt one is near to.

@@ -1,7 +1,7 @@
 //! The TOML language: from text to a checked pipeline, a graph of tasks.
 //!
 //! `document` reads text into a tree with positions, `layers` lays `extends` and `--set` over each
-//! other, `draft` checks a stage on its own, `sweep` reads the axes, `wire` holds references against each
+//! other, `draft` checks a stage on its own, `schedule` says how it is to be run, `sweep` reads the axes, `wire` holds references against each
 //! other, `order` finds cycles, `saves` looks where outputs go, `weave` makes the graph. Nothing here runs,
 //! hashes or opens anything but pipeline files.
 
@@ -11,8 +11,10 @@ mod draft;
 mod head;
 mod layers;
 mod order;
+pub mod quantity;
 pub mod resolved;
 mod saves;
+pub mod schedule;
 pub mod schema;
 pub mod shape;
 mod sweep;
@@ -28,6 +30,7 @@ use crate::diagnostic::{Diagnostic, Location, Problems, did_you_mean, quoted};
 use crate::stage::Kind;
 
 use saves::{Ground, Save};
+use schedule::Resources;
 
 pub use draft::{Draft, common_fields};
 pub use layers::Layer;
@@ -39,6 +42,8 @@ pub struct Pipeline {
     pub name: String,
     /// The seed that its stages share.
     pub seed: u64,
+    /// What its stages may take together, as far as it says.
+    pub resources: Resources,
     /// The file as the user spelled it.
     pub file: String,
     /// What there is to do.
@@ -218,7 +223,7 @@ fn check(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let (name, seed) = (head.name, head.seed);
+    let (name, seed, resources) = (head.name, head.seed, head.resources);
     let weave::Wired { tasks, graph, sweep } = weave::tasks(&base, sweep, seed, &mut kinds)?;
     if swept {
         let drafts = tasks.iter().map(|task| task.draft.as_ref());
@@ -227,5 +232,5 @@ fn check(
             return Err(problems);
         }
     }
-    Ok(Pipeline { name, seed, file, tasks, graph, sweep, base, document, layers: Vec::new() })
+    Ok(Pipeline { name, seed, resources, file, tasks, graph, sweep, base, document, layers: Vec::new() })
 }

@@ -1,7 +1,7 @@
 //! The resolved pipeline as TOML: every default spelled out, every layer applied, ready to rerun.
 
 use super::document::{self, Node};
-use super::{Draft, Pipeline, Variant};
+use super::{Draft, Pipeline, Variant, schedule};
 
 /// The text of the whole pipeline, or of one variant of its sweep.
 ///
@@ -10,6 +10,9 @@ use super::{Draft, Pipeline, Variant};
 pub fn text(pipeline: &Pipeline, variant: Option<&Variant>) -> Result<String, toml::ser::Error> {
     let mut top = toml::Table::new();
     top.insert("pipeline".to_owned(), head(pipeline, variant).into());
+    if let Some(resources) = pipeline.document.get("resources") {
+        top.insert("resources".to_owned(), resources.to_toml());
+    }
     top.insert("stages".to_owned(), stages(pipeline, variant).into());
     let sweep = pipeline.document.get("sweep").and_then(Node::table).map(document::table_to_toml);
     if let (Some(sweep), None) = (sweep, variant) {
@@ -41,8 +44,8 @@ fn stage(draft: &Draft) -> (String, toml::Value) {
     if let Some(seed) = draft.seed {
         table.insert("seed".to_owned(), i64::try_from(seed).unwrap_or(i64::MAX).into());
     }
-    if let Some(save) = draft.node.get("save") {
-        table.insert("save".to_owned(), save.to_toml());
+    for key in ["save"].into_iter().chain(schedule::KEYS) {
+        table.extend(draft.node.get(key).map(|node| (key.to_owned(), node.to_toml())));
     }
     table.extend(draft.params.clone());
     (draft.name.clone(), table.into())

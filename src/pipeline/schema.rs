@@ -44,6 +44,7 @@ pub fn language(registry: &[Kind]) -> Json {
                 "description": "Another pipeline file that this one is laid over, from this file's folder.",
             },
             "pipeline": closed(plain(&head::pipeline_schema()), "The pipeline's name and seed."),
+            "resources": closed(plain(&head::resources_schema()), "What the stages may take together."),
             "stages": {
                 "type": "object",
                 "description": "The stages by name, in any order.",
@@ -162,7 +163,7 @@ fn plain(schema: &Json) -> Json {
             "properties" => properties(value, &mut out),
             "items" | "additionalProperties" => drop(out.insert(key.clone(), plain(value))),
             "default" if value.is_null() => {}
-            "title" | "x-ref" | "x-required" => {}
+            "title" | "x-ref" | "x-required" | "x-span" | "x-size" => {}
             _ => drop(out.insert(key.clone(), value.clone())),
         }
     }

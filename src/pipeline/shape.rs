@@ -20,6 +20,10 @@ pub enum Shape {
     Text,
     /// One of some words.
     Choice(Vec<String>),
+    /// Text that is a time span: `90s`.
+    Span,
+    /// Text that is a size: `4GB`.
+    Size,
     /// A date without a time.
     Date,
     /// A date, with a time or without.
@@ -80,6 +84,8 @@ impl Shape {
             Some("string") if schema.get("x-ref").is_some() => Self::Reference,
             Some("string") if is_format(schema, "date") => Self::Date,
             Some("string") if is_format(schema, "date-time") => Self::Moment,
+            Some("string") if schema.get("x-span").is_some() => Self::Span,
+            Some("string") if schema.get("x-size").is_some() => Self::Size,
             Some("string") => Self::Text,
             Some("array") => Self::of_list(schema),
             Some("object") => Self::of_object(schema),
@@ -139,6 +145,8 @@ impl Shape {
             Self::Number(_) => "a number".to_owned(),
             Self::Text => "text".to_owned(),
             Self::Choice(words) => crate::diagnostic::quoted(words.iter().map(String::as_str), "or"),
+            Self::Span => "a time such as \"90s\"".to_owned(),
+            Self::Size => "a size such as \"4GB\"".to_owned(),
             Self::Date => "a date such as 2025-12-28 (without quotes)".to_owned(),
             Self::Moment => "a date such as 2025-12-28 or 2025-12-28T18:30:00 (without quotes)".to_owned(),
             Self::Reference => "the name of a stage".to_owned(),

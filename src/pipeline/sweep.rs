@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::document::{Entry, Node, Value};
 use super::draft::{self, Draft, Kinds};
-use super::{head, layers};
+use super::{head, layers, schedule};
 use crate::diagnostic::{Diagnostic, Location, did_you_mean, quoted, shown};
 
 /// Which end of a metric is best.
@@ -199,7 +199,9 @@ fn target(steps: &[String], base: &[Arc<Draft>]) -> Option<Target> {
         [table, key] if table == "pipeline" && key == "seed" => Some(Target::Seed),
         [table, stage, path @ ..] if table == "stages" && !path.is_empty() => {
             let at = base.iter().position(|draft| draft.name == *stage)?;
-            let sweepable = !matches!(path[0].as_str(), "kind" | "save");
+            // Variants that differ in how they are run would all give the same.
+            let fixed = ["kind", "save"].into_iter().chain(schedule::KEYS);
+            let sweepable = !fixed.into_iter().any(|key| path[0] == key);
             sweepable.then(|| Target::Parameter(at, path.to_vec()))
         }
         _ => None,

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 
-use super::Metrics;
+use super::{Metrics, Stop};
 use crate::data::Table;
 use crate::engine::digest::Digest;
 
@@ -48,7 +47,7 @@ pub struct Context<'a> {
     pub(crate) seed: u64,
     pub(crate) scratch: &'a Path,
     pub(crate) progress: &'a dyn Progress,
-    pub(crate) cancelled: &'a AtomicBool,
+    pub(crate) stop: Stop<'a>,
 }
 
 impl Context<'_> {
@@ -150,7 +149,7 @@ impl Context<'_> {
     /// Reports how far the stage is (0 to 1) and with what.
     ///
     /// # Errors
-    /// When the run has been interrupted: pass it on, so that the stage ends.
+    /// See [`Context::alive`]: pass it on, so that the stage ends.
     pub fn progress(&self, fraction: f64, doing: &str) -> Result<()> {
         self.progress.progress(fraction, doing);
         self.alive()
@@ -161,20 +160,12 @@ impl Context<'_> {
         self.progress.step(metric, step, value);
     }
 
-    /// Whether the run goes on; a long computation asks now and then.
+    /// Whether the stage goes on; a long computation asks now and then.
     ///
     /// # Errors
-    /// When the run has been interrupted.
+    /// A [`super::Stopped`] when the run has been interrupted or the stage's time is over.
     pub fn alive(&self) -> Result<()> {
-        if self.cancelled.load(Ordering::Relaxed) {
-            bail!("interrupted");
-        }
-        Ok(())
-    }
-
-    /// Raised when the run has been interrupted.
-    pub fn cancelled(&self) -> &AtomicBool {
-        self.cancelled
+        Ok(self.stop.check()?)
     }
 
     fn input(&self, key: &str) -> Result<&Input> {

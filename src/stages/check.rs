@@ -186,13 +186,12 @@ fn summary(checks: usize, failed: usize, warned: usize, noted: usize) -> String 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::AtomicBool;
 
     use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 
     use super::*;
     use crate::data::Table;
-    use crate::stage::{Input, Kind, Progress};
+    use crate::stage::{Input, Kind, Progress, Stop};
 
     struct Silent;
 
@@ -224,7 +223,7 @@ mod tests {
             seed: 0,
             scratch: folder.path(),
             progress: &Silent,
-            cancelled: &AtomicBool::new(false),
+            stop: Stop::never(),
         };
         Stage::run(&stage(params), &ctx)
     }

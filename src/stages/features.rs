@@ -198,14 +198,13 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
     use std::sync::Arc;
-    use std::sync::atomic::AtomicBool;
 
     use arrow::array::{
         ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
     };
 
     use super::*;
-    use crate::stage::{Artifact, Input, Progress};
+    use crate::stage::{Artifact, Input, Progress, Stop};
 
     struct Silent;
 
@@ -230,7 +229,7 @@ mod tests {
             seed: 0,
             scratch: Path::new("."),
             progress: &Silent,
-            cancelled: &AtomicBool::new(false),
+            stop: Stop::never(),
         };
         stage.run(&ctx)
     }

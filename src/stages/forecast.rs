@@ -312,13 +312,12 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
     use std::sync::Arc;
-    use std::sync::atomic::AtomicBool;
 
     use arrow::array::{Array, ArrayRef, Date32Array, Float64Array, RecordBatch, StringArray};
 
     use super::*;
     use crate::data::columns;
-    use crate::stage::{Artifact, Input, Progress};
+    use crate::stage::{Artifact, Input, Progress, Stop};
 
     struct Silent;
 
@@ -346,7 +345,7 @@ mod tests {
             seed: 0,
             scratch: Path::new("."),
             progress: &Silent,
-            cancelled: &AtomicBool::new(false),
+            stop: Stop::never(),
         })
     }
 

@@ -282,11 +282,10 @@ impl Read {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
 
     use super::*;
     use crate::engine::digest::Digest;
-    use crate::stage::{AnyStage, Kind, Progress, SourceFile};
+    use crate::stage::{AnyStage, Kind, Progress, SourceFile, Stop};
 
     struct Silent;
 
@@ -314,7 +313,7 @@ mod tests {
             seed: 0,
             scratch: folder.path(),
             progress: &Silent,
-            cancelled: &AtomicBool::new(false),
+            stop: Stop::never(),
         };
         Stage::run(&stage(params), &ctx)
     }

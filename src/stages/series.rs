@@ -192,14 +192,13 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
     use std::sync::Arc;
-    use std::sync::atomic::AtomicBool;
 
     use arrow::array::TimestampMicrosecondArray;
     use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
 
     use super::*;
     use crate::data::columns;
-    use crate::stage::{Artifact, Input, Progress};
+    use crate::stage::{Artifact, Input, Progress, Stop};
 
     struct Silent;
 
@@ -217,7 +216,7 @@ mod tests {
             seed: 0,
             scratch: Path::new("."),
             progress: &Silent,
-            cancelled: &AtomicBool::new(false),
+            stop: Stop::never(),
         })
     }
 

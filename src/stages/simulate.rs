@@ -226,11 +226,10 @@ fn outcome(made: Simulation, transactions: Artifact) -> Outcome {
 mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
-    use std::sync::atomic::AtomicBool;
 
     use super::*;
     use crate::data::columns;
-    use crate::stage::{Kind, Progress};
+    use crate::stage::{Kind, Progress, Stop};
 
     struct Silent;
 
@@ -246,7 +245,7 @@ mod tests {
             seed: 3,
             scratch,
             progress: &Silent,
-            cancelled: &AtomicBool::new(false),
+            stop: Stop::never(),
         })
     }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that can't go on should stop")]
 #![allow(clippy::panic, clippy::expect_used, reason = "a test that can't go on should stop")]
 
+mod budget;
 mod cache;
 mod crowd;
 mod damage;
@@ -24,6 +25,7 @@ mod peers;
 mod pipelines;
 mod project;
 mod proof;
+mod scheduling;
 mod schema;
 mod shop;
 mod sql;

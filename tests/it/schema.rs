@@ -88,6 +88,22 @@ fn a_started_pipeline_fits() {
 const RIGHT: &str = "[stages.t]\nkind = \"simulate\"\nstart = 2023-01-02\n\n[stages.c]\nkind = \"check\"\ninput = \"t\"\nrules = [{ column = \"txn_timestamp\", min = 2023-01-02T00:00:00 }]\n\n[stages.f]\nkind = \"features\"\ninput = \"c\"\n\n[stages.s]\nkind = \"segment\"\ninput = \"f\"\nk = 5\nscan = { from = 2, to = 9 }\n";
 
 #[test]
+fn how_stages_are_run_fits_in_each_spelling() {
+    let lines = "priority = -1\nretries = 2\n";
+    for amounts in [
+        "timeout = \"90s\"\nresources = { cores = 2, memory = \"1.5 GiB\" }\n",
+        "timeout = \"0.5h\"\nresources.memory = 4096\n",
+        "timeout = \"250 ms\"\nresources.memory = \"4096\"\n",
+    ] {
+        let text = RIGHT.replacen("k = 5\n", &format!("{lines}{amounts}"), 1);
+        let text = format!("[resources]\ncores = 8\nmemory = \"16gb\"\n\n{text}");
+        assert_eq!(errors(&text), [""; 0], "{text}");
+        let checked = Project::with(&text).custem(&["check", "p.toml"]);
+        assert_eq!(checked.code, 0, "{}", checked.err);
+    }
+}
+
+#[test]
 fn mistakes_are_refused_where_custem_refuses_them() {
     assert_eq!(errors(RIGHT), [""; 0]);
     let cases = [
@@ -101,6 +117,20 @@ fn mistakes_are_refused_where_custem_refuses_them() {
             "k = 5",
             "save = 5",
             "/stages/s/save: 5 is not valid under any of the schemas listed in the 'anyOf' keyword",
+        ),
+        ("k = 5", "timeout = 90", "/stages/s/timeout: 90 is not of type \"string\""),
+        ("k = 5", "timeout = \"soon\"", "/stages/s/timeout: \"soon\" does not match "),
+        ("k = 5", "retries = -1", "/stages/s/retries: -1 is less than the minimum of 0"),
+        ("k = 5", "resources.cores = 0", "/stages/s/resources/cores: 0 is less than the minimum of 1"),
+        (
+            "k = 5",
+            "resources.memory = \"4 XB\"",
+            "/stages/s/resources/memory: \"4 XB\" is not valid under any of the schemas listed in the 'anyOf' keyword",
+        ),
+        (
+            "[stages.t]",
+            "[resources]\ngpus = 1\n\n[stages.t]",
+            "/resources: Additional properties are not allowed ('gpus' was unexpected)",
         ),
         ("k = 5", "kk = 5", "/stages/s: Additional properties are not allowed ('kk' was unexpected)"),
         (
@@ -134,7 +164,7 @@ fn mistakes_are_refused_where_custem_refuses_them() {
         (
             "[stages.s]",
             "[stages.sweep]",
-            "/stages: {\"enum\":[\"pipeline\",\"stages\",\"sweep\"]} is not allowed for \"sweep\"",
+            "/stages: {\"enum\":[\"pipeline\",\"resources\",\"stages\",\"sweep\"]} is not allowed for \"sweep\"",
         ),
         (
             "[stages.t]",

@@ -1,13 +1,19 @@
 //! All kinds as one page of Markdown: `docs/kinds.md`.
 
-use super::{doc, fields, metrics, outputs, spelled, takes};
+use super::{doc, fields, metrics, outputs, running, spelled, takes};
 use crate::pipeline::shape::{Field, Shape};
 use crate::stage::Kind;
 
 const START: &str = "# Kinds of stages\n\n\
     Made by `custem kinds --markdown` from the parameter structs; `custem kinds KIND` prints the same on a terminal.\n\
-    Every stage has `kind`; `save` and, where chance plays a part, `seed` are listed with each kind. What is set off with\n\
-    a dot is a key of a table (`scan.from`), with `[]` a key of each table in a list (`rules[].column`).\n\n";
+    Every stage has `kind`; `save` and, where chance plays a part, `seed` are listed with each kind. [Every\n\
+    stage](#every-stage) takes those too that say how it is run. What is set off with a dot is a key of a table\n\
+    (`scan.from`), with `[]` a key of each table in a list (`rules[].column`).\n\n";
+
+const EVERY: &str =
+    "\n## Every stage\n\nHow a stage is run, which its outputs don't depend on: docs/scheduling.md.\n\n";
+
+const KEYS: &str = "| key | takes | default | what it means |\n|---|---|---|---|\n";
 
 /// The page.
 pub fn page(kinds: &[&Kind]) -> String {
@@ -18,7 +24,8 @@ pub fn page(kinds: &[&Kind]) -> String {
     };
     let list: String = kinds.iter().map(line).collect();
     let sections: String = kinds.iter().map(|kind| section(kind)).collect();
-    format!("{START}| kind | layer | what it does |\n|---|---|---|\n{list}{sections}")
+    let running: String = running().iter().map(|field| rows(field, "")).collect();
+    format!("{START}| kind | layer | what it does |\n|---|---|---|\n{list}{EVERY}{KEYS}{running}{sections}")
 }
 
 fn layer(kind: &Kind) -> String {
@@ -30,7 +37,7 @@ fn layer(kind: &Kind) -> String {
 
 fn section(kind: &Kind) -> String {
     let mut text = format!("\n## {}\n\nVersion {}. {}\n\n", kind.name, kind.version, doc(kind));
-    text += "| key | takes | default | what it means |\n|---|---|---|---|\n";
+    text += KEYS;
     for field in fields(kind) {
         text += &rows(&field, "");
     }

@@ -15,10 +15,7 @@ use crate::engine::save::{self, Placed, Standing};
 use crate::engine::state::{State, Step};
 use crate::engine::store::{Loss, Output, Record};
 use crate::pipeline::Task;
-use crate::stage::Failure;
-
-/// What a stage says that ends because the user wants it.
-const INTERRUPTED: &str = "interrupted";
+use crate::stage::{Failure, Stopped};
 
 /// Tables that wait in memory for the next stage take at most this much.
 const MEMORY: usize = 1 << 30;
@@ -27,6 +24,7 @@ impl Run<'_> {
     /// Takes what a thread gives back.
     pub(super) fn returned(&mut self, at: usize, product: Result<Product>) {
         self.running -= 1;
+        self.left = self.left.with(self.ready.takes(at));
         let Some(under_way) = self.under_way.remove(&at) else { return };
         match product {
             Ok(Product::InputLost(key, loss)) => self.input_lost(at, &under_way, &key, loss),
@@ -40,8 +38,29 @@ impl Run<'_> {
                 self.finish(at, under_way, record, Outcome::Ran);
             }
             Ok(Product::Taken(record)) => self.finish(at, under_way, record, Outcome::Hit),
+            Err(error) if self.may_try_again(at, &under_way, &error) => {
+                self.try_again(at, &under_way, &error)
+            }
             Err(error) => self.fail(at, Some(&under_way), &error),
         }
+    }
+
+    /// Whether a task that failed is to be run again: not where the user wants to stop.
+    fn may_try_again(&self, at: usize, under_way: &UnderWay, error: &anyhow::Error) -> bool {
+        let interrupted = Stopped::of(error) == Some(Stopped::Interrupted);
+        !self.stopped && !interrupted && under_way.attempt <= self.task(at).draft.schedule.retries
+    }
+
+    /// Lets a task start again that failed, whose key is then computed anew.
+    fn try_again(&mut self, at: usize, under_way: &UnderWay, error: &anyhow::Error) {
+        let task = self.task(at);
+        let (attempt, most) = (under_way.attempt, task.draft.schedule.retries.saturating_add(1));
+        let note = note(task, error);
+        let said = format!("`{}` failed on attempt {attempt} of {most}, trying again: ", task.label);
+        self.sink.event(&Event::Warning(Note { message: said + &note.message, ..note }));
+        self.failures.insert(at, attempt);
+        self.step(at, Step::TryAgain);
+        self.ready.push(at);
     }
 
     /// Keeps tables in memory for stages that need them next.
@@ -79,11 +98,12 @@ impl Run<'_> {
                 self.healing.lost.insert(at, Cause::lost(&port, loss));
                 self.step(at, Step::Finish);
                 self.step(at, Step::OutputLost);
-                self.ready.insert(at);
+                self.ready.push(at);
                 return;
             }
             Err(error) => return self.fail(at, Some(&under_way), &error),
         }
+        self.failures.remove(&at);
         self.step(at, Step::Finish);
         self.count(at, Some(outcome));
         record.outputs.values().for_each(|output| self.ground.object(output));
@@ -135,6 +155,7 @@ impl Run<'_> {
             seconds: record.seconds,
             time: self.time(),
             because: under_way.because,
+            attempts: if outcome == Outcome::Ran { under_way.attempt } else { 1 },
             error: None,
         })));
     }
@@ -180,12 +201,9 @@ impl Run<'_> {
 
     pub(super) fn fail(&mut self, at: usize, under_way: Option<&UnderWay>, error: &anyhow::Error) {
         let task = self.task(at);
-        let failure = error.downcast_ref::<Failure>();
-        let place = task.place(failure.and_then(|failure| failure.key.as_deref()).unwrap_or("kind"));
-        let hint = failure.and_then(|failure| failure.hint.clone());
-        let hint = hint.or_else(|| remedy(error).map(str::to_owned));
-        let note = Note { hint, ..Note::at(format!("{error:#}"), place) };
-        let interrupted = error.root_cause().to_string() == INTERRUPTED;
+        let note = note(task, error);
+        let interrupted = Stopped::of(error) == Some(Stopped::Interrupted);
+        self.failures.remove(&at);
         self.step(at, Step::Fail);
         let outcome = if interrupted { Outcome::Skipped } else { Outcome::Failed };
         self.count(at, Some(outcome));
@@ -209,7 +227,6 @@ impl Run<'_> {
             let lacking: Vec<_> = inputs.iter().filter(|edge| gone.contains(&edge.task)).collect();
             let fell = |task: usize| matches!(self.states[task], State::Failed | State::Skipped);
             if lacking.iter().any(|edge| !edge.optional) || inputs.iter().all(|edge| fell(edge.task)) {
-                self.ready.remove(&consumer);
                 self.skip(consumer, format!("needs `{label}`"));
                 gone.insert(consumer);
                 open.extend(self.consumers[consumer].iter().copied());
@@ -224,7 +241,7 @@ impl Run<'_> {
         self.missing[at] -= count;
         if self.missing[at] == 0 && self.states[at] == State::Waiting {
             self.step(at, Step::InputsKnown);
-            self.ready.insert(at);
+            self.ready.push(at);
         }
     }
 
@@ -252,6 +269,15 @@ fn unsaved(path: &Path, error: &anyhow::Error) -> Failure {
     Failure::new(message).hint(hint).at("save")
 }
 
+/// What there is to say of a task's failure, at its place.
+fn note(task: &Task, error: &anyhow::Error) -> Note {
+    let failure = error.downcast_ref::<Failure>();
+    let place = task.place(failure.and_then(|failure| failure.key.as_deref()).unwrap_or("kind"));
+    let hint = failure.and_then(|failure| failure.hint.clone());
+    let hint = hint.or_else(|| remedy(error).map(str::to_owned));
+    Note { hint, ..Note::at(format!("{error:#}"), place) }
+}
+
 fn ended(task: &Task, outcome: Outcome, under_way: Option<&UnderWay>, note: Note, time: f64) -> Event {
     Event::StageDone(Box::new(StageDone {
         stage: task.label.clone(),
@@ -265,6 +291,7 @@ fn ended(task: &Task, outcome: Outcome, under_way: Option<&UnderWay>, note: Note
         seconds: under_way.map_or(0.0, |under_way| under_way.start.elapsed().as_secs_f64()),
         time,
         because: under_way.map(|under_way| under_way.because.clone()).unwrap_or_default(),
+        attempts: under_way.map_or(1, |under_way| under_way.attempt),
         warnings: Vec::new(),
         error: Some(note),
     }))

@@ -54,7 +54,7 @@ impl Run<'_> {
         self.step(at, Step::InputLost);
         if self.missing[at] == 0 {
             self.step(at, Step::InputsKnown);
-            self.ready.insert(at);
+            self.ready.push(at);
         }
     }
 
@@ -93,10 +93,10 @@ impl Run<'_> {
         self.healing.givers.insert(at, Heal { before, number: None });
         self.count(at, None);
         self.step(at, Step::OutputLost);
-        self.ready.insert(at);
+        self.ready.push(at);
         for consumer in self.consumers[at].clone() {
             self.missing[consumer] += 1;
-            if self.ready.remove(&consumer) {
+            if self.states[consumer] == State::Ready {
                 self.step(consumer, Step::InputLost);
             }
         }

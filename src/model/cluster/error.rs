@@ -39,7 +39,7 @@ pub enum Error {
         /// Rows.
         rows: usize,
     },
-    /// The stop flag was raised.
+    /// It was told to stop.
     Stopped,
 }
 

@@ -1,12 +1,12 @@
 //! k-means: the best of several restarts; it does not know what rows and features mean.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
 use super::chunks::chunk_rows;
 use super::lloyd::{Lloyd, Settled};
-use super::{Error, Points, seeding};
+use super::{Error, Points, Stop, seeding};
 use crate::model::random::Streams;
 
 /// What k-means is asked for.
@@ -53,14 +53,14 @@ pub struct Clustering {
 /// thread count. `done` is told the number of finished restarts.
 ///
 /// # Errors
-/// When `k` is 0, there are fewer than `k` different rows, or the stop flag is raised.
+/// When `k` is 0, there are fewer than `k` different rows, or `stop` says so.
 ///
 /// O(restarts * iterations * n k d) at worst, far below with Hamerly's pruning; 20 bytes a row
 /// beside the points. Lloyd, "Least squares quantization in PCM" (1982).
 pub fn kmeans(
     points: &Points,
     config: &KMeans,
-    stop: &AtomicBool,
+    stop: Stop<'_>,
     done: &(dyn Fn(usize) + Sync),
 ) -> Result<Clustering, Error> {
     let restarts = config.restarts.max(1);
@@ -100,7 +100,7 @@ fn run_restart(
     config: &KMeans,
     restart: usize,
     enough: f64,
-    stop: &AtomicBool,
+    stop: Stop<'_>,
 ) -> Result<Found, Error> {
     if config.k == 0 {
         return Err(Error::NoClusters);
@@ -112,7 +112,7 @@ fn run_restart(
     let mut converged = false;
     let mut iterations = 0;
     while iterations < config.max_iterations && !converged {
-        if stop.load(Ordering::Relaxed) {
+        if stop() {
             return Err(Error::Stopped);
         }
         iterations += 1;
@@ -155,21 +155,21 @@ impl Found {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::{Clustering, KMeans, kmeans};
+    use super::{Clustering, KMeans, Stop, kmeans};
     use crate::model::cluster::draw::unit;
     use crate::model::cluster::{Error, Points};
     use crate::model::random::Streams;
 
-    static GO: AtomicBool = AtomicBool::new(false);
+    const GO: Stop<'_> = &|| false;
 
     fn config(k: usize) -> KMeans {
         KMeans { k, restarts: 5, max_iterations: 300, tolerance: 0.0, seed: 42 }
     }
 
     fn fit(points: &Points, config: &KMeans) -> Result<Clustering, Error> {
-        kmeans(points, config, &GO, &|_| ())
+        kmeans(points, config, GO, &|_| ())
     }
 
     fn blobs(rows: usize) -> Points {
@@ -270,9 +270,9 @@ mod tests {
         let tell = |done| {
             told.fetch_max(done, Ordering::Relaxed);
         };
-        kmeans(&points, &config(3), &GO, &tell).unwrap();
+        kmeans(&points, &config(3), GO, &tell).unwrap();
         assert_eq!(told.load(Ordering::Relaxed), 5);
-        let stopped = kmeans(&points, &config(3), &AtomicBool::new(true), &tell);
+        let stopped = kmeans(&points, &config(3), &|| true, &tell);
         assert_eq!(stopped.unwrap_err(), Error::Stopped);
     }
 }

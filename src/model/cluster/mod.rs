@@ -32,3 +32,6 @@ pub use points::Points;
 pub use prepare::{Dropped, Feature, LARGEST, Preparation, Reason, Scale};
 pub use silhouette::{silhouette, silhouettes, silhouettes_sampled};
 pub use validity::{calinski_harabasz, davies_bouldin};
+
+/// Whether to stop: a long computation asks now and then.
+pub type Stop<'a> = &'a (dyn Fn() -> bool + Sync);

@@ -3,15 +3,13 @@
 //! Printed by scikit-learn 1.9.1 (BSD-3) on its iris table, best of 200 restarts with tolerance
 //! 1e-10; the worked examples stand in its tests of cluster metrics.
 
-use std::sync::atomic::AtomicBool;
-
 use super::iris::IRIS;
 use super::{
-    Clustering, Error, KMeans, Partition, Points, Preparation, Scale, adjusted_rand, calinski_harabasz,
+    Clustering, Error, KMeans, Partition, Points, Preparation, Scale, Stop, adjusted_rand, calinski_harabasz,
     davies_bouldin, kmeans, silhouette, silhouettes,
 };
 
-static GO: AtomicBool = AtomicBool::new(false);
+const GO: Stop<'_> = &|| false;
 
 /// Inertia, silhouette, Davies-Bouldin, Calinski-Harabasz, adjusted Rand index to the species.
 type Row = [f64; 5];
@@ -64,7 +62,7 @@ fn species() -> Partition {
 
 fn best(points: &Points, k: usize) -> Clustering {
     let config = KMeans { k, restarts: 50, max_iterations: 300, tolerance: 1e-10, seed: 1 };
-    kmeans(points, &config, &GO, &|_| ()).unwrap()
+    kmeans(points, &config, GO, &|_| ()).unwrap()
 }
 
 fn close(found: f64, expected: f64) {
@@ -75,7 +73,7 @@ fn compare(points: &Points, expected: Row, sizes: &[usize]) {
     let found = best(points, sizes.len());
     let partition = Partition::of(&found.labels);
     close(found.inertia, expected[0]);
-    close(silhouette(points, &partition, &GO).unwrap(), expected[1]);
+    close(silhouette(points, &partition, GO).unwrap(), expected[1]);
     close(davies_bouldin(points, &partition).unwrap(), expected[2]);
     close(calinski_harabasz(points, &partition).unwrap(), expected[3]);
     close(adjusted_rand(&partition, &species()).unwrap(), expected[4]);
@@ -97,7 +95,7 @@ fn iris_standardised() {
 #[test]
 fn iris_by_species() {
     let (points, species) = (raw(), species());
-    close(silhouette(&points, &species, &GO).unwrap(), 0.503_477_440_693_296);
+    close(silhouette(&points, &species, GO).unwrap(), 0.503_477_440_693_296);
     close(davies_bouldin(&points, &species).unwrap(), 0.751_370_709_475_673_7);
     close(calinski_harabasz(&points, &species).unwrap(), 487.330_876_374_899_84);
 }
@@ -115,7 +113,7 @@ fn four_blocks_by_hand() {
     let partition = Partition::of(&labels);
     assert_eq!(calinski_harabasz(&points, &partition).unwrap(), 108.0);
     close(davies_bouldin(&points, &partition).unwrap(), 2.0 * 0.5_f64.sqrt() / 3.0);
-    let found = silhouette(&points, &partition, &GO).unwrap();
+    let found = silhouette(&points, &partition, GO).unwrap();
     assert!((found - 0.738_108_599_6).abs() < 5e-11);
 }
 
@@ -137,6 +135,6 @@ fn a_lonely_row_in_davies_bouldin() {
 #[test]
 fn a_lonely_row_and_equal_rows_in_the_silhouette() {
     let points = Points::from_rows(1, &[0.0, 1.0, 1.0, 2.0, 3.0, 3.0]).unwrap();
-    let found = silhouettes(&points, &Partition::of(&[0, 1, 1, 1, 2, 2]), &GO).unwrap();
+    let found = silhouettes(&points, &Partition::of(&[0, 1, 1, 1, 2, 2]), GO).unwrap();
     assert_eq!(found, [0.0, 0.5, 0.5, 0.0, 1.0, 1.0]);
 }

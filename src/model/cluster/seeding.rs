@@ -1,7 +1,5 @@
 //! Starting centres by greedy k-means++; it does not know how they are improved.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use pulp::{Arch, Simd, WithSimd};
 use rand::Rng;
 use rayon::prelude::*;
@@ -9,7 +7,7 @@ use rayon::prelude::*;
 use super::chunks::chunk_rows;
 use super::distance::{LANES, Panel, squared};
 use super::draw::{below, unit};
-use super::{Error, Points};
+use super::{Error, Points, Stop};
 
 /// The rows of `k` starting centres, all different.
 ///
@@ -18,20 +16,20 @@ use super::{Error, Points};
 /// lowers the sum of these distances most is taken.
 ///
 /// # Errors
-/// When there are fewer than `k` different rows, or the stop flag is raised.
+/// When there are fewer than `k` different rows, or `stop` says so.
 ///
 /// O(n d k log k); Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding" (2007).
 pub(super) fn greedy(
     points: &Points,
     k: usize,
     rng: &mut impl Rng,
-    stop: &AtomicBool,
+    stop: Stop<'_>,
 ) -> Result<Vec<usize>, Error> {
     let trials = 2 + libm::log(k as f64).floor() as usize;
     let mut centers = vec![below(rng, points.rows())];
     let mut potential = Potential::around(points, centers[0]);
     while centers.len() < k {
-        if stop.load(Ordering::Relaxed) {
+        if stop() {
             return Err(Error::Stopped);
         }
         let total = potential.total();
@@ -188,13 +186,11 @@ fn add(sum: &mut [f64; LANES], more: &[f64; LANES]) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
-
-    use super::{Potential, greedy};
+    use super::{Potential, Stop, greedy};
     use crate::model::cluster::{Error, Points};
     use crate::model::random::Streams;
 
-    static GO: AtomicBool = AtomicBool::new(false);
+    const GO: Stop<'_> = &|| false;
 
     #[test]
     fn centers_are_different_rows() {
@@ -202,7 +198,7 @@ mod tests {
         for restart in 0..50 {
             let mut rng = Streams::new(3, "test").of(restart);
             let mut values: Vec<f64> =
-                greedy(&points, 3, &mut rng, &GO).unwrap().iter().map(|row| points.row(*row)[0]).collect();
+                greedy(&points, 3, &mut rng, GO).unwrap().iter().map(|row| points.row(*row)[0]).collect();
             values.sort_by(f64::total_cmp);
             assert_eq!(values, [0.0, 1.0, 7.0]);
         }
@@ -213,7 +209,7 @@ mod tests {
         let points = Points::from_rows(1, &[0.0, 0.0, 1.0, 1.0]).unwrap();
         let mut rng = Streams::new(3, "test").of(0);
         assert_eq!(
-            greedy(&points, 3, &mut rng, &GO).unwrap_err(),
+            greedy(&points, 3, &mut rng, GO).unwrap_err(),
             Error::TooFewDistinct { k: 3, distinct: 2 }
         );
     }
@@ -234,6 +230,6 @@ mod tests {
     fn a_raised_flag_stops_it() {
         let points = Points::from_rows(1, &[0.0, 1.0]).unwrap();
         let mut rng = Streams::new(3, "test").of(0);
-        assert_eq!(greedy(&points, 2, &mut rng, &AtomicBool::new(true)).unwrap_err(), Error::Stopped);
+        assert_eq!(greedy(&points, 2, &mut rng, &|| true).unwrap_err(), Error::Stopped);
     }
 }

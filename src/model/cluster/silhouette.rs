@@ -4,13 +4,12 @@
 //! partitions that are asked about and never stored, so memory grows with rows, not their square.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::draw::subset;
-use super::{Error, Partition, Points};
+use super::{Error, Partition, Points, Stop};
 use crate::model::random::Streams;
 
 /// Rows whose distances to another one are found side by side.
@@ -27,10 +26,10 @@ const TILE: usize = 256;
 /// `b` the smallest mean distance to the rows of another cluster; 0 for a row alone in its cluster.
 ///
 /// # Errors
-/// When there are fewer than 2 clusters or as many as rows, lengths differ, or the flag is raised.
+/// When there are fewer than 2 clusters or as many as rows, lengths differ, or `stop` says so.
 ///
 /// O(n^2 d) time, O(n d) memory; Rousseeuw, "Silhouettes" (1987).
-pub fn silhouettes(points: &Points, partition: &Partition, stop: &AtomicBool) -> Result<Vec<f64>, Error> {
+pub fn silhouettes(points: &Points, partition: &Partition, stop: Stop<'_>) -> Result<Vec<f64>, Error> {
     partition.separable(points.rows())?;
     Ok(Sums::over(points, &[partition], stop)?.silhouettes(0, partition))
 }
@@ -39,7 +38,7 @@ pub fn silhouettes(points: &Points, partition: &Partition, stop: &AtomicBool) ->
 ///
 /// # Errors
 /// See [`silhouettes`].
-pub fn silhouette(points: &Points, partition: &Partition, stop: &AtomicBool) -> Result<f64, Error> {
+pub fn silhouette(points: &Points, partition: &Partition, stop: Stop<'_>) -> Result<f64, Error> {
     Ok(mean(&silhouettes(points, partition, stop)?))
 }
 
@@ -56,7 +55,7 @@ pub fn silhouettes_sampled(
     partitions: &[Partition],
     sample: usize,
     seed: u64,
-    stop: &AtomicBool,
+    stop: Stop<'_>,
 ) -> Result<Vec<Result<f64, Error>>, Error> {
     if points.rows() <= sample {
         return means(points, partitions, stop);
@@ -73,7 +72,7 @@ pub fn silhouettes_sampled(
 fn means(
     points: &Points,
     partitions: &[Partition],
-    stop: &AtomicBool,
+    stop: Stop<'_>,
 ) -> Result<Vec<Result<f64, Error>>, Error> {
     let defined: Vec<Result<(), Error>> =
         partitions.iter().map(|partition| partition.separable(points.rows())).collect();
@@ -103,7 +102,7 @@ struct Sums {
 
 impl Sums {
     /// Sums in the order of the rows, so that every bit is the same at any thread count.
-    fn over(points: &Points, partitions: &[&Partition], stop: &AtomicBool) -> Result<Self, Error> {
+    fn over(points: &Points, partitions: &[&Partition], stop: Stop<'_>) -> Result<Self, Error> {
         let mut starts = vec![0];
         starts.extend(partitions.iter().scan(0, |end, partition| {
             *end += partition.count();
@@ -115,7 +114,7 @@ impl Sums {
         let codes = codes(points.rows(), partitions, &starts);
         let (arch, width) = (Arch::new(), starts[partitions.len()]);
         let task = |start: &usize| {
-            if stop.load(Ordering::Relaxed) {
+            if stop() {
                 return Vec::new();
             }
             let rows = *start..(start + TASK * WIDE).min(points.rows());
@@ -127,7 +126,7 @@ impl Sums {
         };
         let starting: Vec<usize> = (0..points.rows()).step_by(TASK * WIDE).collect();
         let tasks: Vec<Vec<[f64; WIDE]>> = starting.par_iter().map(task).collect();
-        if stop.load(Ordering::Relaxed) {
+        if stop() {
             return Err(Error::Stopped);
         }
         Ok(Self { blocks: tasks.concat(), starts })
@@ -237,14 +236,12 @@ fn one_silhouette(sums: &[[f64; WIDE]], lane: usize, own: usize, sizes: &[usize]
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
-
-    use super::{silhouette, silhouettes, silhouettes_sampled};
+    use super::{Stop, silhouette, silhouettes, silhouettes_sampled};
     use crate::model::cluster::draw::unit;
     use crate::model::cluster::{Error, Partition, Points};
     use crate::model::random::Streams;
 
-    static GO: AtomicBool = AtomicBool::new(false);
+    const GO: Stop<'_> = &|| false;
 
     fn plain(points: &Points, labels: &[u32]) -> Vec<f64> {
         let distance = |a: usize, b: usize| -> f64 {
@@ -276,7 +273,7 @@ mod tests {
             let points = Points::from_rows(features, &values).unwrap();
             let mut labels: Vec<u32> = (0..rows).map(|row| [2, 7, 40][(row * row) % 3]).collect();
             labels[4] = 99;
-            let found = silhouettes(&points, &Partition::of(&labels), &GO).unwrap();
+            let found = silhouettes(&points, &Partition::of(&labels), GO).unwrap();
             assert_eq!(found[4], 0.0);
             for (found, expected) in found.iter().zip(plain(&points, &labels)) {
                 assert!((found - expected).abs() < 1e-12);
@@ -288,24 +285,24 @@ mod tests {
     fn by_hand() {
         // Rows at 0, 2 | 10: a = 2 and b = 10 and 8; the third is alone.
         let points = Points::from_rows(1, &[0.0, 2.0, 10.0]).unwrap();
-        let found = silhouettes(&points, &Partition::of(&[1, 1, 0]), &GO).unwrap();
+        let found = silhouettes(&points, &Partition::of(&[1, 1, 0]), GO).unwrap();
         assert_eq!(found, [0.8, 0.75, 0.0]);
     }
 
     #[test]
     fn equal_rows_have_no_silhouette() {
         let points = Points::from_rows(1, &[3.0; 4]).unwrap();
-        assert_eq!(silhouette(&points, &Partition::of(&[0, 0, 1, 1]), &GO).unwrap(), 0.0);
+        assert_eq!(silhouette(&points, &Partition::of(&[0, 0, 1, 1]), GO).unwrap(), 0.0);
     }
 
     #[test]
     fn undefined_and_stopped() {
         let points = Points::from_rows(1, &[1.0, 2.0]).unwrap();
         let of = |labels: &[u32], stop| silhouette(&points, &Partition::of(labels), stop);
-        assert_eq!(of(&[0, 0], &GO), Err(Error::Inseparable { clusters: 1, rows: 2 }));
-        assert_eq!(of(&[0, 1], &GO), Err(Error::Inseparable { clusters: 2, rows: 2 }));
+        assert_eq!(of(&[0, 0], GO), Err(Error::Inseparable { clusters: 1, rows: 2 }));
+        assert_eq!(of(&[0, 1], GO), Err(Error::Inseparable { clusters: 2, rows: 2 }));
         let points = Points::from_rows(1, &[1.0, 2.0, 3.0]).unwrap();
-        let stopped = silhouette(&points, &Partition::of(&[0, 1, 1]), &AtomicBool::new(true));
+        let stopped = silhouette(&points, &Partition::of(&[0, 1, 1]), &|| true);
         assert_eq!(stopped, Err(Error::Stopped));
     }
 
@@ -317,9 +314,9 @@ mod tests {
         let partition = Partition::of(&labels);
         let sampled = |sample, seed| {
             let all = [partition.clone()];
-            silhouettes_sampled(&points, &all, sample, seed, &GO).unwrap().remove(0).unwrap()
+            silhouettes_sampled(&points, &all, sample, seed, GO).unwrap().remove(0).unwrap()
         };
-        let exact = silhouette(&points, &partition, &GO).unwrap();
+        let exact = silhouette(&points, &partition, GO).unwrap();
         assert_eq!(sampled(400, 1), exact);
         assert_eq!(sampled(100, 1), sampled(100, 1));
         assert_ne!(sampled(100, 1), sampled(100, 2));
@@ -335,13 +332,13 @@ mod tests {
             |clusters: usize| Partition::of(&(0..301).map(|row| row * row % clusters).collect::<Vec<_>>());
         let partitions = [partition(2), partition(1), partition(9), Partition::of(&[0, 1]), partition(301)];
         for sample in [301, 120] {
-            let together = silhouettes_sampled(&points, &partitions, sample, 8, &GO).unwrap();
+            let together = silhouettes_sampled(&points, &partitions, sample, 8, GO).unwrap();
             for (partition, found) in partitions.iter().zip(together) {
-                let alone = silhouettes_sampled(&points, std::slice::from_ref(partition), sample, 8, &GO);
+                let alone = silhouettes_sampled(&points, std::slice::from_ref(partition), sample, 8, GO);
                 assert_eq!(found, alone.unwrap().remove(0));
             }
         }
-        let stopped = silhouettes_sampled(&points, &partitions, 120, 8, &AtomicBool::new(true));
+        let stopped = silhouettes_sampled(&points, &partitions, 120, 8, &|| true);
         assert_eq!(stopped, Err(Error::Stopped));
     }
 }

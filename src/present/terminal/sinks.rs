@@ -105,7 +105,8 @@ impl<'a> Live<'a> {
         bar.set_prefix(self.lines.columns(stage, kind));
         bar.enable_steady_tick(Duration::from_millis(120));
         if let Ok(mut bars) = self.bars.lock() {
-            bars.insert(stage.to_owned(), bar);
+            // One that is tried again has a bar already.
+            bars.insert(stage.to_owned(), bar).into_iter().for_each(|old| old.finish_and_clear());
         }
     }
 
@@ -167,7 +168,7 @@ struct Kept {
     warnings: Vec<Note>,
     /// Warnings of stages from the cache, which are not said again.
     standing: usize,
-    errors: Vec<(String, Note)>,
+    errors: Vec<String>,
     pages: Vec<String>,
 }
 
@@ -214,7 +215,7 @@ impl<'a> Lines<'a> {
             kept.warnings.extend(end.warnings.iter().map(of_stage));
         }
         if let (Outcome::Failed, Some(error)) = (end.outcome, &end.error) {
-            kept.errors.push((end.stage.clone(), error.clone()));
+            kept.errors.push(failure(end, error));
         }
         if let Some(page) = self.pages.get(&end.stage)
             && matches!(end.outcome, Outcome::Ran | Outcome::Hit)
@@ -255,7 +256,7 @@ impl<'a> Lines<'a> {
         interrupted: bool,
     ) -> Vec<String> {
         let Ok(kept) = self.kept.lock() else { return Vec::new() };
-        let mut lines: Vec<_> = kept.errors.iter().map(|(stage, note)| failure(stage, note)).collect();
+        let mut lines = kept.errors.clone();
         if self.look.quiet {
             return lines;
         }
@@ -305,13 +306,16 @@ pub(super) fn warning(note: &Note) -> String {
     let place = note.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
     let style = AnsiColor::Yellow.on_default().bold();
     // Colour is dropped by the stream where it isn't wanted; the word alone says it too.
-    format!("{style}warning{style:#}: {}{place}", note.message)
+    let (first, more) = note.message.split_once('\n').unwrap_or((&note.message, ""));
+    let more: String = more.lines().map(|line| format!("\n    {line}")).collect();
+    format!("{style}warning{style:#}: {first}{place}{more}")
 }
 
-pub(super) fn failure(stage: &str, note: &Note) -> String {
+pub(super) fn failure(end: &StageDone, note: &Note) -> String {
+    let times = if end.attempts > 1 { format!(" {} times", end.attempts) } else { String::new() };
     let diagnostic = Diagnostic {
         severity: Severity::Error,
-        message: format!("stage `{stage}` failed: {}", note.message),
+        message: format!("stage `{}` failed{times}: {}", end.stage, note.message),
         at: note.at.clone(),
         hint: note.hint.clone(),
     };

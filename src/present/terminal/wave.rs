@@ -65,7 +65,7 @@ impl Wave {
                 kept.ran.push(end.stage.clone());
                 kept.warnings += end.warnings.len();
             }
-            (Outcome::Failed, Some(error)) => kept.errors.push(failure(&end.stage, error)),
+            (Outcome::Failed, Some(error)) => kept.errors.push(failure(end, error)),
             _ => {}
         }
     }

@@ -1,13 +1,11 @@
 //! Tests of the kind `chart`: every type with usual, empty and hostile tables.
 
-use std::sync::atomic::AtomicBool;
-
 use arrow::array::{Array, ArrayRef};
 
 use super::*;
 use crate::data::Table;
 use crate::present::report::example::{self, floats, mapped, table, texts};
-use crate::stage::{Artifact, Input, Progress};
+use crate::stage::{Artifact, Input, Progress, Stop};
 
 struct Silent;
 
@@ -26,7 +24,7 @@ fn run(params: &str, inputs: &[(&str, Table)]) -> Result<Outcome> {
         seed: 0,
         scratch: folder.path(),
         progress: &Silent,
-        cancelled: &AtomicBool::new(false),
+        stop: Stop::never(),
     };
     stage.run(&ctx)
 }

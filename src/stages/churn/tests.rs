@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use arrow::array::TimestampMicrosecondArray;
 
 use super::*;
-use crate::stage::{Artifact, Input, Progress};
+use crate::stage::{Artifact, Input, Progress, Stop};
 
 struct Silent;
 
@@ -29,7 +28,7 @@ fn run(stage: &Churn, rows: &[(i64, i64)]) -> Result<Outcome> {
         seed: 7,
         scratch: Path::new("."),
         progress: &Silent,
-        cancelled: &AtomicBool::new(false),
+        stop: Stop::never(),
     })
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use arrow::array::{
@@ -12,7 +11,7 @@ use arrow::array::{
 
 use super::Profile;
 use crate::data::{Table, columns};
-use crate::stage::{Artifact, Context, Failure, Input, Kind, Outcome, Progress, Stage};
+use crate::stage::{Artifact, Context, Failure, Input, Kind, Outcome, Progress, Stage, Stop};
 
 struct Silent;
 
@@ -32,7 +31,7 @@ fn run_with(stage: &Profile, features: &RecordBatch, segments: &RecordBatch) -> 
         seed: 7,
         scratch: Path::new("."),
         progress: &Silent,
-        cancelled: &AtomicBool::new(false),
+        stop: Stop::never(),
     })
 }
 

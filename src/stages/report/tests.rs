@@ -1,10 +1,8 @@
 //! Tests of the kind `report`: its inputs, its page, and tables that do not fit.
 
-use std::sync::atomic::AtomicBool;
-
 use super::*;
 use crate::present::report::example;
-use crate::stage::{Artifact, Input, Progress};
+use crate::stage::{Artifact, Input, Progress, Stop};
 
 struct Silent;
 
@@ -22,7 +20,7 @@ fn run(params: &str, inputs: Vec<(&str, Input)>) -> Result<Outcome> {
         seed: 0,
         scratch: folder.path(),
         progress: &Silent,
-        cancelled: &AtomicBool::new(false),
+        stop: Stop::never(),
     };
     stage.run(&ctx)
 }

@@ -120,7 +120,7 @@ impl Segment {
                     ended = Some(distinct);
                     continue;
                 }
-                found => found.map_err(explain)?,
+                found => found.map_err(|error| explain(ctx, error))?,
             };
             clusterings.push(clustering);
         }
@@ -155,17 +155,18 @@ impl Segment {
         };
         let report = |done: usize| {
             let fraction = (at as f64 + done as f64 / self.n_init as f64) / of as f64;
-            // An interruption reaches the kernel through its flag.
+            // Whether to go on is asked by the kernel itself.
             let _ = ctx.progress(fraction, &format!("k = {k}, start {done} of {}", self.n_init));
         };
-        kmeans(points, &config, ctx.cancelled(), &report)
+        kmeans(points, &config, &|| ctx.alive().is_err(), &report)
     }
 
     fn judge(&self, ctx: &Context<'_>, points: &Points, clusterings: &[Clustering]) -> Result<Vec<Quality>> {
         let partitions: Vec<Partition> =
             clusterings.iter().map(|clustering| Partition::of(&clustering.labels)).collect();
         let sample = self.silhouette_sample;
-        let silhouettes = silhouettes_sampled(points, &partitions, sample, ctx.seed(), ctx.cancelled());
+        let stop = || ctx.alive().is_err();
+        let silhouettes = silhouettes_sampled(points, &partitions, sample, ctx.seed(), &stop);
         ctx.alive()?;
         let quality =
             |((clustering, partition), silhouette): ((&Clustering, &Partition), Result<f64, Error>)| {
@@ -183,8 +184,9 @@ impl Segment {
 }
 
 /// What the kernel could not do, in the user's words.
-fn explain(error: Error) -> anyhow::Error {
+fn explain(ctx: &Context<'_>, error: Error) -> anyhow::Error {
     match error {
+        Error::Stopped => ctx.alive().err().unwrap_or_else(|| error.into()),
         Error::TooFewDistinct { k, distinct } => {
             let message = format!("`k` is {k}, but customers differ in only {}", plural(distinct, "way"));
             let hint =

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use anyhow::Result;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
@@ -12,7 +13,7 @@ use arrow::compute::{concat, take_record_batch};
 use super::{Scan, Segment};
 use crate::data::{Table, columns};
 use crate::model::cluster::Centroids;
-use crate::stage::{Artifact, Context, Failure, Input, Kind, Outcome, Progress, Stage};
+use crate::stage::{Artifact, Context, Failure, Input, Kind, Outcome, Progress, Stage, Stop, Stopped};
 
 struct Silent;
 
@@ -21,19 +22,19 @@ impl Progress for Silent {
     fn step(&self, _: &str, _: u64, _: f64) {}
 }
 
-fn run_unless(cancelled: bool, stage: &Segment, table: Table) -> Result<Outcome> {
+fn run_unless(stop: Stop<'_>, stage: &Segment, table: Table) -> Result<Outcome> {
     stage.run(&Context {
         inputs: BTreeMap::from([("input".to_owned(), Input::Table(table))]),
         sources: Vec::new(),
         seed: 7,
         scratch: Path::new("."),
         progress: &Silent,
-        cancelled: &AtomicBool::new(cancelled),
+        stop,
     })
 }
 
 fn run(stage: &Segment, batch: &RecordBatch) -> Result<Outcome> {
-    run_unless(false, stage, Table::from_batch(batch.clone()))
+    run_unless(Stop::never(), stage, Table::from_batch(batch.clone()))
 }
 
 fn failure(stage: &Segment, batch: &RecordBatch) -> Failure {
@@ -303,8 +304,14 @@ fn a_start_that_was_cut_short_is_told() {
 
 #[test]
 fn an_interrupted_run_ends() {
-    let error = run_unless(true, &with(3), Table::from_batch(shop())).unwrap_err();
-    assert_eq!(error.to_string(), "interrupted");
+    let reason = |stop| {
+        let error = run_unless(stop, &with(3), Table::from_batch(shop())).unwrap_err();
+        (Stopped::of(&error), error.to_string())
+    };
+    let raised = AtomicBool::new(true);
+    assert_eq!(reason(Stop::when(&raised)), (Some(Stopped::Interrupted), "interrupted".to_owned()));
+    let over = Stop::never().after(Some(Duration::ZERO));
+    assert_eq!(reason(over), (Some(Stopped::TimedOut), "timed out".to_owned()));
 }
 
 #[test]

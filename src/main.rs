@@ -3,8 +3,13 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use custem::stages::guard;
 
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|word| word == guard::WORD) {
+        return guard::watch();
+    }
+    guard::arm();
     let cli = custem::cli::Cli::parse();
     custem::commands::quiet_panics();
     match custem::commands::run(&cli) {

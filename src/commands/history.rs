@@ -78,7 +78,7 @@ impl History {
     }
 
     fn read(&self, run: &str, tasks: &mut HashMap<String, Last>) {
-        let Ok(run) = Run::read(&self.experiments, run) else { return };
+        let Ok(run) = Run::outline(&self.experiments, run) else { return };
         if run.overview().pipeline != self.pipeline {
             return;
         }

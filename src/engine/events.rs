@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::cause::Cause;
 use super::store::Output;
 use crate::diagnostic::Location;
-use crate::stage::Metrics;
+use crate::stage::{Metrics, Stream};
 
 /// How a stage came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,6 +159,15 @@ pub enum Event {
         step: u64,
         /// Its value.
         value: f64,
+    },
+    /// The program of a stage has printed lines.
+    StageOutput {
+        /// The stage.
+        stage: String,
+        /// Where it printed them.
+        stream: Stream,
+        /// One or more lines, without the last one's end. An endless line comes in pieces.
+        text: String,
     },
     /// A stage ends.
     StageDone(Box<StageDone>),

@@ -29,7 +29,7 @@ use super::still::{Facts, Ground};
 use super::store::{Output, Record, Store};
 use crate::data::Table;
 use crate::pipeline::{Edge, Pipeline, Task};
-use crate::stage::{Failure, Progress};
+use crate::stage::{Failure, Progress, Stream};
 use heal::Healing;
 
 /// How often the deciding thread looks whether the user wants to stop.
@@ -140,6 +140,11 @@ impl Progress for Reporter<'_> {
     fn step(&self, metric: &str, step: u64, value: f64) {
         let (stage, metric) = (self.label.to_owned(), metric.to_owned());
         self.sink.event(&Event::StageStep { stage, metric, step, value });
+    }
+
+    fn output(&self, stream: Stream, text: &str) {
+        let (stage, text) = (self.label.to_owned(), text.to_owned());
+        self.sink.event(&Event::StageOutput { stage, stream, text });
     }
 }
 

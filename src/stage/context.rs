@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use serde::{Deserialize, Serialize};
 
 use super::Metrics;
 use crate::data::Table;
@@ -33,12 +34,24 @@ pub struct SourceFile {
     pub digest: Digest,
 }
 
+/// Where a program prints to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stream {
+    /// Its standard output.
+    Stdout,
+    /// Its standard error.
+    Stderr,
+}
+
 /// Where a stage reports to.
 pub trait Progress: Sync {
     /// How far it is (0 to 1) and with what.
     fn progress(&self, fraction: f64, doing: &str);
     /// The value of a metric at a step, such as a training loss at an epoch.
     fn step(&self, metric: &str, step: u64, value: f64);
+    /// Lines that its program has printed, without the last line's end.
+    fn output(&self, _stream: Stream, _text: &str) {}
 }
 
 /// What a stage sees while it runs.
@@ -159,6 +172,11 @@ impl Context<'_> {
     /// Reports the value of a metric at a step.
     pub fn step(&self, metric: &str, step: u64, value: f64) {
         self.progress.step(metric, step, value);
+    }
+
+    /// Reports lines that a program has printed, without the last line's end.
+    pub fn output(&self, stream: Stream, text: &str) {
+        self.progress.output(stream, text);
     }
 
     /// Whether the run goes on; a long computation asks now and then.

@@ -20,6 +20,7 @@ mod language;
 mod messages;
 mod output;
 mod pipelines;
+mod programs;
 mod project;
 mod proof;
 mod schema;

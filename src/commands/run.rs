@@ -155,6 +155,7 @@ pub fn done(run: &str, tally: Tally, interrupted: bool, start: Instant) -> Event
         hit: tally.hit,
         failed: tally.failed,
         skipped: tally.skipped,
+        hashed: tally.hashed,
         interrupted,
         seconds: start.elapsed().as_secs_f64(),
     }

@@ -205,6 +205,9 @@ pub enum Event {
         failed: usize,
         /// Stages that were skipped.
         skipped: usize,
+        /// Files from outside that were read to tell whether they changed.
+        #[serde(default)]
+        hashed: usize,
         /// Whether the user interrupted it.
         interrupted: bool,
         /// How long it took.

@@ -60,6 +60,8 @@ pub struct Tally {
     pub failed: usize,
     /// Stages that were skipped.
     pub skipped: usize,
+    /// Files outside that were read to tell whether they changed.
+    pub hashed: usize,
 }
 
 /// How a run ended.
@@ -95,6 +97,7 @@ pub fn run(
             std::thread::Builder::new().spawn_scoped(scope, work).map(drop)
         };
         run.drive(&spawn, &receiver, cancelled)?;
+        run.tally.hashed = run.files.hashed();
         run.files.settle();
         Ok::<_, anyhow::Error>((run.tally, run.ground, run.files))
     })?;

@@ -17,6 +17,7 @@ mod input;
 mod inventory;
 mod kinds;
 mod language;
+mod many;
 mod messages;
 mod output;
 mod pipelines;

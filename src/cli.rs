@@ -105,7 +105,7 @@ pub struct Run {
     /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
-    /// List stages that came from the cache too
+    /// List stages that came from the cache too, and what programs print
     #[arg(long, short)]
     pub verbose: bool,
     /// Print only errors
@@ -267,6 +267,9 @@ pub enum Runs {
         /// The run: its name, its number or `last`
         #[arg(default_value = "last")]
         run: String,
+        /// Print what the program of this stage printed
+        #[arg(long, value_name = "STAGE", conflicts_with = "json")]
+        output: Option<String>,
         /// Print its record, one JSON object a line
         #[arg(long)]
         json: bool,

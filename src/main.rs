@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use custem::stages::guard;
 use mimalloc::MiMalloc;
 
 /// Pipelines are many small values, and tables few large ones made on several threads.
@@ -10,6 +11,10 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|word| word == guard::WORD) {
+        return guard::watch();
+    }
+    guard::arm();
     let cli = custem::cli::Cli::parse();
     custem::commands::quiet_panics();
     match custem::commands::run(&cli) {

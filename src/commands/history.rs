@@ -77,7 +77,7 @@ impl History {
     }
 
     fn read(&self, run: &str, tasks: &mut HashMap<String, Ended>) {
-        let Ok(run) = Run::read(&self.experiments, run) else { return };
+        let Ok(run) = Run::outline(&self.experiments, run) else { return };
         if run.overview().pipeline != self.pipeline {
             return;
         }

@@ -32,7 +32,7 @@ use crate::engine::events::Event;
 use crate::observe::runs::Run;
 use crate::pipeline::{self, Pipeline};
 use crate::present::terminal::{print, tell};
-use crate::stages::KINDS;
+use crate::stages::{KINDS, guard};
 
 /// A stage or a check failed.
 const FAILED: u8 = 1;
@@ -55,21 +55,28 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         let hint = "`--root` takes the project's folder; `custem init` starts a project in a new one";
         return Err(Problems::from(Diagnostic::error(message).hint(hint)).into());
     }
-    match &cli.command {
-        Command::Run(flags) => run::run(flags, &project),
-        Command::Watch(flags) => watch::watch(flags, &project),
-        Command::Plan(flags) => plan::plan(flags, &project),
-        Command::Check(flags) => check::check(flags, &project),
-        Command::Why(flags) => why::why(flags, &project),
-        Command::Graph(flags) => graph::graph(flags, &project),
+    let done = obey(&cli.command, &project);
+    // Where a run hasn't said already why there was none, its programs are over now.
+    let _ = guard::let_go();
+    done
+}
+
+fn obey(command: &Command, project: &Project) -> Result<ExitCode> {
+    match command {
+        Command::Run(flags) => run::run(flags, project),
+        Command::Watch(flags) => watch::watch(flags, project),
+        Command::Plan(flags) => plan::plan(flags, project),
+        Command::Check(flags) => check::check(flags, project),
+        Command::Why(flags) => why::why(flags, project),
+        Command::Graph(flags) => graph::graph(flags, project),
         Command::Kinds(flags) => kinds::kinds(flags),
         Command::Schema { events } => schema::schema(*events),
-        Command::Show(flags) => show::show(flags, &project),
-        Command::Runs(command) => runs::runs(command, &project),
-        Command::Verify(flags) => verify::verify(flags, &project),
-        Command::Lock(target) => lock::lock(target, &project),
-        Command::Cache(command) => cache::cache(command, &project),
-        Command::Init(flags) => init::init(flags, &project),
+        Command::Show(flags) => show::show(flags, project),
+        Command::Runs(command) => runs::runs(command, project),
+        Command::Verify(flags) => verify::verify(flags, project),
+        Command::Lock(target) => lock::lock(target, project),
+        Command::Cache(command) => cache::cache(command, project),
+        Command::Init(flags) => init::init(flags, project),
         Command::Completions { shell } => completions::completions(*shell),
     }
 }
@@ -165,7 +172,7 @@ fn meant(target: &Target, project: &Project) -> Result<PathBuf> {
 fn last_pipeline(project: &Project) -> Result<PathBuf> {
     let experiments = project.experiments();
     let last = crate::observe::runs::find(&experiments, "last").ok();
-    match last.and_then(|name| Run::read(&experiments, &name).ok()) {
+    match last.and_then(|name| Run::outline(&experiments, &name).ok()) {
         Some(run) => Ok(PathBuf::from(run.overview().file)),
         None => Err(Problems::from(
             Diagnostic::error("no pipeline is named, and none has been run here yet").hint(first(project)),

@@ -19,8 +19,10 @@ use crate::engine::events::{Event, Note, Sink, StageDone};
 use crate::engine::executor::{self, Ended, Options, Tally};
 use crate::engine::machine::Machine;
 use crate::observe::journal::Journal;
+use crate::observe::printed::Printed;
 use crate::pipeline::{Pipeline, resolved};
 use crate::present::terminal::{self, Json, Live, Past, Plain};
+use crate::stages::guard;
 
 pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
     let asked = still::asked(flags, project);
@@ -140,6 +142,10 @@ pub fn recorded(
         // A shortcut that can't be kept costs the next run some milliseconds and nothing else.
         let _ = still::keep(asked, project, pipeline, &config, facts, &sink.ends());
     }
+    if let Some(reason) = guard::let_go() {
+        let message = format!("programs would have gone on if custem had been killed: {reason}");
+        sink.event(&Event::Warning(Note::new(message)));
+    }
     sink.event(&done(&journal.run, tally, interrupted, start));
     Ok(Outcome { tally, interrupted, told: sink.shown.finish() })
 }
@@ -218,6 +224,7 @@ pub fn done(run: &str, tally: Tally, interrupted: bool, start: Instant) -> Event
         hit: tally.hit,
         failed: tally.failed,
         skipped: tally.skipped,
+        hashed: tally.hashed,
         interrupted,
         seconds: start.elapsed().as_secs_f64(),
     }
@@ -226,6 +233,7 @@ pub fn done(run: &str, tally: Tally, interrupted: bool, start: Instant) -> Event
 /// Records every event and passes it on to whoever shows it.
 struct Recorder<'a> {
     journal: &'a Journal,
+    printed: Printed,
     shown: Box<dyn Sink + 'a>,
     ends: Mutex<Vec<StageDone>>,
     /// Raised when an event could not be recorded: to say it once is enough.
@@ -234,7 +242,19 @@ struct Recorder<'a> {
 
 impl<'a> Recorder<'a> {
     fn new(journal: &'a Journal, shown: Box<dyn Sink + 'a>) -> Self {
-        Self { journal, shown, ends: Mutex::default(), deaf: AtomicBool::new(false) }
+        let printed = Printed::of(journal);
+        Self { journal, printed, shown, ends: Mutex::default(), deaf: AtomicBool::new(false) }
+    }
+
+    fn record(&self, event: &Event) -> Result<()> {
+        match event {
+            // Progress comes many times a second and says nothing afterwards.
+            Event::StageProgress { .. } => return Ok(()),
+            Event::StageOutput { stage, text, .. } if !self.printed.take(stage, text)? => return Ok(()),
+            Event::StageDone(end) => self.printed.end(&end.stage)?,
+            _ => {}
+        }
+        self.journal.append(event)
     }
 
     /// The end of each stage so far.
@@ -250,9 +270,7 @@ impl Sink for Recorder<'_> {
         {
             ends.push((**end).clone());
         }
-        // Progress comes many times a second and says nothing afterwards.
-        if !matches!(event, Event::StageProgress { .. })
-            && let Err(error) = self.journal.append(event)
+        if let Err(error) = self.record(event)
             && !self.deaf.swap(true, Ordering::Relaxed)
         {
             self.shown.event(&Event::Warning(Note::new(format!("can't record the run: {error:#}"))));

@@ -1,5 +1,7 @@
 //! `custem runs`: the recorded runs.
 
+mod output;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,9 +18,11 @@ pub fn runs(command: &cli::Runs, project: &Project) -> Result<ExitCode> {
     let experiments = project.experiments();
     match command {
         cli::Runs::List { count, variants, json } => list(&experiments, *count, *variants, *json)?,
-        cli::Runs::Show { run, json } => {
+        cli::Runs::Show { run, output, json } => {
             let run = Run::read(&experiments, &runs::find(&experiments, run)?)?;
-            if *json {
+            if let Some(stage) = output {
+                output::show(&experiments, run, stage)?;
+            } else if *json {
                 for event in &run.events {
                     print(format_args!("{event}\n"))?;
                 }
@@ -53,7 +57,7 @@ fn list(experiments: &Path, count: usize, variants: bool, json: bool) -> Result<
     let listed: Vec<_> =
         names.iter().rev().filter(|name| variants || runs::sweep_of(name).is_none()).collect();
     let overview = |name: &&String| {
-        let run = Run::read(experiments, name).ok()?;
+        let run = Run::outline(experiments, name).ok()?;
         Some(Overview { variants: of_sweep.get(name.as_str()).copied().unwrap_or(0), ..run.overview() })
     };
     let overviews: Vec<_> = listed.iter().take(count).filter_map(overview).collect();

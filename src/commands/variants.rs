@@ -94,6 +94,7 @@ impl<'a> Variants<'a> {
             hit: count(Outcome::Hit),
             failed,
             skipped,
+            hashed: 0,
             interrupted: self.interrupted,
             seconds: worked.map(|end| end.seconds).sum(),
         }

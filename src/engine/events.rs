@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use super::cause::Cause;
 use super::store::Output;
 use crate::diagnostic::{Location, Problem};
-use crate::stage::Metrics;
+use crate::stage::{Metrics, Stream};
 
 /// How a stage came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -185,6 +185,15 @@ pub enum Event {
         /// Its value.
         value: f64,
     },
+    /// The program of a stage has printed lines.
+    StageOutput {
+        /// The stage.
+        stage: String,
+        /// Where it printed them.
+        stream: Stream,
+        /// One or more lines, without the last one's end. An endless line comes in pieces.
+        text: String,
+    },
     /// A stage ends.
     StageDone(Box<StageDone>),
     /// A saved output was put back.
@@ -221,6 +230,9 @@ pub enum Event {
         failed: usize,
         /// Stages that were skipped.
         skipped: usize,
+        /// Files from outside that were read to tell whether they changed.
+        #[serde(default)]
+        hashed: usize,
         /// Whether the user interrupted it.
         interrupted: bool,
         /// How long it took.

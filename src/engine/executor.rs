@@ -72,6 +72,8 @@ pub struct Tally {
     pub failed: usize,
     /// Stages that were skipped.
     pub skipped: usize,
+    /// Files outside that were read to tell whether they changed.
+    pub hashed: usize,
 }
 
 /// How a run ended.
@@ -104,6 +106,7 @@ pub fn run(
     let (tally, ground, files) = std::thread::scope(|scope| {
         let mut run = Run::new(pipeline, project, options, sink, history, &store, files);
         run.drive(&mut Crew::new(scope, &shop, jobs, &bench, sender), &receiver, cancelled)?;
+        run.tally.hashed = run.files.hashed();
         run.files.settle();
         Ok::<_, anyhow::Error>((run.tally, run.ground, run.files))
     })?;

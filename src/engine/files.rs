@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use super::abreast;
 use super::digest::Digest;
 use super::disk;
 use super::log::Log;
@@ -112,6 +113,16 @@ pub struct Files {
     placed: BTreeMap<PathBuf, (Stamp, Digest)>,
     /// Whether new digests are written down.
     writes: bool,
+    hashed: usize,
+}
+
+/// The digest of a file.
+#[derive(Clone, Copy)]
+struct Told {
+    digest: Digest,
+    stamp: Stamp,
+    /// Where it had to be read: whether the file had lain still before.
+    new: Option<bool>,
 }
 
 impl Files {
@@ -121,7 +132,7 @@ impl Files {
     /// When its file is there but can't be read.
     pub fn open(path: &Path) -> Result<Self> {
         let root = path.parent().and_then(Path::parent).unwrap_or(Path::new("")).to_path_buf();
-        Ok(Self { log: Log::open(path)?, root, placed: BTreeMap::new(), writes: true })
+        Ok(Self { log: Log::open(path)?, root, placed: BTreeMap::new(), writes: true, hashed: 0 })
     }
 
     /// Opens the memory to look only: nothing is written.
@@ -183,10 +194,35 @@ impl Files {
     /// # Errors
     /// When it can't be read, is no ordinary file, or keeps changing while it is read.
     pub fn digest(&mut self, path: &Path) -> Result<(Digest, Stamp)> {
+        let told = self.told(path)?;
+        self.take_in(&[(path, &told)]);
+        Ok((told.digest, told.stamp))
+    }
+
+    /// The digests of many files, in their order; those that may have changed are read on several threads.
+    ///
+    /// # Errors
+    /// As for one file: of the first one that has a problem. The others are remembered all the same.
+    pub fn digests(&mut self, paths: &[PathBuf]) -> Result<Vec<(Digest, Stamp)>> {
+        let told = abreast::each(paths, |path| self.told(path));
+        let good = |(path, told): (&'_ PathBuf, &'_ Result<Told>)| {
+            told.as_ref().ok().map(|told| (path.clone(), *told))
+        };
+        let good: Vec<_> = paths.iter().zip(&told).filter_map(good).collect();
+        self.take_in(&good.iter().map(|(path, told)| (path.as_path(), told)).collect::<Vec<_>>());
+        told.into_iter().map(|told| told.map(|told| (told.digest, told.stamp))).collect()
+    }
+
+    /// How many files have been read for their digests.
+    pub fn hashed(&self) -> usize {
+        self.hashed
+    }
+
+    fn told(&self, path: &Path) -> Result<Told> {
         let unreadable = || format!("can't read `{}`", path.display());
         let stamp = Stamp::of(path).with_context(unreadable)?;
-        if let Some(known) = self.known(path, &stamp) {
-            return Ok((known, stamp));
+        if let Some(digest) = self.known(path, &stamp) {
+            return Ok(Told { digest, stamp, new: None });
         }
         let meta = at_rest(path).with_context(unreadable)?;
         if meta.is_dir() {
@@ -201,10 +237,14 @@ impl Files {
             bail!("`{}` changed while it was being read", path.display());
         }
         let digest = digest.with_context(unreadable)?;
-        if stamp.settled(seen) {
-            self.remember(path, stamp, digest);
-        }
-        Ok((digest, stamp))
+        Ok(Told { digest, stamp, new: Some(stamp.settled(seen)) })
+    }
+
+    /// Counts what had to be read, and remembers what had lain still.
+    fn take_in(&mut self, told: &[(&Path, &Told)]) {
+        self.hashed += told.iter().filter(|(_, told)| told.new.is_some()).count();
+        let still = told.iter().filter(|(_, told)| told.new == Some(true));
+        self.remember(still.map(|(path, told)| known(path, told.stamp, told.digest)).collect());
     }
 
     /// The digest of a file if it can be told without reading it.
@@ -225,20 +265,27 @@ impl Files {
         let rest =
             placed.values().map(|(stamp, _)| stamp.rest(SystemTime::now())).filter(|rest| *rest <= TICK);
         std::thread::sleep(rest.max().unwrap_or_default());
+        let mut still = Vec::new();
         for (path, (stamp, digest)) in placed {
             let seen = SystemTime::now();
             if Stamp::of(&path).is_ok_and(|now| now == stamp) && stamp.settled(seen) {
-                self.remember(&path, stamp, digest);
+                still.push(known(&path, stamp, digest));
             }
         }
+        self.remember(still);
     }
 
     /// What can't be written down is read again by the next run.
-    fn remember(&mut self, path: &Path, stamp: Stamp, digest: Digest) {
+    fn remember(&mut self, known: Vec<(Digest, Known)>) {
         if self.writes {
-            let _ = self.log.append(&id(path), &Known { path: path.to_path_buf(), stamp, digest });
+            let _ = self.log.append_all(&known);
         }
     }
+}
+
+/// What is remembered of a file, with its key.
+fn known(path: &Path, stamp: Stamp, digest: Digest) -> (Digest, Known) {
+    (id(path), Known { path: path.to_path_buf(), stamp, digest })
 }
 
 fn id(path: &Path) -> Digest {
@@ -271,6 +318,28 @@ mod tests {
             assert_eq!(digest, Digest::of(text.as_bytes()));
             assert_eq!(files.known(&path, &stamp), Some(digest));
         }
+    }
+
+    #[test]
+    fn of_many_files_only_those_that_changed_are_read_and_the_first_problem_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths: Vec<_> = (0..1_000).map(|at| folder.path().join(format!("{at}.csv"))).collect();
+        paths.iter().enumerate().for_each(|(at, path)| std::fs::write(path, at.to_string()).unwrap());
+        let right: Vec<_> = (0..1_000).map(|at| Digest::of(at.to_string().as_bytes())).collect();
+        let digests = |files: &mut Files, paths: &[_]| {
+            files.digests(paths).map(|all| all.into_iter().map(|(digest, _)| digest).collect::<Vec<_>>())
+        };
+        let mut first = files(folder.path());
+        assert_eq!((digests(&mut first, &paths).unwrap(), first.hashed()), (right.clone(), 1_000));
+        std::fs::write(&paths[7], "other").unwrap();
+        let mut second = files(folder.path());
+        assert_eq!(digests(&mut second, &paths).unwrap()[7], Digest::of(b"other"));
+        assert_eq!(second.hashed(), 1);
+        for at in [3, 999] {
+            std::fs::remove_file(&paths[at]).unwrap();
+        }
+        let said = digests(&mut second, &paths).unwrap_err().to_string();
+        assert_eq!(said, format!("can't read `{}`", paths[3].display()));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use anyhow::Result;
 use super::digest::Digest;
 use super::files::{Files, Stamp};
 use super::manifest::Manifest;
+use super::pattern::{Matched, is_pattern, matched};
 use super::store::Output;
 use crate::pipeline::{Edge, Task};
 use crate::stage::{Failure, Source, SourceFile};
@@ -27,7 +28,7 @@ pub struct Identity {
     /// What `stat` said of each of them when it was hashed.
     pub stamps: Vec<Stamp>,
     /// Patterns among the sources, with what they matched.
-    pub patterns: Vec<(String, Vec<PathBuf>)>,
+    pub patterns: Vec<(String, Matched)>,
     replaced: Vec<String>,
     named: Vec<(String, Digest)>,
 }
@@ -41,20 +42,21 @@ impl Identity {
         let wanted = task.draft.body.sources();
         let mut replaced: Vec<_> = task.inputs.iter().map(|edge| edge.key.clone()).collect();
         replaced.extend(wanted.iter().map(|source| source.key.clone()));
-        let mut sources = Vec::new();
-        let mut stamps = Vec::new();
         let mut patterns = Vec::new();
+        let mut named = Vec::new();
         for source in &wanted {
-            let found = matches(source, root)?;
-            if is_pattern(&source.pattern) {
-                patterns.push((source.pattern.clone(), found.iter().map(|(_, path)| path.clone()).collect()));
-            }
-            for (name, path) in found {
-                let (digest, stamp) = files.digest(&path)?;
-                sources.push(SourceFile { key: source.key.clone(), name, path, digest });
-                stamps.push(stamp);
-            }
+            let found = matches(source, root, &mut patterns)?;
+            named.extend(found.into_iter().map(|(name, path)| (&source.key, name, path)));
         }
+        let paths: Vec<_> = named.iter().map(|(.., path)| path.clone()).collect();
+        let (digests, stamps): (Vec<_>, _) = files.digests(&paths)?.into_iter().unzip();
+        let source = |((key, name, path), digest): ((&String, String, PathBuf), Digest)| SourceFile {
+            key: key.clone(),
+            name,
+            path,
+            digest,
+        };
+        let sources: Vec<_> = named.into_iter().zip(digests).map(source).collect();
         let named = sources.iter().map(|source| (source.name.clone(), source.digest)).collect();
         let mut identity = Self { key: Digest::of(b""), inputs, sources, stamps, patterns, replaced, named };
         identity.key = identity.manifest(task).key();
@@ -93,24 +95,30 @@ pub fn inputs(task: &Task, outputs: &[Option<BTreeMap<String, Output>>]) -> Vec<
     task.inputs.iter().filter_map(given).collect()
 }
 
-/// The files that a source means, by name, sorted: a path, or everything that a glob matches.
-fn matches(source: &Source, root: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let pattern = root.join(&source.pattern);
+/// The files that a source means, by name, sorted: a path, or everything that a pattern matches, which is
+/// noted.
+fn matches(
+    source: &Source,
+    root: &Path,
+    patterns: &mut Vec<(String, Matched)>,
+) -> Result<Vec<(String, PathBuf)>> {
+    let path = root.join(&source.pattern);
     // A file may have brackets in its name.
-    if !is_pattern(&source.pattern) || pattern.is_file() {
-        return match problem(&source.pattern, &pattern) {
+    if !is_pattern(&source.pattern) || path.is_file() {
+        return match problem(&source.pattern, &path) {
             Some(failure) => Err(failure.at(&source.key).into()),
-            None => Ok(vec![(source.pattern.clone(), pattern)]),
+            None => Ok(vec![(source.pattern.clone(), path)]),
         };
     }
-    let found = glob(&source.pattern, root).map_err(|failure| failure.at(&source.key))?;
-    if found.is_empty() {
+    let found = matched(&source.pattern, root).map_err(|failure| failure.at(&source.key))?;
+    if found.files.is_empty() {
         let failure = Failure::new(format!("no file matches `{}`", source.pattern)).hint(FROM_ROOT);
         return Err(failure.at(&source.key).into());
     }
-    let name = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
-    let mut named: Vec<_> = found.into_iter().map(|path| (name(&path), path)).collect();
+    let name = |path: &PathBuf| path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
+    let mut named: Vec<_> = found.files.iter().map(|path| (name(path), path.clone())).collect();
     named.sort();
+    patterns.push((source.pattern.clone(), found));
     Ok(named)
 }
 
@@ -120,7 +128,7 @@ pub fn meant(pattern: &str, root: &Path) -> Vec<PathBuf> {
     if !is_pattern(pattern) || path.is_file() {
         return vec![path];
     }
-    glob(pattern, root).unwrap_or_default()
+    matched(pattern, root).map(|matched| matched.files).unwrap_or_default()
 }
 
 /// Why a path is none of a file.
@@ -130,37 +138,4 @@ fn problem(named: &str, path: &Path) -> Option<Failure> {
         return Some(Failure::new(format!("`{named}` is a folder, not a file")).hint(hint));
     }
     (!path.exists()).then(|| Failure::new(format!("there is no file `{named}`")).hint(FROM_ROOT))
-}
-
-/// Whether a source may mean several files.
-pub fn is_pattern(text: &str) -> bool {
-    text.contains(['*', '?', '['])
-}
-
-/// The files that a pattern matches, sorted.
-///
-/// # Errors
-/// When it is no pattern, or a folder can't be read.
-pub(super) fn glob(pattern: &str, root: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let bad = |error: glob::PatternError| {
-        Failure::new(format!("`{pattern}` is no pattern: {}", error.msg))
-            .hint("`*` stands for any letters, `**` for any folders, `[*]` for a star itself")
-    };
-    let mut found = Vec::new();
-    // A pattern that is a path from the top has no root before it, and a root may have brackets in its name.
-    let root = if Path::new(pattern).is_absolute() { String::new() } else { literally(root) };
-    for path in glob::glob(&format!("{root}{pattern}")).map_err(bad)? {
-        let path = path.map_err(|error| Failure::new(error.to_string()))?;
-        if path.is_file() {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// A folder as the beginning of a pattern that means it and nothing else.
-fn literally(folder: &Path) -> String {
-    let text = glob::Pattern::escape(&folder.to_string_lossy());
-    if text.is_empty() || text.ends_with('/') { text } else { text + "/" }
 }

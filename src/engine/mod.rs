@@ -1,11 +1,12 @@
 //! The engine: what identifies a stage run, where its bytes are kept, what must run, and running it.
 //!
 //! `manifest` turns a task into a key, `log` and `store` keep records and bytes on the `disk`, `files`
-//! remembers digests of files outside, `identify` finds each task's key and record, `plan` foretells,
-//! `executor` runs within the `budget` that the `machine` allows, `still` knows when there is nothing to do, `events` is what it reports, `inventory` looks through
-//! the cache, `gc` makes room in it,
-//! `proof` computes stages again, `locked` is what a pipeline should give. The engine sees stages only through `stage`.
+//! remembers digests of files outside, `pattern` finds those that a pattern matches, `identify` finds each task's key and
+//! record, `plan` foretells, `executor` runs within the `budget` that the `machine` allows, `still` knows when there is
+//! nothing to do, `events` is what it reports, `inventory` looks through the cache, `gc` makes room in it, `proof` computes
+//! stages again, `locked` is what a pipeline should give. The engine sees stages only through `stage`.
 
+mod abreast;
 pub mod budget;
 pub mod cause;
 mod difference;
@@ -22,6 +23,7 @@ pub mod locked;
 mod log;
 pub mod machine;
 pub mod manifest;
+pub mod pattern;
 pub mod plan;
 mod produce;
 pub mod proof;

@@ -18,17 +18,15 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::Project;
+use super::abreast;
 use super::digest::Digest;
 use super::disk;
 use super::files::{Files, Stamp};
-use super::identify;
+use super::pattern::{self, Looked, Matched};
 use super::store::{self, Output};
 
 /// So many notes are kept; the oldest go first.
 const MOST: usize = 64;
-
-/// From so many files on, a second thread pays.
-const WORTH_A_THREAD: usize = 400;
 
 /// Bytes of an object in a note: its digest and its size.
 const OBJECT: usize = 32 + 8;
@@ -37,7 +35,7 @@ const OBJECT: usize = 32 + 8;
 #[derive(Debug, Default)]
 pub struct Ground {
     /// Each pattern of source files with what it matched.
-    patterns: BTreeMap<String, Vec<PathBuf>>,
+    patterns: BTreeMap<String, Matched>,
     /// Source files and saved files with the digests that they had.
     files: BTreeMap<PathBuf, Digest>,
     /// Objects with their sizes.
@@ -46,7 +44,7 @@ pub struct Ground {
 
 impl Ground {
     /// The run took in these files, which the pattern matched.
-    pub fn pattern(&mut self, pattern: &str, found: Vec<PathBuf>) {
+    pub fn pattern(&mut self, pattern: &str, found: Matched) {
         self.patterns.insert(pattern.to_owned(), found);
     }
 
@@ -62,10 +60,12 @@ impl Ground {
 
     /// The facts, unless a file can't be told by `stat` alone.
     pub(super) fn facts(self, files: &Files, records: Stamp) -> Option<Facts<'static>> {
-        let stamp = |(path, digest): (PathBuf, Digest)| {
-            let stamp = Stamp::of(&path).ok()?;
-            (files.known(&path, &stamp)? == digest).then_some((path, stamp))
+        let stamp = |(path, digest): &(PathBuf, Digest)| {
+            let stamp = Stamp::of(path).ok()?;
+            (files.known(path, &stamp)? == *digest).then(|| (path.clone(), stamp))
         };
+        let all: Vec<_> = self.files.into_iter().collect();
+        let pattern = |(text, found): (String, Matched)| (text, names(&found.files), found.looked);
         let mut objects = Vec::with_capacity(self.objects.len() * OBJECT);
         for (digest, size) in &self.objects {
             objects.extend_from_slice(digest.as_bytes());
@@ -73,8 +73,8 @@ impl Ground {
         }
         Some(Facts {
             layers: Vec::new(),
-            patterns: self.patterns.into_iter().collect(),
-            files: self.files.into_iter().map(stamp).collect::<Option<_>>()?,
+            patterns: self.patterns.into_iter().map(pattern).collect(),
+            files: abreast::each(&all, stamp).into_iter().collect::<Option<_>>()?,
             folders: Vec::new(),
             objects: Cow::Owned(objects),
             records,
@@ -86,7 +86,8 @@ impl Ground {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Facts<'n> {
     layers: Vec<(PathBuf, Digest)>,
-    patterns: Vec<(String, Vec<PathBuf>)>,
+    /// Patterns, the digest of the names that they matched, and what tells that they still match them.
+    patterns: Vec<(String, Digest, Looked)>,
     files: Vec<(PathBuf, Stamp)>,
     /// What `stat` said of folders of objects, by the first byte of the digests in them, when every
     /// object was there.
@@ -104,18 +105,42 @@ enum Held {
     No,
     /// All of them hold.
     Yes,
-    /// All of them hold, but some objects had to be asked for one by one.
+    /// All of them hold, but some objects had to be asked for one by one, or a pattern matched again.
     Slowly,
 }
 
 impl Facts<'_> {
-    /// Whether all of it still holds; of many files half are asked for on a second thread.
+    /// Whether all of it still holds; of many files some are asked for on other threads.
     fn hold(&mut self, project: &Project) -> Held {
         let cache = project.cache();
-        if !self.outside_holds(project, &cache) {
+        if !self.outside_holds(&cache) {
             return Held::No;
         }
-        self.objects_hold(&cache)
+        let patterns = self.patterns_hold(&project.root);
+        if patterns == Held::No {
+            return Held::No;
+        }
+        let objects = self.objects_hold(&cache);
+        if objects == Held::Yes { patterns } else { objects }
+    }
+
+    /// Whether the patterns match what they did; where a folder of theirs has changed they are matched again.
+    fn patterns_hold(&mut self, root: &Path) -> Held {
+        let mut held = Held::Yes;
+        for (pattern, before, looked) in
+            self.patterns.iter_mut().filter(|(.., looked)| !looked.is_unchanged())
+        {
+            match pattern::matched(pattern, root) {
+                Ok(now) if names(&now.files) == *before => {
+                    if *looked != now.looked {
+                        *looked = now.looked;
+                        held = Held::Slowly;
+                    }
+                }
+                _ => return Held::No,
+            }
+        }
+        held
     }
 
     /// Whether every object is there; folders are asked about afresh before their objects are.
@@ -144,34 +169,31 @@ impl Facts<'_> {
     }
 
     /// Whether pipelines, sources, saved files and the index are as they were.
-    fn outside_holds(&self, project: &Project, cache: &Path) -> bool {
+    fn outside_holds(&self, cache: &Path) -> bool {
         let stamped = |path: &Path, stamp: &Stamp| Stamp::of(path).is_ok_and(|now| now == *stamp);
-        let as_before = |(pattern, found): &(String, Vec<PathBuf>)| {
-            identify::glob(pattern, &project.root).is_ok_and(|now| now == *found)
-        };
         let same_text = |(path, digest): &(PathBuf, Digest)| {
             fs_err::read(path).is_ok_and(|bytes| Digest::of(&bytes) == *digest)
         };
         store::is_known_format(cache)
             && self.layers.iter().all(same_text)
             && stamped(&store::records_path(cache), &self.records)
-            && self.patterns.iter().all(as_before)
             && self.files_hold()
     }
 
     fn files_hold(&self) -> bool {
-        let all = |files: &[(PathBuf, Stamp)]| {
-            files.iter().all(|(path, stamp)| Stamp::of(path).is_ok_and(|now| now == *stamp))
-        };
-        if self.files.len() < WORTH_A_THREAD {
-            return all(&self.files);
-        }
-        let (some, others) = self.files.split_at(self.files.len() / 2);
-        std::thread::scope(|scope| {
-            let some = scope.spawn(|| all(some));
-            all(others) && some.join().unwrap_or(false)
-        })
+        let as_before = |(path, stamp): &(PathBuf, Stamp)| Stamp::of(path).is_ok_and(|now| now == *stamp);
+        abreast::each(&self.files, as_before).into_iter().all(|holds| holds)
     }
+}
+
+/// What stands for the names of files.
+fn names(files: &[PathBuf]) -> Digest {
+    let mut text = Vec::new();
+    for path in files {
+        text.extend_from_slice(path.as_os_str().as_encoded_bytes());
+        text.push(0);
+    }
+    Digest::of(&text)
 }
 
 /// Whether an object has the size that a note says.

@@ -16,7 +16,8 @@ use crate::engine::disk;
 pub struct Journal {
     /// The run's name.
     pub run: String,
-    folder: PathBuf,
+    /// Where runs are recorded.
+    pub experiments: PathBuf,
     file: Mutex<File>,
 }
 
@@ -38,7 +39,7 @@ impl Journal {
                     // A hint for the next run, which looks itself when it is wrong.
                     let hint = disk::create(&experiments.join("last"));
                     let _ = hint.and_then(|mut hint| disk::write(&mut hint, format!("{run}\n").as_bytes()));
-                    return Ok(Self { run, folder: experiments.to_path_buf(), file: Mutex::new(file) });
+                    return Ok(Self { run, experiments: experiments.to_path_buf(), file: Mutex::new(file) });
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
                 Err(error) => return Err(error).context("can't record the run"),
@@ -51,13 +52,13 @@ impl Journal {
     /// # Errors
     /// When the disk is full.
     pub fn config(&self, text: &str) -> Result<()> {
-        whole(&config_path(&self.folder, &self.run), text.as_bytes()).inspect_err(|_| self.withdraw())
+        whole(&config_path(&self.experiments, &self.run), text.as_bytes()).inspect_err(|_| self.withdraw())
     }
 
     /// Takes back the record of a run that never began.
     fn withdraw(&self) {
         // What stays behind is an empty log, and readers pass over it.
-        let _ = disk::remove(&log_path(&self.folder, &self.run));
+        let _ = disk::remove(&log_path(&self.experiments, &self.run));
     }
 
     /// Appends one event.
@@ -96,13 +97,13 @@ impl Journal {
     /// When the disk is full.
     pub fn variant(&self, number: usize, config: &str, events: &[serde_json::Value]) -> Result<()> {
         let run = self.variant_name(number);
-        whole(&config_path(&self.folder, &run), config.as_bytes())?;
+        whole(&config_path(&self.experiments, &run), config.as_bytes())?;
         let mut lines = Vec::new();
         for event in events {
             serde_json::to_writer(&mut lines, event)?;
             lines.push(b'\n');
         }
-        whole(&log_path(&self.folder, &run), &lines)
+        whole(&log_path(&self.experiments, &run), &lines)
     }
 }
 

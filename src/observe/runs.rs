@@ -52,8 +52,20 @@ impl Run {
     /// # Errors
     /// When its log can't be read.
     pub fn read(experiments: &Path, name: &str) -> Result<Self> {
+        Self::read_lines(experiments, name, &|_| true)
+    }
+
+    /// Reads a run without what its programs printed, which may be most of its log.
+    ///
+    /// # Errors
+    /// When its log can't be read.
+    pub fn outline(experiments: &Path, name: &str) -> Result<Self> {
+        Self::read_lines(experiments, name, &|line| !line.starts_with(br#"{"event":"stage_output","#))
+    }
+
+    fn read_lines(experiments: &Path, name: &str, wanted: &dyn Fn(&[u8]) -> bool) -> Result<Self> {
         let bytes = fs_err::read(log_path(experiments, name))?;
-        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && wanted(line));
         let events = lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
         Ok(Self { name: name.to_owned(), events })
     }

@@ -5,6 +5,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{Metrics, Stop};
 use crate::data::Table;
@@ -32,12 +34,24 @@ pub struct SourceFile {
     pub digest: Digest,
 }
 
+/// Where a program prints to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Stream {
+    /// Its standard output.
+    Stdout,
+    /// Its standard error.
+    Stderr,
+}
+
 /// Where a stage reports to.
 pub trait Progress: Sync {
     /// How far it is (0 to 1) and with what.
     fn progress(&self, fraction: f64, doing: &str);
     /// The value of a metric at a step, such as a training loss at an epoch.
     fn step(&self, metric: &str, step: u64, value: f64);
+    /// Lines that its program has printed, without the last line's end.
+    fn output(&self, _stream: Stream, _text: &str) {}
 }
 
 /// What a stage sees while it runs.
@@ -158,6 +172,11 @@ impl Context<'_> {
     /// Reports the value of a metric at a step.
     pub fn step(&self, metric: &str, step: u64, value: f64) {
         self.progress.step(metric, step, value);
+    }
+
+    /// Reports lines that a program has printed, without the last line's end.
+    pub fn output(&self, stream: Stream, text: &str) {
+        self.progress.output(stream, text);
     }
 
     /// Whether the stage goes on; a long computation asks now and then.

@@ -3,9 +3,14 @@
 //! The program sees its declared inputs, files and environment and nothing else; what it leaves in
 //! the folder under the declared names are its outputs.
 
+pub mod guard;
+mod leftover;
+mod mask;
+mod printed;
 mod program;
+mod secrets;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
@@ -18,7 +23,8 @@ use crate::stage::{
     Artifact, Context, Failure, Layer, MetricName, Metrics, Mistake, Need, Outcome, Port, PortType, Ref,
     Source, Stage,
 };
-use program::Ended;
+use program::{Ended, Program};
+use secrets::Secrets;
 
 pub use program::end_all;
 
@@ -26,6 +32,7 @@ pub use program::end_all;
 ///
 /// In `command`, `{inputs.NAME}` stands for the path of an input and `{outputs.NAME}` for the path
 /// where the program must leave an output. Standard output is the main output where none is declared.
+/// Files that it leaves beside them are reported, but for those below `tmp` or `__pycache__` and hidden ones.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Command {
@@ -41,6 +48,15 @@ pub struct Command {
     pub files: Vec<String>,
     /// Environment variables. Nothing else is passed on but `PATH` and `HOME`.
     pub env: BTreeMap<String, String>,
+    /// Names of variables that the program gets from the environment of custem. A value is never recorded:
+    /// what the program prints shows `***` for it, and an output that holds it is refused.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("default" = []))]
+    pub secrets: Vec<String>,
+    /// The folder that the program starts in, below the stage's own: inputs lie there, and outputs are
+    /// expected there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dir: Option<String>,
 }
 
 /// The port of standard output, when no outputs are declared.
@@ -114,54 +130,131 @@ impl Stage for Command {
                 unknown.map(|(message, hint)| Mistake::new(format!("command.{at}"), message).hint(hint)),
             );
         }
+        mistakes.extend(self.dir.iter().filter(|dir| !stays_inside(dir)).map(|dir| {
+            Mistake::new("dir", format!("`{}` is no folder inside the stage's folder", shown(dir)))
+                .hint("give a relative path without `..`")
+        }));
+        mistakes.extend(self.secrets.iter().enumerate().filter_map(|(at, name)| self.no_secret(at, name)));
         mistakes
     }
 
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {
-        let folder = ctx.scratch();
-        self.place_files(ctx, folder)?;
-        let words = self.words(ctx, folder)?;
+        let secrets = Secrets::read(&self.secrets)?;
+        let folder = self.folder(ctx);
+        let mut known = self.place_files(ctx, &folder)?;
+        let words = self.words(ctx, &folder, &mut known)?;
         // Where outputs are declared, what it prints is only talk.
         let stdout = self.outputs.is_empty().then(|| folder.join(PRINTED));
-        let ended = program::execute(&words, &self.env, folder, stdout.as_deref(), ctx)?;
+        let program = Program {
+            words: &words,
+            env: &self.env,
+            secrets: &secrets,
+            folder: &folder,
+            stdout: stdout.as_deref(),
+        };
+        let ended = program.run(ctx)?;
         if !ended.ok {
-            let program = &self.command[0];
-            let message = format!("`{program}` ended with {}{}", ended.status, ended.said());
+            let message = format!("`{}` ended with {}{}", self.command[0], ended.status, ended.said());
             return Err(Failure::new(message).at("command").into());
         }
-        self.collect(folder, &ended)
+        self.refuse_secrets(&folder, &secrets)?;
+        let outcome = self.collect(&folder, &ended)?;
+        known.extend(self.outputs.values().map(|file| folder.join(file)));
+        Ok(self.warned(outcome, ctx.scratch(), &known, &secrets))
     }
 }
 
 impl Command {
-    fn place_files(&self, ctx: &Context<'_>, folder: &Path) -> Result<()> {
+    /// The folder that the program starts in.
+    fn folder(&self, ctx: &Context<'_>) -> PathBuf {
+        self.dir.as_ref().map_or_else(|| ctx.scratch().to_path_buf(), |dir| ctx.scratch().join(dir))
+    }
+
+    /// What is wrong with the name of a secret.
+    fn no_secret(&self, at: usize, name: &str) -> Option<Mistake> {
+        let wrong = |message: String| Mistake::new(format!("secrets.{at}"), message);
+        if name.is_empty() || name.contains(['=', '\0']) {
+            let message = format!("`{}` is no name of an environment variable", shown(name));
+            return Some(
+                wrong(message).hint("give the name; the value is taken from the environment of custem"),
+            );
+        }
+        self.env.contains_key(name).then(|| {
+            wrong(format!("`{}` is in `env` too", shown(name)))
+                .hint("what is in `env` is recorded: take it out there")
+        })
+    }
+
+    /// Puts files where the program expects them, and makes folders for its outputs; the files.
+    fn place_files(&self, ctx: &Context<'_>, folder: &Path) -> Result<BTreeSet<PathBuf>> {
+        let mut placed = BTreeSet::new();
         for at in 0..self.files.len() {
             for source in ctx.sources(&format!("files.{at}")) {
-                let to = folder.join(inside(&source.name));
+                let to = ctx.scratch().join(inside(&source.name));
                 if let Some(parent) = to.parent() {
                     fs_err::create_dir_all(parent)?;
                 }
                 fs_err::copy(&source.path, &to)?;
+                placed.insert(to);
             }
         }
+        fs_err::create_dir_all(folder)?;
         for file in self.outputs.values() {
             if let Some(parent) = folder.join(file).parent() {
                 fs_err::create_dir_all(parent)?;
             }
         }
+        Ok(placed)
+    }
+
+    /// Refuses outputs that hold the value of a secret: they are kept in the cache, and shown and shared.
+    fn refuse_secrets(&self, folder: &Path, secrets: &Secrets) -> Result<()> {
+        for (name, file) in &self.outputs {
+            let path = folder.join(file);
+            if path.is_file()
+                && let Some(secret) = secrets.found_in(&path)?
+            {
+                return Err(Failure::new(format!("`{file}` holds the value of the secret `{secret}`"))
+                    .hint("outputs are kept in the cache as they are: let the program leave the value out")
+                    .at(format!("outputs.{name}"))
+                    .into());
+            }
+        }
         Ok(())
+    }
+
+    /// Adds what is said of secrets that can't be masked, and of files that nobody will find again.
+    fn warned(
+        &self,
+        mut outcome: Outcome,
+        scratch: &Path,
+        known: &BTreeSet<PathBuf>,
+        secrets: &Secrets,
+    ) -> Outcome {
+        for (at, name) in secrets.too_short() {
+            let message = format!(
+                "the value of `{name}` has fewer than {} characters: it is not masked in what the program prints",
+                secrets::SHORTEST
+            );
+            outcome = outcome.warn_at(format!("secrets.{at}"), message);
+        }
+        match leftover::warning(scratch, known, &|name| secrets.masked(name)) {
+            Some(message) => outcome.warn_at("outputs", message),
+            None => outcome,
+        }
     }
 
     /// The words of the command, placeholders replaced by paths: those of inputs are in the folder and
     /// the same whatever the cache looks like, so that a program may print them.
-    fn words(&self, ctx: &Context<'_>, folder: &Path) -> Result<Vec<String>> {
+    fn words(&self, ctx: &Context<'_>, folder: &Path, placed: &mut BTreeSet<PathBuf>) -> Result<Vec<String>> {
         let mut words = self.command.clone();
         for name in self.inputs.keys() {
             let placeholder = format!("{{inputs.{name}}}");
             if words.iter().any(|word| word.contains(&placeholder)) {
                 let path = ctx.place(&format!("inputs.{name}"), &folder.join(format!("inputs.{name}")))?;
-                let path = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
-                words.iter_mut().for_each(|word| *word = word.replace(&placeholder, &path));
+                let named = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+                words.iter_mut().for_each(|word| *word = word.replace(&placeholder, &named));
+                placed.insert(path);
             }
         }
         for (name, file) in &self.outputs {

@@ -18,7 +18,7 @@ mod series;
 mod simulate;
 mod sql;
 
-pub use command::end_all;
+pub use command::{end_all, guard};
 
 use crate::stage::Kind;
 

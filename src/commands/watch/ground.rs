@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::bell::{Bell, Folders};
 use crate::engine::files::Stamp;
-use crate::engine::identify;
+use crate::engine::{identify, pattern};
 use crate::pipeline::Pipeline;
 
 /// Nothing may change for this long before the next wave: whoever writes has finished then.
@@ -111,7 +111,7 @@ impl Ground {
             add_file(path, &root, &mut folders);
         }
         for pattern in &self.patterns {
-            if identify::is_pattern(pattern) {
+            if pattern::is_pattern(pattern) {
                 let (folder, deep) = start(pattern);
                 add(&self.root.join(folder), deep, &root, &mut folders);
             } else {
@@ -155,7 +155,7 @@ fn add(folder: &Path, deep: bool, root: &Path, folders: &mut Folders) {
 
 /// The folder in which a pattern starts, and whether it goes down from there.
 fn start(pattern: &str) -> (PathBuf, bool) {
-    let wild = |part: &std::path::Component<'_>| identify::is_pattern(&part.as_os_str().to_string_lossy());
+    let wild = |part: &std::path::Component<'_>| pattern::is_pattern(&part.as_os_str().to_string_lossy());
     let parts: Vec<_> = Path::new(pattern).components().collect();
     let fixed = parts.iter().take_while(|part| !wild(part)).count();
     (parts[..fixed].iter().collect(), parts.len() > fixed + 1)

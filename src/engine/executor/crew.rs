@@ -14,7 +14,7 @@ use crate::engine::events::{Event, Sink};
 use crate::engine::produce::{Bench, Job, Product, broke_down, produce};
 use crate::engine::store::Store;
 use crate::pipeline::Pipeline;
-use crate::stage::Progress;
+use crate::stage::{Progress, Stream};
 
 /// What every thread works with.
 pub struct Shop<'a> {
@@ -109,5 +109,10 @@ impl Progress for Reporter<'_> {
     fn step(&self, metric: &str, step: u64, value: f64) {
         let (stage, metric) = (self.label.to_owned(), metric.to_owned());
         self.sink.event(&Event::StageStep { stage, metric, step, value });
+    }
+
+    fn output(&self, stream: Stream, text: &str) {
+        let (stage, text) = (self.label.to_owned(), text.to_owned());
+        self.sink.event(&Event::StageOutput { stage, stream, text });
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use anstream::adapter::strip_str;
 use anstyle::AnsiColor;
 use anyhow::Result;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -118,6 +119,16 @@ impl<'a> Live<'a> {
         }
     }
 
+    /// Shows the last line that a program has printed.
+    fn output(&self, stage: &str, text: &str) {
+        if let Some(line) = printed(text).rfind(|line| !line.trim().is_empty())
+            && let Ok(bars) = self.bars.lock()
+            && let Some(bar) = bars.get(stage)
+        {
+            bar.set_message(line.trim().to_owned());
+        }
+    }
+
     fn end(&self, stage: &str) {
         if let Ok(mut bars) = self.bars.lock()
             && let Some(bar) = bars.remove(stage)
@@ -132,6 +143,7 @@ impl Sink for Live<'_> {
         match event {
             Event::StageStarted { stage, kind, .. } => self.start(stage, kind),
             Event::StageProgress { stage, fraction, doing } => self.progress(stage, *fraction, doing),
+            Event::StageOutput { stage, text, .. } => self.output(stage, text),
             Event::StageDone(end) => self.end(&end.stage),
             _ => {}
         }
@@ -193,6 +205,9 @@ impl<'a> Lines<'a> {
     fn of(&self, event: &Event) -> Vec<String> {
         match event {
             Event::StageDone(end) => self.stage_done(end),
+            Event::StageOutput { stage, text, .. } if self.look.verbose => {
+                printed(text).map(|line| format!("  {stage}: {line}").trim_end().to_owned()).collect()
+            }
             Event::Restored { stage, path, why, kept } if !self.look.quiet => {
                 vec![restored(stage, path, why, kept.as_deref())]
             }
@@ -286,6 +301,15 @@ impl<'a> Lines<'a> {
         lines.extend(kept.pages.iter().map(|page| format!("report: {page}")));
         lines
     }
+}
+
+/// What a program printed, line by line, without what would move the cursor or colour what follows.
+fn printed(text: &str) -> impl DoubleEndedIterator<Item = String> {
+    let plain = |line: &str| {
+        let line = strip_str(line).to_string().replace('\t', "    ");
+        line.chars().filter(|letter| !letter.is_control()).collect()
+    };
+    text.split('\n').map(plain)
 }
 
 /// What else a message says is shown with the failure itself.

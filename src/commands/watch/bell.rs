@@ -94,3 +94,52 @@ fn moves_folders(kind: EventKind) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{DataChange, MetadataKind, RemoveKind, RenameMode};
+
+    use super::*;
+
+    #[test]
+    fn without_the_systems_notices_it_rings_by_itself() {
+        let nowhere = Bell::over(&Folders::from([(PathBuf::from("/nowhere/at/all"), false)]));
+        assert!(nowhere.wait() && nowhere.wait() && !nowhere.is_loose());
+    }
+
+    #[test]
+    fn it_hears_of_files_and_knows_when_folders_move() {
+        let folder = tempfile::tempdir().unwrap();
+        let bell = Bell::over(&Folders::from([(folder.path().to_path_buf(), false)]));
+        assert!(!bell.wait());
+        fs_err::write(folder.path().join("a"), "1").unwrap();
+        while !bell.wait() {}
+        assert!(!bell.is_loose());
+        fs_err::create_dir(folder.path().join("b")).unwrap();
+        while !bell.is_loose() {
+            bell.wait();
+        }
+    }
+
+    #[test]
+    fn looking_is_no_change_and_renaming_may_move_a_folder() {
+        let data = EventKind::Modify(ModifyKind::Data(DataChange::Any));
+        let close = |mode| EventKind::Access(AccessKind::Close(mode));
+        for (kind, look, moves) in [
+            (EventKind::Access(AccessKind::Open(AccessMode::Any)), true, false),
+            (close(AccessMode::Read), true, false),
+            // What was written through a mapping is only told by this.
+            (close(AccessMode::Write), false, false),
+            (data, false, false),
+            (EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any)), false, false),
+            (EventKind::Create(CreateKind::File), false, false),
+            (EventKind::Create(CreateKind::Folder), false, true),
+            (EventKind::Remove(RemoveKind::Folder), false, true),
+            (EventKind::Modify(ModifyKind::Name(RenameMode::To)), false, true),
+            // Notices were lost.
+            (EventKind::Other, false, true),
+        ] {
+            assert_eq!((is_a_look(kind), moves_folders(kind)), (look, moves), "{kind:?}");
+        }
+    }
+}

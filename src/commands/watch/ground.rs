@@ -90,6 +90,7 @@ impl Ground {
 
     fn look(&self) -> Seen {
         let sources = self.patterns.iter().flat_map(|pattern| identify::meant(pattern, &self.root));
+        let sources = sources.filter(|path| !is_own(path, &self.root));
         let files = self.layers.iter().cloned().chain(sources).chain(self.saved.iter().cloned());
         files.map(|path| stamped(&path)).collect()
     }
@@ -125,6 +126,12 @@ impl Ground {
 /// A file with what `stat` says of it.
 pub fn stamped(path: &Path) -> (PathBuf, Option<Stamp>) {
     (path.to_path_buf(), Stamp::of(path).ok())
+}
+
+/// Whether a file lies where custem writes by itself: each wave leaves more of them.
+fn is_own(path: &Path, root: &Path) -> bool {
+    let below = path.strip_prefix(root).unwrap_or(path);
+    ["cache", "experiments"].iter().any(|own| below.starts_with(own))
 }
 
 fn absolute(path: &Path) -> PathBuf {

@@ -1,5 +1,6 @@
 //! `custem run`: runs a pipeline, shows it, records it.
 
+use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,8 +14,9 @@ use super::variants::Variants;
 use super::{FAILED, INTERRUPTED, forced, is_broken_pipe, load, lock, plan, still, wanted};
 use crate::cli;
 use crate::engine::Project;
-use crate::engine::events::{Event, Note, Sink, StageDone};
+use crate::engine::events::{Event, Note, Origin, Sink, StageDone};
 use crate::engine::executor::{self, Ended, Options, Tally};
+use crate::engine::remote::Remote;
 use crate::observe::journal::Journal;
 use crate::pipeline::{Pipeline, resolved};
 use crate::present::terminal::{self, Json, Live, Past, Plain};
@@ -31,12 +33,15 @@ pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
         return plan::show(&pipeline, &flags.until, &flags.force, flags.json, project);
     }
     let jobs = cores(flags.jobs);
+    let cancelled = stop_on_ctrl_c();
+    let remote = pipeline.remote.as_ref().filter(|_| !flags.no_remote);
     let options = Options {
         jobs,
         keep_going: flags.keep_going,
         wanted: wanted(&pipeline, &flags.until)?,
         forced: forced(&pipeline, &flags.force)?,
         locked: flags.locked.then(|| lock::read(&pipeline, project)).transpose()?,
+        remote: remote.map(|settings| Remote::new(settings, &project.root, &cancelled)),
     };
     let journal = Journal::start(&project.experiments())?;
     let config = resolved::text(&pipeline, None)?;
@@ -47,15 +52,14 @@ pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
     let sink = Recorder::new(&journal, shown_by(flags, &pipeline, &past));
     sink.event(&started(&journal.run, &pipeline.name, &pipeline.file, count));
     let start = Instant::now();
-    let cancelled = stop_on_ctrl_c();
     let ended = executor::run(&pipeline, project, &options, &sink, &|label| history.key(label), &cancelled);
     let interrupted = cancelled.load(Ordering::Relaxed);
-    let Ended { tally, facts } = match ended {
+    let Ended { tally, facts, pushed } = match ended {
         Ok(ended) => ended,
         Err(error) => {
             let failed = Tally { failed: 1, ..Tally::default() };
             let warning = Event::Warning(Note::new(format!("{error:#}")));
-            for event in [warning, done(&journal.run, failed, interrupted, start)] {
+            for event in [warning, done(&journal.run, failed, Shared::default(), interrupted, start)] {
                 // People get the error itself, from whoever called.
                 if flags.json { sink.event(&event) } else { drop(journal.append(&event)) }
             }
@@ -76,7 +80,8 @@ pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
         // A shortcut that can't be kept costs the next run some milliseconds and nothing else.
         let _ = still::keep(&asked, project, &pipeline, &config, facts, &sink.ends());
     }
-    sink.event(&done(&journal.run, tally, interrupted, start));
+    let shared = Shared { fetched: fetched(&sink.ends()), pushed };
+    sink.event(&done(&journal.run, tally, shared, interrupted, start));
     match sink.shown.finish() {
         // Whoever reads the events may stop early; the run is recorded all the same.
         Err(error) if !is_broken_pipe(&error) => Err(error),
@@ -140,13 +145,29 @@ pub fn started(run: &str, pipeline: &str, file: &str, stages: usize) -> Event {
     }
 }
 
+/// Results that a run took from the remote cache, and those that it gave to it.
+#[derive(Clone, Copy, Default)]
+pub struct Shared {
+    fetched: usize,
+    pushed: usize,
+}
+
+/// How many stages took their result from the remote cache. One whose bytes were lost on the way ended twice; the
+/// last time counts.
+fn fetched(ends: &[StageDone]) -> usize {
+    let last: HashMap<_, _> = ends.iter().map(|end| (end.stage.as_str(), end.from)).collect();
+    last.values().filter(|from| **from == Some(Origin::Remote)).count()
+}
+
 /// The last event of a run.
-pub fn done(run: &str, tally: Tally, interrupted: bool, start: Instant) -> Event {
+pub fn done(run: &str, tally: Tally, shared: Shared, interrupted: bool, start: Instant) -> Event {
     Event::RunDone {
         run: run.to_owned(),
         ok: tally.failed == 0 && tally.skipped == 0 && !interrupted,
         ran: tally.ran,
         hit: tally.hit,
+        fetched: shared.fetched,
+        pushed: shared.pushed,
         failed: tally.failed,
         skipped: tally.skipped,
         interrupted,
@@ -182,7 +203,7 @@ impl Sink for Recorder<'_> {
             ends.push((**end).clone());
         }
         // Progress comes many times a second and says nothing afterwards.
-        if !matches!(event, Event::StageProgress { .. })
+        if !matches!(event, Event::StageProgress { .. } | Event::Pushing { .. })
             && let Err(error) = self.journal.append(event)
             && !self.deaf.swap(true, Ordering::Relaxed)
         {

@@ -8,7 +8,7 @@ mod heal;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,8 @@ use super::identify::Identity;
 use super::locked::Locked;
 use super::plan::{self, History};
 use super::produce::{Bench, Job, Product, broke_down, produce};
+use super::remote::queue::{Entrance, Queue};
+use super::remote::{Remote, Session};
 use super::state::{State, Step};
 use super::still::{Facts, Ground};
 use super::store::{Output, Record, Store};
@@ -47,6 +49,8 @@ pub struct Options {
     pub forced: Vec<bool>,
     /// What the tasks must give.
     pub locked: Option<Locked>,
+    /// Where results are shared.
+    pub remote: Option<Remote>,
 }
 
 /// What a run came to.
@@ -69,6 +73,8 @@ pub struct Ended {
     pub tally: Tally,
     /// What must hold for there to be nothing left to do; none when something was left undone.
     pub facts: Option<Facts<'static>>,
+    /// Results that were given to the remote.
+    pub pushed: usize,
 }
 
 /// Runs the wanted tasks of a pipeline.
@@ -86,27 +92,42 @@ pub fn run(
     let store = Store::open(&project.cache())?;
     let files = Files::open(&store.files_log())?;
     let (sender, receiver) = channel();
+    let session = options.remote.as_ref().map(|remote| Session::new(remote, &store, sink));
+    let left = AtomicUsize::new(0);
     let (tally, ground, files) = std::thread::scope(|scope| {
         let mut run = Run::new(pipeline, project, options, sink, history, &store, files);
+        let remote = session.as_ref();
+        let queue = remote.filter(|remote| remote.pushes());
+        let queue = queue.map(|remote| Queue::start(scope, remote, &left)).transpose()?;
         let spawn = |at: usize, job: Job| {
-            let sender = sender.clone();
+            let way = Way { remote, sender: sender.clone(), push: queue.as_ref().map(Queue::entrance) };
             let store = &store;
-            let work = move || work(pipeline, at, job, store, sink, cancelled, &sender);
+            let work = move || work(pipeline, at, job, store, sink, cancelled, &way);
             std::thread::Builder::new().spawn_scoped(scope, work).map(drop)
         };
         run.drive(&spawn, &receiver, cancelled)?;
         run.files.settle();
+        if let Some(queue) = queue {
+            queue.finish(&|results| sink.event(&Event::Pushing { results }));
+        }
         Ok::<_, anyhow::Error>((run.tally, run.ground, run.files))
     })?;
-    if tally.ran > 0 {
+    if tally.ran > 0 || session.as_ref().is_some_and(|session| session.taken().results > 0) {
         store.sync()?;
     }
     let whole = tally.failed == 0 && tally.skipped == 0;
     let facts = if whole { store.index().and_then(|index| ground.facts(&files, index)) } else { None };
-    Ok(Ended { tally, facts })
+    Ok(Ended { tally, facts, pushed: session.map_or(0, |session| session.given().results) })
 }
 
 type Message = (usize, Result<Product>);
+
+/// What a stage's thread works with besides its task.
+struct Way<'a> {
+    remote: Option<&'a Session<'a>>,
+    sender: Sender<Message>,
+    push: Option<Entrance<'a>>,
+}
 
 fn work(
     pipeline: &Pipeline,
@@ -115,15 +136,19 @@ fn work(
     store: &Store,
     sink: &dyn Sink,
     cancelled: &AtomicBool,
-    sender: &Sender<Message>,
+    way: &Way<'_>,
 ) {
     let task = &pipeline.tasks[at];
     let progress = Reporter { label: &task.label, sink };
-    let bench = Bench { task, store, progress: &progress, cancelled };
+    let bench = Bench { task, store, remote: way.remote, progress: &progress, cancelled };
+    let key = job.identity.key;
     let product = catch_unwind(AssertUnwindSafe(|| produce(&bench, job)))
         .unwrap_or_else(|panic| Err(broke_down(task.draft.kind.name, panic.as_ref())));
+    if let (Some(push), Ok(Product::Ran { record, .. })) = (&way.push, &product) {
+        push.push(&key, record);
+    }
     // The receiver is only gone when the run broke off, and then nobody waits for this.
-    let _ = sender.send((at, product));
+    let _ = way.sender.send((at, product));
 }
 
 struct Reporter<'a> {
@@ -179,6 +204,8 @@ struct UnderWay {
     inputs: BTreeMap<String, String>,
     because: Vec<Cause>,
     start: Instant,
+    /// Whether the remote had its result.
+    fetched: bool,
     /// How many losses had been healed when it started.
     heals: usize,
 }
@@ -328,7 +355,9 @@ impl<'a> Run<'a> {
         }
         let message = match because.first() {
             Some(Cause::Lost { port, loss }) => {
-                Some(format!("`{}.{port}` is {} in the cache, computing it anew", task.label, loss.name()))
+                let remedy =
+                    if self.options.remote.is_some() { "fetching or computing" } else { "computing" };
+                Some(format!("`{}.{port}` is {} in the cache, {remedy} it anew", task.label, loss.name()))
             }
             Some(Cause::Forgotten) if self.store.index_is_damaged() => {
                 Some(format!("the record of `{}` is damaged in the cache, computing it anew", task.label))
@@ -352,8 +381,8 @@ impl<'a> Run<'a> {
             Some((edge.key.clone(), table.clone()))
         };
         let memory = task.inputs.iter().filter_map(held).collect();
-        let forced = self.options.forced[at] || self.healing.lost.contains_key(&at);
-        Job { identity, memory, forced }
+        let (forced, lost) = (self.options.forced[at], self.healing.lost.contains_key(&at));
+        Job { identity, memory, forced, lost }
     }
 
     fn hit(&mut self, at: usize, identity: &Identity, record: Record) {
@@ -367,6 +396,7 @@ impl<'a> Run<'a> {
             inputs: identity.input_digests(),
             because,
             start: Instant::now(),
+            fetched: false,
             heals: self.healing.done,
         }
     }

@@ -4,7 +4,7 @@
 //! remembers digests of files outside, `identify` finds each task's key and record, `plan` foretells,
 //! `executor` runs, `still` knows when there is nothing to do, `events` is what it reports, `inventory` looks through
 //! the cache, `gc` makes room in it,
-//! `proof` computes stages again, `locked` is what a pipeline should give. The engine sees stages only through `stage`.
+//! `remote` shares results with others, `proof` computes stages again, `locked` is what a pipeline should give. The engine sees stages only through `stage`.
 
 pub mod cause;
 mod difference;
@@ -23,6 +23,7 @@ pub mod manifest;
 pub mod plan;
 mod produce;
 pub mod proof;
+pub mod remote;
 mod save;
 mod scratch;
 mod share;

@@ -214,9 +214,10 @@ impl<'a> Prover<'a> {
 
     /// Computes a task in the own store, with a pool of so many threads.
     fn execute(&self, task: &Task, identity: Identity, threads: Option<usize>) -> Result<Outputs> {
-        let bench = Bench { task, store: &self.own, progress: &Silent, cancelled: self.cancelled };
+        let bench =
+            Bench { task, store: &self.own, remote: None, progress: &Silent, cancelled: self.cancelled };
         let work = move || {
-            let job = Job { identity, memory: BTreeMap::new(), forced: true };
+            let job = Job { identity, memory: BTreeMap::new(), forced: true, lost: false };
             catch_unwind(AssertUnwindSafe(|| produce(&bench, job)))
                 .unwrap_or_else(|panic| Err(broke_down(task.draft.kind.name, panic.as_ref())))
         };
@@ -225,7 +226,9 @@ impl<'a> Prover<'a> {
             Some(count) => rayon::ThreadPoolBuilder::new().num_threads(count).build()?.install(work),
         }?;
         match product {
-            Product::Ran { record, .. } | Product::Taken(record) => Ok(record.outputs),
+            Product::Ran { record, .. } | Product::Taken(record) | Product::Fetched(record) => {
+                Ok(record.outputs)
+            }
             Product::InputLost(key, loss) => bail!("its input `{key}` is {}", loss.name()),
         }
     }

@@ -636,7 +636,7 @@ fn what_stands_at_the_top_is_told_from_what_should() {
     assert_eq!(
         check(&format!("title = 1\n{ONE}")),
         [
-            "1:1 unknown key `title`; a pipeline has the tables `pipeline`, `stages` and `sweep`, and the key `extends`"
+            "1:1 unknown key `title`; a pipeline has the tables `pipeline`, `stages`, `sweep` and `remote`, and the key `extends`"
         ]
     );
     let single = "write `[stages.NAME]`, in single brackets, for each stage";

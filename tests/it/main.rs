@@ -22,6 +22,9 @@ mod output;
 mod pipelines;
 mod project;
 mod proof;
+mod remote;
+#[cfg(feature = "remote")]
+mod s3;
 mod schema;
 mod shop;
 mod sql;

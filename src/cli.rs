@@ -95,6 +95,9 @@ pub struct Run {
     /// Fail where a stage gives other bytes than the lock beside the pipeline says (`custem lock` writes it)
     #[arg(long, conflicts_with = "dry_run")]
     pub locked: bool,
+    /// Neither take results from the remote cache nor give any to it
+    #[arg(long)]
+    pub no_remote: bool,
     /// How many cores to use, and so stages at once [default: all, or those of `[resources]`]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
@@ -122,6 +125,7 @@ impl Run {
             force: Vec::new(),
             dry_run: false,
             locked: false,
+            no_remote: false,
             jobs: None,
             keep_going: true,
             json: false,
@@ -320,6 +324,26 @@ pub enum Cache {
     },
     /// Make room: what no recorded run names goes, and more where it is asked for
     Gc(Gc),
+    /// Give what a pipeline's stages have given to its remote cache
+    Push(Exchange),
+    /// Take what a pipeline's stages would give from its remote cache
+    Pull(Exchange),
+    /// Count what is here and what is in the remote cache
+    Status(Exchange),
+}
+
+/// Flags of `cache push`, `pull` and `status`.
+#[derive(Debug, Args)]
+pub struct Exchange {
+    /// Which pipeline.
+    #[command(flatten)]
+    pub target: Target,
+    /// All that is in the cache, or in the remote cache, not only what this pipeline's plan names
+    #[arg(long)]
+    pub all: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Flags of `cache gc`.

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::cli::{Cli, Command, Target};
+use crate::cli::{Cache, Cli, Command, Target};
 use crate::diagnostic::{self, Diagnostic, Failure, Problems};
 use crate::engine::Project;
 use crate::engine::events::Event;
@@ -126,6 +126,7 @@ fn wants_json(cli: &Cli) -> bool {
         Command::Plan(flags) => flags.json,
         Command::Check(flags) => flags.json,
         Command::Verify(flags) => flags.json,
+        Command::Cache(Cache::Push(flags) | Cache::Pull(flags) | Cache::Status(flags)) => flags.json,
         _ => false,
     }
 }

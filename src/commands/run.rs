@@ -1,5 +1,6 @@
 //! `custem run`: runs a pipeline, shows it, records it.
 
+use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,9 +16,10 @@ use crate::cli;
 use crate::engine::Project;
 use crate::engine::budget::Budget;
 use crate::engine::digest::Digest;
-use crate::engine::events::{Event, Note, Sink, StageDone};
+use crate::engine::events::{Event, Note, Origin, Sink, StageDone};
 use crate::engine::executor::{self, Ended, Options, Tally};
 use crate::engine::machine::Machine;
+use crate::engine::remote::Remote;
 use crate::observe::journal::Journal;
 use crate::observe::printed::Printed;
 use crate::pipeline::{Pipeline, resolved};
@@ -41,6 +43,7 @@ pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
         jobs: flags.jobs,
         keep_going: flags.keep_going,
         locked: flags.locked,
+        shared: !flags.no_remote,
         json: flags.json,
         asked,
     };
@@ -65,6 +68,8 @@ pub struct Wish<'a> {
     pub keep_going: bool,
     /// Whether it must give what the lock says.
     pub locked: bool,
+    /// Whether results are shared, where the pipeline says with whom.
+    pub shared: bool,
     /// Whether a failure of the run itself is told as events.
     pub json: bool,
     /// What identifies the command, where a rerun of it may be answered at once.
@@ -92,17 +97,19 @@ pub fn recorded(
     wish: &Wish<'_>,
     pipeline: &Pipeline,
     project: &Project,
-    cancelled: &AtomicBool,
+    cancelled: &Arc<AtomicBool>,
     shown: Shown<'_>,
 ) -> Result<Outcome> {
     let budget = Budget::new(Machine::here(), pipeline.resources, wish.jobs.map(usize::from));
     threads(budget.cores);
+    let remote = pipeline.remote.as_ref().filter(|_| wish.shared);
     let options = Options {
         budget,
         keep_going: wish.keep_going,
         wanted: wanted(pipeline, wish.until)?,
         forced: forced(pipeline, wish.force)?,
         locked: wish.locked.then(|| lock::read(pipeline, project)).transpose()?,
+        remote: remote.map(|settings| Remote::new(settings, &project.root, cancelled)),
         start: Instant::now(),
     };
     let journal = Journal::start(&project.experiments())?;
@@ -116,12 +123,12 @@ pub fn recorded(
     let start = options.start;
     let ended = executor::run(pipeline, project, &options, &sink, &|label| history.last(label), cancelled);
     let interrupted = cancelled.load(Ordering::Relaxed);
-    let Ended { tally, facts } = match ended {
+    let Ended { tally, facts, pushed } = match ended {
         Ok(ended) => ended,
         Err(error) => {
             let failed = Tally { failed: 1, ..Tally::default() };
             let warning = Event::Warning(Note::new(format!("{error:#}")));
-            for event in [warning, done(&journal.run, failed, interrupted, start)] {
+            for event in [warning, done(&journal.run, failed, Shared::default(), interrupted, start)] {
                 // People get the error itself, from whoever called.
                 if wish.json { sink.event(&event) } else { drop(journal.append(&event)) }
             }
@@ -146,7 +153,8 @@ pub fn recorded(
         let message = format!("programs would have gone on if custem had been killed: {reason}");
         sink.event(&Event::Warning(Note::new(message)));
     }
-    sink.event(&done(&journal.run, tally, interrupted, start));
+    let shared = Shared { fetched: fetched(&sink.ends()), pushed };
+    sink.event(&done(&journal.run, tally, shared, interrupted, start));
     Ok(Outcome { tally, interrupted, told: sink.shown.finish() })
 }
 
@@ -215,13 +223,29 @@ pub fn started(run: &str, pipeline: &str, file: &str, stages: usize) -> Event {
     }
 }
 
+/// Results that a run took from the remote cache, and those that it gave to it.
+#[derive(Clone, Copy, Default)]
+pub struct Shared {
+    fetched: usize,
+    pushed: usize,
+}
+
+/// How many stages took their result from the remote cache. One whose bytes were lost on the way ended twice; the
+/// last time counts.
+fn fetched(ends: &[StageDone]) -> usize {
+    let last: HashMap<_, _> = ends.iter().map(|end| (end.stage.as_str(), end.from)).collect();
+    last.values().filter(|from| **from == Some(Origin::Remote)).count()
+}
+
 /// The last event of a run.
-pub fn done(run: &str, tally: Tally, interrupted: bool, start: Instant) -> Event {
+pub fn done(run: &str, tally: Tally, shared: Shared, interrupted: bool, start: Instant) -> Event {
     Event::RunDone {
         run: run.to_owned(),
         ok: tally.failed == 0 && tally.skipped == 0 && !interrupted,
         ran: tally.ran,
         hit: tally.hit,
+        fetched: shared.fetched,
+        pushed: shared.pushed,
         failed: tally.failed,
         skipped: tally.skipped,
         hashed: tally.hashed,

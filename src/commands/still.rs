@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::run::{done, started};
+use super::run::{Shared, done, started};
 use crate::cli;
 use crate::engine::Project;
 use crate::engine::digest::Digest;
@@ -64,7 +64,7 @@ pub fn answer(asked: &Digest, flags: &cli::Run, project: &Project) -> Result<boo
     journal.config(said.config)?;
     let first = started(&journal.run, said.name, said.file, said.stages);
     let tally = Tally { hit: said.stages, ..Tally::default() };
-    let last = done(&journal.run, tally, false, start);
+    let last = done(&journal.run, tally, Shared::default(), false, start);
     journal.append(&first)?;
     journal.append_lines(said.lines.as_bytes())?;
     journal.append(&last)?;
@@ -97,8 +97,14 @@ pub fn keep(
         ends.iter().enumerate().map(|(at, end)| (end.stage.as_str(), at)).collect();
     let mut lines = Vec::new();
     for (_, end) in ends.iter().enumerate().filter(|(at, end)| last.get(end.stage.as_str()) == Some(at)) {
-        let hit =
-            StageDone { outcome: Outcome::Hit, because: Vec::new(), attempts: 1, time: 0.0, ..end.clone() };
+        let hit = StageDone {
+            outcome: Outcome::Hit,
+            from: None,
+            because: Vec::new(),
+            attempts: 1,
+            time: 0.0,
+            ..end.clone()
+        };
         serde_json::to_writer(&mut lines, &Event::StageDone(Box::new(hit)))?;
         lines.push(b'\n');
     }

@@ -92,6 +92,8 @@ impl<'a> Variants<'a> {
             ok: failed == 0 && skipped == 0 && !self.interrupted,
             ran: count(Outcome::Ran),
             hit: count(Outcome::Hit),
+            fetched: own.iter().filter(|end| end.from.is_some()).count(),
+            pushed: 0,
             failed,
             skipped,
             hashed: 0,

@@ -6,6 +6,7 @@ mod prints;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
@@ -49,7 +50,7 @@ impl Watched<'_> {
     ///
     /// # Errors
     /// When nobody can be told any more.
-    fn wave(&self, cancelled: &AtomicBool) -> Result<Ground> {
+    fn wave(&self, cancelled: &Arc<AtomicBool>) -> Result<Ground> {
         let (ground, loaded) = self.read();
         let (pipeline, wanted) = match loaded {
             Ok(both) => both,
@@ -89,13 +90,14 @@ impl Watched<'_> {
     }
 
     /// Runs it; what comes back says whether it could be told.
-    fn run(&self, pipeline: &Pipeline, prints: &Prints, cancelled: &AtomicBool) -> Result<Result<()>> {
+    fn run(&self, pipeline: &Pipeline, prints: &Prints, cancelled: &Arc<AtomicBool>) -> Result<Result<()>> {
         let wish = Wish {
             until: &self.flags.until,
             force: &[],
             jobs: self.flags.jobs,
             keep_going: self.flags.keep_going,
             locked: false,
+            shared: true,
             json: self.flags.json,
             asked: None,
         };

@@ -28,6 +28,14 @@ pub enum Outcome {
     Skipped,
 }
 
+/// Where a result came from that was not computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The remote cache.
+    Remote,
+}
+
 /// Something to tell the user, with its place.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Note {
@@ -81,6 +89,9 @@ pub struct StageDone {
     pub kind: String,
     /// How it came out.
     pub outcome: Outcome,
+    /// Where its result came from, when that is not this cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Origin>,
     /// Its key, once its inputs were known.
     pub key: Option<String>,
     /// The keyed inputs: the digests of what it took, by parameter.
@@ -209,6 +220,11 @@ pub enum Event {
     },
     /// Something is amiss, but the run goes on.
     Warning(Note),
+    /// All stages are over, and results are on their way to the remote cache.
+    Pushing {
+        /// How many are left.
+        results: usize,
+    },
     /// The variants of a sweep, best first.
     Leaderboard {
         /// The metric that they are compared by.
@@ -226,6 +242,12 @@ pub enum Event {
         ran: usize,
         /// Stages from the cache.
         hit: usize,
+        /// How many of these came from the remote cache.
+        #[serde(default, skip_serializing_if = "none")]
+        fetched: usize,
+        /// Results that were given to the remote cache.
+        #[serde(default, skip_serializing_if = "none")]
+        pushed: usize,
         /// Stages that failed.
         failed: usize,
         /// Stages that were skipped.
@@ -253,6 +275,11 @@ pub fn schema() -> Json {
         SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Event>();
     schema.insert("title".to_owned(), "A line of `custem run --json` and of a run's log".into());
     schema.to_value()
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Where events go.

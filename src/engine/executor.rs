@@ -14,7 +14,7 @@ mod ways;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,8 @@ use super::identify::Identity;
 use super::locked::Locked;
 use super::plan::{self, History};
 use super::produce::{Job, Product};
+use super::remote::queue::Queue as Pushing;
+use super::remote::{Remote, Session};
 use super::state::{State, Step};
 use super::still::{Facts, Ground};
 use super::store::{Output, Record, Store};
@@ -57,6 +59,8 @@ pub struct Options {
     pub forced: Vec<bool>,
     /// What the tasks must give.
     pub locked: Option<Locked>,
+    /// Where results are shared.
+    pub remote: Option<Remote>,
     /// When the run started.
     pub start: Instant,
 }
@@ -83,6 +87,8 @@ pub struct Ended {
     pub tally: Tally,
     /// What must hold for there to be nothing left to do; none when something was left undone.
     pub facts: Option<Facts<'static>>,
+    /// Results that were given to the remote.
+    pub pushed: usize,
 }
 
 /// Runs the wanted tasks of a pipeline.
@@ -99,23 +105,31 @@ pub fn run(
 ) -> Result<Ended> {
     let store = Store::open(&project.cache())?;
     let files = Files::open(&store.files_log())?;
-    let shop = Shop { pipeline, store: &store, sink, cancelled };
+    let session = options.remote.as_ref().map(|remote| Session::new(remote, &store, sink));
+    let left = AtomicUsize::new(0);
+    let shop = Shop { pipeline, store: &store, remote: session.as_ref(), sink, cancelled };
     let (sender, receiver) = channel();
     let (jobs, bench) = channel();
     let bench = Mutex::new(bench);
     let (tally, ground, files) = std::thread::scope(|scope| {
         let mut run = Run::new(pipeline, project, options, sink, history, &store, files);
-        run.drive(&mut Crew::new(scope, &shop, jobs, &bench, sender), &receiver, cancelled)?;
+        let remote = session.as_ref().filter(|remote| remote.pushes());
+        let pushing = remote.map(|remote| Pushing::start(scope, remote, &left)).transpose()?;
+        let push = pushing.as_ref().map(Pushing::entrance);
+        run.drive(&mut Crew::new(scope, &shop, jobs, &bench, sender, push), &receiver, cancelled)?;
         run.tally.hashed = run.files.hashed();
         run.files.settle();
+        if let Some(pushing) = pushing {
+            pushing.finish(&|results| sink.event(&Event::Pushing { results }));
+        }
         Ok::<_, anyhow::Error>((run.tally, run.ground, run.files))
     })?;
-    if tally.ran > 0 {
+    if tally.ran > 0 || session.as_ref().is_some_and(|session| session.taken().results > 0) {
         store.sync()?;
     }
     let whole = tally.failed == 0 && tally.skipped == 0;
     let facts = if whole { store.index().and_then(|index| ground.facts(&files, index)) } else { None };
-    Ok(Ended { tally, facts })
+    Ok(Ended { tally, facts, pushed: session.map_or(0, |session| session.given().results) })
 }
 
 /// What became of a task.
@@ -165,6 +179,8 @@ struct UnderWay {
     start: Instant,
     /// Which try it is, from 1.
     attempt: u32,
+    /// Whether the remote had its result.
+    fetched: bool,
     /// How many losses had been healed when it started.
     heals: usize,
 }
@@ -337,7 +353,9 @@ impl<'a> Run<'a> {
         }
         let message = match because.first() {
             Some(Cause::Lost { port, loss }) => {
-                Some(format!("`{}.{port}` is {} in the cache, computing it anew", task.label, loss.name()))
+                let remedy =
+                    if self.options.remote.is_some() { "fetching or computing" } else { "computing" };
+                Some(format!("`{}.{port}` is {} in the cache, {remedy} it anew", task.label, loss.name()))
             }
             Some(Cause::Forgotten) if self.store.index_is_damaged() => {
                 Some(format!("the record of `{}` is damaged in the cache, computing it anew", task.label))
@@ -365,8 +383,8 @@ impl<'a> Run<'a> {
             Some((edge.key.clone(), table.clone()))
         };
         let memory = task.inputs.iter().filter_map(held).collect();
-        let forced = self.options.forced[at] || self.healing.lost.contains_key(&at);
-        Job { identity, memory, forced }
+        let (forced, lost) = (self.options.forced[at], self.healing.lost.contains_key(&at));
+        Job { identity, memory, forced, lost }
     }
 
     /// Says of a task that wants more than there is what that means for it.
@@ -394,6 +412,7 @@ impl<'a> Run<'a> {
             because,
             start: Instant::now(),
             attempt: self.failures.get(&at).map_or(1, |failures| failures + 1),
+            fetched: false,
             heals: self.healing.done,
         }
     }

@@ -223,20 +223,49 @@ impl Log {
     }
 }
 
+/// The line of a record.
+///
+/// # Errors
+/// When the record can't be written as JSON.
+pub fn line<T: Serialize>(key: &Digest, record: &T) -> Result<String> {
+    let body = serde_json::to_string(record)?;
+    Ok(format!("{key} {} {body}\n", checksum(key, body.as_bytes())))
+}
+
+/// What a line says.
+#[derive(Debug, PartialEq)]
+pub enum Line<T> {
+    /// It is not as it was written.
+    Damaged,
+    /// It is whole, but says something that this custem doesn't understand.
+    Strange,
+    /// A record and its key.
+    Whole(Digest, T),
+}
+
+/// Reads a line that stands alone.
+pub fn read_line<T: DeserializeOwned>(line: &[u8]) -> Line<T> {
+    let Some(line) = line.strip_suffix(b"\n") else { return Line::Damaged };
+    let Some(key) = key_of(line) else { return Line::Damaged };
+    serde_json::from_slice(&line[BODY..]).map_or(Line::Strange, |record| Line::Whole(key, record))
+}
+
 /// What tells a file from another one at the same path.
 fn identity(meta: &Metadata) -> (u64, u64) {
     (meta.dev(), meta.ino())
 }
 
-/// A record as a line. The blank line in front ends whatever a dying process may have left half-written.
+/// A record as a line of a log. The blank line in front ends whatever a dying process may have left half-written.
 fn line_of<T: Serialize>(key: &Digest, record: &T) -> Result<String> {
-    let body = serde_json::to_string(record)?;
-    Ok(format!("\n{key} {} {body}\n", checksum(key, body.as_bytes())))
+    Ok(format!("\n{}", line(key, record)?))
 }
 
 fn key_of(line: &[u8]) -> Option<Digest> {
     let key = std::str::from_utf8(line.get(..KEY)?).ok()?.parse().ok()?;
     let sum = line.get(KEY + 1..KEY + 1 + SUM)?;
+    if line[KEY] != b' ' || line.get(BODY - 1) != Some(&b' ') {
+        return None;
+    }
     (checksum(&key, line.get(BODY..)?).as_bytes() == sum).then_some(key)
 }
 
@@ -249,7 +278,7 @@ fn checksum(key: &Digest, body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Digest, Log};
+    use super::{Digest, Line, Log, line, read_line};
 
     #[test]
     fn records_come_back_and_the_last_one_counts() {
@@ -274,6 +303,20 @@ mod tests {
         log.append_all(&records).unwrap();
         assert!(records.iter().all(|(key, at)| log.get::<u32>(key) == Some(*at)));
         assert_eq!(std::fs::read(&one).unwrap(), std::fs::read(&many).unwrap());
+    }
+
+    #[test]
+    fn a_line_alone_comes_back_and_any_change_of_it_is_seen() {
+        let key = Digest::of(b"k");
+        let good = line(&key, &7).unwrap().into_bytes();
+        assert_eq!(read_line::<i32>(&good), Line::Whole(key, 7));
+        assert_eq!(read_line::<String>(&good), Line::Strange);
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            assert_eq!(read_line::<i32>(&bad), Line::Damaged, "{at}");
+            assert_eq!(read_line::<i32>(&good[..at]), Line::Damaged, "{at}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -13,6 +13,8 @@ use super::digest::Digest;
 use super::files::Stamp;
 use super::identify::Identity;
 use super::lease::Lease;
+use super::remote::Session;
+use super::remote::session::Wanted;
 use super::store::{Amiss, Loss, Output, Record, Store};
 use crate::data::Table;
 use crate::pipeline::{Task, quantity};
@@ -28,6 +30,8 @@ pub struct Job {
     pub memory: BTreeMap<String, Table>,
     /// Whether it runs although there may be a record of it.
     pub forced: bool,
+    /// Whether bytes of its record turned out to be lost.
+    pub lost: bool,
 }
 
 /// What a thread gives back.
@@ -43,6 +47,8 @@ pub enum Product {
     },
     /// The record that another process made meanwhile.
     Taken(Record),
+    /// The record that the remote had.
+    Fetched(Record),
     /// An input's bytes are lost: the parameter that names it, and what became of it.
     InputLost(String, Loss),
 }
@@ -53,6 +59,8 @@ pub struct Bench<'a> {
     pub task: &'a Task,
     /// Where objects and records are.
     pub store: &'a Store,
+    /// Where others share theirs.
+    pub remote: Option<&'a Session<'a>>,
     /// Where it reports to.
     pub progress: &'a dyn Progress,
     /// Raised when the run is interrupted.
@@ -68,11 +76,21 @@ pub struct Bench<'a> {
 pub fn produce(bench: &Bench<'_>, mut job: Job) -> Result<Product> {
     let _lease = Lease::take(&bench.store.leases(), &job.identity.key, Stop::when(bench.cancelled))?;
     // Somebody else may have made the record since this process looked.
-    if !job.forced
-        && let Some(record) = bench.store.fresh_record(&job.identity.key)?
-        && bench.store.lost(&record).is_none()
-    {
-        return Ok(Product::Taken(record));
+    if !job.forced {
+        let known = bench.store.fresh_record(&job.identity.key)?;
+        match known {
+            Some(record) if !job.lost && bench.store.lost(&record).is_none() => {
+                return Ok(Product::Taken(record));
+            }
+            known => {
+                if let Some(record) = fetch(bench, &job.identity, known) {
+                    return Ok(Product::Fetched(record));
+                }
+                if bench.cancelled.load(Ordering::Relaxed) {
+                    bail!("interrupted");
+                }
+            }
+        }
     }
     let inputs = match inputs(bench.store, &job.identity, &mut job.memory) {
         Ok(inputs) => inputs,
@@ -99,6 +117,14 @@ pub fn produce(bench: &Bench<'_>, mut job: Job) -> Result<Product> {
         earlier.and_then(|earlier| difference::alarm(&bench.task.label, bench.store, &earlier, &record));
     bench.store.keep(&job.identity.key, &record)?;
     Ok(Product::Ran { record, tables, alarm })
+}
+
+/// Looks for a result in the remote, where there is one.
+fn fetch(bench: &Bench<'_>, identity: &Identity, known: Option<Record>) -> Option<Record> {
+    let remote = bench.remote.filter(|remote| remote.pulls())?;
+    let manifest = identity.readable(bench.task);
+    let wanted = Wanted { key: &identity.key, manifest: Some(&manifest), label: &bench.task.label };
+    remote.fetch(wanted, known, bench.progress)
 }
 
 type Lost = (String, Amiss);

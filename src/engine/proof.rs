@@ -216,9 +216,9 @@ impl<'a> Prover<'a> {
     fn execute(&self, task: &Task, identity: Identity, threads: Option<usize>) -> Result<Outputs> {
         // However long it takes here: it is its bytes that are asked about.
         let (store, cancelled) = (&self.own, self.cancelled);
-        let bench = Bench { task, store, progress: &Silent, cancelled, timeout: None };
+        let bench = Bench { task, store, remote: None, progress: &Silent, cancelled, timeout: None };
         let work = move || {
-            let job = Job { identity, memory: BTreeMap::new(), forced: true };
+            let job = Job { identity, memory: BTreeMap::new(), forced: true, lost: false };
             catch_unwind(AssertUnwindSafe(|| produce(&bench, job)))
                 .unwrap_or_else(|panic| Err(broke_down(task.draft.kind.name, panic.as_ref())))
         };
@@ -227,7 +227,9 @@ impl<'a> Prover<'a> {
             Some(count) => rayon::ThreadPoolBuilder::new().num_threads(count).build()?.install(work),
         }?;
         match product {
-            Product::Ran { record, .. } | Product::Taken(record) => Ok(record.outputs),
+            Product::Ran { record, .. } | Product::Taken(record) | Product::Fetched(record) => {
+                Ok(record.outputs)
+            }
             Product::InputLost(key, loss) => bail!("its input `{key}` is {}", loss.name()),
         }
     }

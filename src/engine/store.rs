@@ -347,7 +347,8 @@ impl Store {
         size == Some(bytes) && self.verify(digest).is_ok()
     }
 
-    fn adopt(&self, from: &Path, digest: &Digest) -> Result<()> {
+    /// Puts a synced file of the store's scratch folder in place; its bytes must be those of the digest.
+    pub(super) fn adopt(&self, from: &Path, digest: &Digest) -> Result<()> {
         let to = self.path(digest);
         if let Some(parent) = to.parent() {
             disk::make_folder(parent)?;

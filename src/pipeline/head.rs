@@ -1,4 +1,4 @@
-//! The tables around the stages: `[pipeline]`, `[resources]` and `[sweep]`, and what else may stand at the top.
+//! The tables around the stages: `[pipeline]`, `[resources]`, `[sweep]` and `[remote]`, and what else may stand at the top.
 
 use std::sync::LazyLock;
 
@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use super::conform::{self, Place};
 use super::document::{Entry, Node, Table, Value};
 use super::layers::TABLES;
+use super::remote::{self, Remote};
 use super::schedule::{self, Resources};
 use super::shape::Shape;
 use crate::diagnostic::{Diagnostic, did_you_mean, quoted, shown};
@@ -23,6 +24,8 @@ pub struct Head<'a> {
     pub stages: &'a Table,
     /// The table `[sweep]`.
     pub sweep: Option<&'a Entry>,
+    /// The table `[remote]`, when it is right.
+    pub remote: Option<Remote>,
 }
 
 static NO_STAGES: LazyLock<Table> = LazyLock::new(Table::new);
@@ -95,10 +98,12 @@ pub fn read<'a>(document: &'a Node, file: &str, problems: &mut Vec<Diagnostic>) 
     if let Some(entry) = sweep {
         known_keys("sweep", &SWEEP, entry, problems);
     }
+    let remote = top.get("remote").and_then(|entry| remote::read(entry, problems));
     let stages = stages(document, top, problems);
     let entry = |key: &str| pipeline.and_then(|entry| entry.node.get(key));
     let resources = resources.and_then(|entry| entry.node.table()).map(Resources::of).unwrap_or_default();
-    Head { name: name(entry("name"), file), seed: seed(entry("seed")), resources, stages, sweep }
+    let (name, seed) = (name(entry("name"), file), seed(entry("seed")));
+    Head { name, seed, resources, stages, sweep, remote }
 }
 
 /// The name at the top of a document that a misspelt one is near to.
@@ -115,7 +120,8 @@ fn unknown(key: &str, entry: &Entry) -> Diagnostic {
     Diagnostic::error(format!("unknown {what} `{}`", shown(key))).at(&entry.key).hint(hint)
 }
 
-fn known_keys(name: &str, shape: &Shape, entry: &Entry, problems: &mut Vec<Diagnostic>) {
+/// Holds a table against what it may have.
+pub(super) fn known_keys(name: &str, shape: &Shape, entry: &Entry, problems: &mut Vec<Diagnostic>) {
     let keys: Vec<_> = shape.fields().iter().map(|field| field.name.as_str()).collect();
     let more = format!("`[{name}]` has the keys {}", quoted(keys, "and"));
     let Some(table) = entry.node.table() else {

@@ -1,7 +1,7 @@
 //! The TOML language: from text to a checked pipeline, a graph of tasks.
 //!
 //! `document` reads text into a tree with positions, `layers` lays `extends` and `--set` over each
-//! other, `draft` checks a stage on its own, `schedule` says how it is to be run, `sweep` reads the axes, `wire` holds references against each
+//! other, `draft` checks a stage on its own, `schedule` says how it is to be run, `sweep` reads the axes, `remote` where results are shared, `wire` holds references against each
 //! other, `order` finds cycles, `saves` looks where outputs go, `weave` makes the graph. Nothing here runs,
 //! hashes or opens anything but pipeline files.
 
@@ -12,6 +12,7 @@ mod head;
 mod layers;
 mod order;
 pub mod quantity;
+mod remote;
 pub mod resolved;
 mod saves;
 pub mod schedule;
@@ -34,6 +35,7 @@ use schedule::Resources;
 
 pub use draft::{Draft, common_fields};
 pub use layers::Layer;
+pub use remote::Remote;
 pub use sweep::Goal;
 
 /// A checked pipeline. Tasks stand in an order in which each comes after its inputs.
@@ -52,6 +54,8 @@ pub struct Pipeline {
     pub graph: DiGraph<(), ()>,
     /// The sweep, when it has one.
     pub sweep: Option<Sweep>,
+    /// Where results are shared, when it says so; no part of what identifies them.
+    pub remote: Option<Remote>,
     /// The stages as written, in their order: what `resolved` prints.
     pub base: Vec<Arc<Draft>>,
     /// The whole document.
@@ -223,7 +227,7 @@ fn check(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let (name, seed, resources) = (head.name, head.seed, head.resources);
+    let (name, seed, resources, remote) = (head.name, head.seed, head.resources, head.remote);
     let weave::Wired { tasks, graph, sweep } = weave::tasks(&base, sweep, seed, &mut kinds)?;
     if swept {
         let drafts = tasks.iter().map(|task| task.draft.as_ref());
@@ -232,5 +236,17 @@ fn check(
             return Err(problems);
         }
     }
-    Ok(Pipeline { name, seed, resources, file, tasks, graph, sweep, base, document, layers: Vec::new() })
+    Ok(Pipeline {
+        name,
+        seed,
+        resources,
+        file,
+        tasks,
+        graph,
+        sweep,
+        remote,
+        base,
+        document,
+        layers: Vec::new(),
+    })
 }

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::layers::TABLES;
-use super::{draft, head, shape};
+use super::{draft, head, remote, shape};
 use crate::stage::Kind;
 
 /// The schema of the document format.
@@ -27,11 +27,13 @@ pub fn language(registry: &[Kind]) -> Json {
         definitions.insert(kind.name.to_owned(), without_required(schema));
     }
     let sweep = plain(&head::sweep_schema());
+    let remote = plain(&remote::schema());
     let whole = open(json!({
         "required": ["stages"],
         "properties": {
             "stages": { "minProperties": 1, "additionalProperties": reference("whole_stage") },
             "sweep": open(json!({ "required": sweep["required"] })),
+            "remote": open(json!({ "required": remote["required"] })),
         },
     }));
     json!({
@@ -52,6 +54,7 @@ pub fn language(registry: &[Kind]) -> Json {
                 "additionalProperties": reference("stage"),
             },
             "sweep": swept(closed(without_required(sweep), "A grid of values that are all tried.")),
+            "remote": shared(closed(without_required(remote), "Where results are shared.")),
         },
         "additionalProperties": false,
         "if": { "required": ["extends"] },
@@ -90,6 +93,13 @@ fn swept(mut sweep: Json) -> Json {
     axes["additionalProperties"]["uniqueItems"] = true.into();
     sweep["properties"]["objective"]["pattern"] = r"^[^.]+\..+$".into();
     sweep
+}
+
+/// The table `[remote]`, whose URL has no user and no query.
+fn shared(mut remote: Json) -> Json {
+    remote["properties"]["url"]["minLength"] = 1.into();
+    remote["properties"]["url"]["not"] = json!({ "type": "string", "pattern": r"://([^/]*@|.*\?)" });
+    remote
 }
 
 /// The keys of a kind with those that every stage has.

@@ -553,6 +553,7 @@ fn a_table_is_not_saved_under_the_name_of_another_format() {
   |        ^^^^^^^^^^^^^^^
   |
 hint: name it `data/rows.parquet`; `custem show rows.transactions --csv` writes CSV
+1 error
 ",
     );
 }
@@ -651,7 +652,7 @@ fn what_stands_at_the_top_is_told_from_what_should() {
     assert_eq!(
         check(&format!("title = 1\n{ONE}")),
         [
-            "1:1 unknown key `title`; a pipeline has the tables `pipeline`, `resources`, `stages` and `sweep`, and the key `extends`"
+            "1:1 unknown key `title`; a pipeline has the tables `pipeline`, `resources`, `stages`, `sweep` and `remote`, and the key `extends`"
         ]
     );
     let single = "write `[stages.NAME]`, in single brackets, for each stage";

@@ -27,6 +27,9 @@ mod pipelines;
 mod programs;
 mod project;
 mod proof;
+mod remote;
+#[cfg(feature = "remote")]
+mod s3;
 mod scheduling;
 mod schema;
 mod shop;

@@ -164,7 +164,7 @@ fn mistakes_are_refused_where_custem_refuses_them() {
         (
             "[stages.s]",
             "[stages.sweep]",
-            "/stages: {\"enum\":[\"pipeline\",\"resources\",\"stages\",\"sweep\"]} is not allowed for \"sweep\"",
+            "/stages: {\"enum\":[\"pipeline\",\"resources\",\"stages\",\"sweep\",\"remote\"]} is not allowed for \"sweep\"",
         ),
         (
             "[stages.t]",
@@ -212,6 +212,21 @@ fn mistakes_are_refused_where_custem_refuses_them() {
     }
     assert_eq!(errors("[pipeline]\nname = \"x\"\n"), [": \"stages\" is a required property"]);
     assert_eq!(errors("stages = {}\n"), ["/stages: {} has less than 1 property"]);
+}
+
+#[test]
+fn a_remote_is_a_place_without_secrets() {
+    let with = |remote: &str| errors(&format!("{RIGHT}{remote}"));
+    assert_eq!(with("[remote]\nurl = \"s3://b/p\"\npush = false\n"), [""; 0]);
+    assert_eq!(with("[remote]\nurl = \"../shared\"\n"), [""; 0]);
+    assert_eq!(with("[remote]\npush = false\n"), ["/remote: \"url\" is a required property"]);
+    let unknown = "/remote: Additional properties are not allowed ('ulr' was unexpected)";
+    assert_eq!(with("[remote]\nurl = \"x\"\nulr = \"x\"\n"), [unknown]);
+    assert_eq!(with("[remote]\nurl = 5\n"), ["/remote/url: 5 is not of type \"string\""]);
+    for secret in ["s3://id:key@b/p", "az://c/p?sig=x", ""] {
+        let told = with(&format!("[remote]\nurl = \"{secret}\"\n"));
+        assert!(matches!(told.as_slice(), [one] if one.starts_with("/remote/url: ")), "{told:?}");
+    }
 }
 
 /// A file that extends another leaves out what that one has.

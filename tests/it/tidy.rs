@@ -124,6 +124,41 @@ fn imports_run_one_way() {
     }
 }
 
+/// Crates that only one place may know, with what it is.
+const ALONE: [(&str, &[&str]); 4] = [
+    ("datafusion", &["data/relational.rs"]),
+    ("object_store", &["engine/remote/storage.rs"]),
+    ("futures_util", &["engine/remote/storage.rs"]),
+    ("tokio", &["data/relational.rs", "engine/remote/storage.rs"]),
+];
+
+/// Whether a text names a crate in code, outside comments.
+fn names_crate(text: &str, name: &str) -> bool {
+    let code = text.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
+    code.into_iter().any(|line| {
+        line.match_indices(&format!("{name}::")).any(|(at, _)| {
+            let before = line[..at].chars().next_back();
+            !before.is_some_and(|letter| letter.is_alphanumeric() || letter == '_' || letter == ':')
+        })
+    })
+}
+
+#[test]
+fn a_crate_with_a_runtime_is_known_in_one_place() {
+    for (name, text) in sources() {
+        for (alone, places) in ALONE {
+            let fine = places.contains(&name.as_str()) || !names_crate(&text, alone);
+            assert!(fine, "{name} may not use the crate `{alone}`: only {places:?} may");
+        }
+    }
+    for (alone, places) in ALONE {
+        for place in places {
+            let text = fs::read_to_string(repository().join("src").join(place)).unwrap();
+            assert!(names_crate(&text, alone), "{place} doesn't use `{alone}` any more");
+        }
+    }
+}
+
 #[test]
 fn an_import_against_the_table_is_found() {
     let refused = |file: &str, path: &str| {

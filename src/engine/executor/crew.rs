@@ -12,6 +12,8 @@ use anyhow::{Context, Result};
 use super::Message;
 use crate::engine::events::{Event, Sink};
 use crate::engine::produce::{Bench, Job, Product, broke_down, produce};
+use crate::engine::remote::Session;
+use crate::engine::remote::queue::Entrance;
 use crate::engine::store::Store;
 use crate::pipeline::Pipeline;
 use crate::stage::{Progress, Stream};
@@ -22,6 +24,8 @@ pub struct Shop<'a> {
     pub pipeline: &'a Pipeline,
     /// Where objects and records are.
     pub store: &'a Store,
+    /// Where others share theirs.
+    pub remote: Option<&'a Session<'a>>,
     /// Where stages report to.
     pub sink: &'a dyn Sink,
     /// Raised when the run is interrupted.
@@ -37,19 +41,22 @@ pub struct Crew<'scope, 'env> {
     jobs: Sender<Order>,
     bench: &'env Mutex<Receiver<Order>>,
     done: Sender<Message>,
+    push: Option<Entrance<'env>>,
     size: usize,
 }
 
 impl<'scope, 'env> Crew<'scope, 'env> {
-    /// Nobody yet; jobs go through the one channel, what becomes of them through the other.
+    /// Nobody yet; jobs go through the one channel, what becomes of them through the other, and results to share
+    /// by the entrance.
     pub fn new(
         scope: &'scope Scope<'scope, 'env>,
         shop: &'env Shop<'env>,
         jobs: Sender<Order>,
         bench: &'env Mutex<Receiver<Order>>,
         done: Sender<Message>,
+        push: Option<Entrance<'env>>,
     ) -> Self {
-        Self { scope, shop, jobs, bench, done, size: 0 }
+        Self { scope, shop, jobs, bench, done, push, size: 0 }
     }
 
     /// Gives a job to a thread, so that this many are at work.
@@ -58,8 +65,8 @@ impl<'scope, 'env> Crew<'scope, 'env> {
     /// When all threads have something to do and another one can't be started.
     pub fn give(&mut self, at: usize, job: Job, at_work: usize) -> io::Result<()> {
         if self.size < at_work {
-            let (shop, bench, done) = (self.shop, self.bench, self.done.clone());
-            Builder::new().spawn_scoped(self.scope, move || serve(shop, bench, &done))?;
+            let (shop, bench, done, push) = (self.shop, self.bench, self.done.clone(), self.push.clone());
+            Builder::new().spawn_scoped(self.scope, move || serve(shop, bench, &done, push.as_ref()))?;
             self.size += 1;
         }
         // The other end is there as long as the run is.
@@ -68,11 +75,21 @@ impl<'scope, 'env> Crew<'scope, 'env> {
 }
 
 /// Does one job after the other, until no more can come.
-fn serve(shop: &Shop<'_>, bench: &Mutex<Receiver<Order>>, done: &Sender<Message>) {
+fn serve(
+    shop: &Shop<'_>,
+    bench: &Mutex<Receiver<Order>>,
+    done: &Sender<Message>,
+    push: Option<&Entrance<'_>>,
+) {
     let next = || bench.lock().ok()?.recv().ok();
     while let Some((at, job)) = next() {
+        let key = job.identity.key;
+        let product = work(shop, at, job);
+        if let (Some(push), Ok(Product::Ran { record, .. })) = (push, &product) {
+            push.push(&key, record);
+        }
         // The receiver is only gone when the run broke off, and then nobody waits for this.
-        let _ = done.send((at, work(shop, at, job)));
+        let _ = done.send((at, product));
     }
 }
 
@@ -81,7 +98,8 @@ fn work(shop: &Shop<'_>, at: usize, job: Job) -> Result<Product> {
     let schedule = &task.draft.schedule;
     let progress = Reporter { label: &task.label, sink: shop.sink };
     let (cancelled, timeout) = (shop.cancelled, schedule.timeout);
-    let bench = Bench { task, store: shop.store, progress: &progress, cancelled, timeout };
+    let bench =
+        Bench { task, store: shop.store, remote: shop.remote, progress: &progress, cancelled, timeout };
     let attempt = || {
         catch_unwind(AssertUnwindSafe(|| produce(&bench, job)))
             .unwrap_or_else(|panic| Err(broke_down(task.draft.kind.name, panic.as_ref())))

@@ -9,7 +9,7 @@ use super::{Run, UnderWay};
 use crate::data::Table;
 use crate::diagnostic::remedy;
 use crate::engine::cause::Cause;
-use crate::engine::events::{Event, Note, Outcome, StageDone};
+use crate::engine::events::{Event, Note, Origin, Outcome, StageDone};
 use crate::engine::produce::Product;
 use crate::engine::save::{self, Placed, Standing};
 use crate::engine::state::{State, Step};
@@ -25,7 +25,7 @@ impl Run<'_> {
     pub(super) fn returned(&mut self, at: usize, product: Result<Product>) {
         self.running -= 1;
         self.left = self.left.with(self.ready.takes(at));
-        let Some(under_way) = self.under_way.remove(&at) else { return };
+        let Some(mut under_way) = self.under_way.remove(&at) else { return };
         match product {
             Ok(Product::InputLost(key, loss)) => self.input_lost(at, &under_way, &key, loss),
             Ok(_) if !self.has_same_inputs(at, &under_way) => self.decide_anew(at),
@@ -38,6 +38,10 @@ impl Run<'_> {
                 self.finish(at, under_way, record, Outcome::Ran);
             }
             Ok(Product::Taken(record)) => self.finish(at, under_way, record, Outcome::Hit),
+            Ok(Product::Fetched(record)) => {
+                under_way.fetched = true;
+                self.finish(at, under_way, record, Outcome::Hit);
+            }
             Err(error) if self.may_try_again(at, &under_way, &error) => {
                 self.try_again(at, &under_way, &error)
             }
@@ -92,7 +96,7 @@ impl Run<'_> {
         if let Some(failure) = self.refused(at, &record) {
             return self.fail(at, Some(&under_way), &failure.into());
         }
-        match self.save(at, &record, outcome) {
+        match self.save(at, &record, outcome == Outcome::Ran || under_way.fetched) {
             Ok(None) => {}
             Ok(Some((port, loss))) => {
                 self.healing.lost.insert(at, Cause::lost(&port, loss));
@@ -146,6 +150,7 @@ impl Run<'_> {
             stage: task.label.clone(),
             kind: task.draft.kind.name.to_owned(),
             outcome,
+            from: under_way.fetched.then_some(Origin::Remote),
             key: Some(under_way.key.hex()),
             inputs: under_way.inputs,
             warnings: record.warnings.iter().map(note).collect(),
@@ -160,8 +165,8 @@ impl Run<'_> {
         })));
     }
 
-    /// Puts saved outputs in place; the port whose bytes are lost, if one is.
-    fn save(&mut self, at: usize, record: &Record, outcome: Outcome) -> Result<Option<(String, Loss)>> {
+    /// Puts saved outputs in place, and says so unless they are `new`; the port whose bytes are lost, if one is.
+    fn save(&mut self, at: usize, record: &Record, new: bool) -> Result<Option<(String, Loss)>> {
         for (port, path) in &self.task(at).saves {
             let Some(output) = record.outputs.get(port) else { continue };
             let full = self.project.root.join(path);
@@ -176,7 +181,7 @@ impl Run<'_> {
                 Placed::Done(kept) => kept,
                 Placed::Lost(loss) => return Ok(Some((port.clone(), loss))),
             };
-            if outcome == Outcome::Hit || kept.is_some() {
+            if !new || kept.is_some() {
                 self.sink.event(&Event::Restored {
                     stage: self.task(at).label.clone(),
                     path: path.display().to_string(),
@@ -283,6 +288,7 @@ fn ended(task: &Task, outcome: Outcome, under_way: Option<&UnderWay>, note: Note
         stage: task.label.clone(),
         kind: task.draft.kind.name.to_owned(),
         outcome,
+        from: None,
         key: under_way.map(|under_way| under_way.key.hex()),
         inputs: under_way.map(|under_way| under_way.inputs.clone()).unwrap_or_default(),
         outputs: BTreeMap::new(),

@@ -64,7 +64,7 @@ fn threads(line: &str) -> f64 {
     let budget = Budget { cores: 4, memory: 0 };
     let (wanted, forced) = (vec![true], vec![false]);
     let start = std::time::Instant::now();
-    let options = Options { budget, keep_going: true, wanted, forced, locked: None, start };
+    let options = Options { budget, keep_going: true, wanted, forced, locked: None, remote: None, start };
     let counts = Counts::default();
     let project = Project::new(folder.path());
     run(&pipeline, &project, &options, &counts, &|_| None, &AtomicBool::new(false)).unwrap();

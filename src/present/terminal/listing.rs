@@ -100,9 +100,10 @@ pub struct Since {
 
 fn did_not_run(end: &Json, stage: &str, run: &Run, since: Option<&Since>) -> String {
     let start = format!("{stage} did not run in run {}", run.name);
+    let cache = if end["from"] == "remote" { "the remote cache" } else { "the cache" };
     let key = format!("  key     {}\n", abridged(&end["key"]));
     match since {
-        None => format!("{start}: the cache had its result for this key\n{key}"),
+        None => format!("{start}: {cache} had its result for this key\n{key}"),
         Some(Since { run: earlier, changed }) if changed.is_empty() => {
             let inputs = end["inputs"].as_object().into_iter().flatten();
             let inputs: String = inputs.map(|(name, digest)| unchanged(name, digest, run)).collect();
@@ -111,9 +112,7 @@ fn did_not_run(end: &Json, stage: &str, run: &Run, since: Option<&Since>) -> Str
         Some(Since { run: earlier, changed }) => {
             let lines: String =
                 changed.iter().map(|one| format!("  {}\n", cause(stage, one).trim_end())).collect();
-            format!(
-                "{start}: the cache had its result for what has changed since run {earlier}\n{lines}{key}"
-            )
+            format!("{start}: {cache} had its result for what has changed since run {earlier}\n{lines}{key}")
         }
     }
 }
@@ -190,7 +189,11 @@ pub fn run(run: &Run) -> String {
     let width = ends.iter().map(|end| of(end, "stage").width()).max().unwrap_or(0);
     for end in &ends {
         let (stage, kind) = (of(end, "stage"), of(end, "kind"));
-        let outcome = if end["outcome"] == "hit" { "cached".to_owned() } else { of(end, "outcome") };
+        let outcome = match (of(end, "outcome").as_str(), of(end, "from").as_str()) {
+            ("hit", "remote") => "fetched".to_owned(),
+            ("hit", _) => "cached".to_owned(),
+            (other, _) => other.to_owned(),
+        };
         let key: String = of(end, "key").chars().take(8).collect();
         let time = seconds(end["seconds"].as_f64().unwrap_or_default());
         text +=

@@ -14,8 +14,11 @@ use super::was::{Metrics, was};
 use super::{Look, seconds};
 use crate::diagnostic::{Diagnostic, Severity, plural, render};
 use crate::engine::cause::Cause;
-use crate::engine::events::{Event, Note, Outcome, Ranked, Sink, StageDone};
+use crate::engine::events::{Event, Note, Origin, Outcome, Ranked, Sink, StageDone};
 use crate::pipeline::Pipeline;
+
+/// The name of the bar for results on their way to the remote cache; no stage can have it.
+const REMOTE: &str = "[remote]";
 
 /// What a stage measured when it last came out well.
 pub type Past<'a> = &'a (dyn Fn(&str) -> Option<Metrics> + Sync);
@@ -129,6 +132,17 @@ impl<'a> Live<'a> {
         }
     }
 
+    fn pushing(&self, results: usize) {
+        if self.bars.lock().is_ok_and(|bars| !bars.contains_key(REMOTE)) {
+            self.start(REMOTE, "");
+        }
+        if let Ok(bars) = self.bars.lock()
+            && let Some(bar) = bars.get(REMOTE)
+        {
+            bar.set_message(format!("{} left", plural(results, "result")));
+        }
+    }
+
     fn end(&self, stage: &str) {
         if let Ok(mut bars) = self.bars.lock()
             && let Some(bar) = bars.remove(stage)
@@ -145,6 +159,8 @@ impl Sink for Live<'_> {
             Event::StageProgress { stage, fraction, doing } => self.progress(stage, *fraction, doing),
             Event::StageOutput { stage, text, .. } => self.output(stage, text),
             Event::StageDone(end) => self.end(&end.stage),
+            Event::Pushing { results } => self.pushing(*results),
+            Event::RunDone { .. } => self.end(REMOTE),
             _ => {}
         }
         let lines = self.lines.of(event);
@@ -182,6 +198,8 @@ struct Kept {
     standing: usize,
     errors: Vec<String>,
     pages: Vec<String>,
+    /// Whether it has been said that results are on their way to the remote cache.
+    waits: bool,
 }
 
 impl<'a> Lines<'a> {
@@ -213,9 +231,8 @@ impl<'a> Lines<'a> {
             }
             Event::Warning(note) => vec![warning(note)],
             Event::Leaderboard { objective, rows } if !self.look.quiet => leaderboard(objective, rows),
-            Event::RunDone { run, ran, hit, failed, skipped, seconds, interrupted, .. } => {
-                self.end(run, [*ran, *hit, *failed, *skipped], *seconds, *interrupted)
-            }
+            Event::Pushing { results } if !self.look.quiet => self.pushing(*results),
+            Event::RunDone { .. } => self.end(event),
             _ => Vec::new(),
         }
     }
@@ -237,13 +254,15 @@ impl<'a> Lines<'a> {
         {
             kept.pages.push(page.clone());
         }
-        let quiet = self.look.quiet || (end.outcome == Outcome::Hit && !self.look.verbose);
+        let cached = end.outcome == Outcome::Hit && end.from.is_none();
+        let quiet = self.look.quiet || (cached && !self.look.verbose);
         if quiet { Vec::new() } else { vec![self.line(end)] }
     }
 
     fn line(&self, end: &StageDone) -> String {
         let (word, time, said) = match end.outcome {
             Outcome::Ran => ("ran", seconds(end.seconds), self.said(end)),
+            Outcome::Hit if end.from == Some(Origin::Remote) => ("fetched", String::new(), self.said(end)),
             Outcome::Hit => ("cached", String::new(), end.summary.clone()),
             Outcome::Failed => ("failed", seconds(end.seconds), String::new()),
             Outcome::Skipped => (
@@ -263,32 +282,54 @@ impl<'a> Lines<'a> {
         was(&end.summary, &end.metrics, &before)
     }
 
-    fn end(
-        &self,
-        run: &str,
-        [ran, hit, failed, skipped]: [usize; 4],
-        time: f64,
-        interrupted: bool,
-    ) -> Vec<String> {
+    /// That results are still on their way, once.
+    fn pushing(&self, results: usize) -> Vec<String> {
+        let Ok(mut kept) = self.kept.lock() else { return Vec::new() };
+        if std::mem::replace(&mut kept.waits, true) {
+            return Vec::new();
+        }
+        vec![format!("  waiting for the remote cache to take {}", plural(results, "result"))]
+    }
+
+    fn end(&self, event: &Event) -> Vec<String> {
+        let Event::RunDone {
+            run,
+            ran,
+            hit,
+            fetched,
+            pushed,
+            failed,
+            skipped,
+            seconds: time,
+            interrupted,
+            ..
+        } = event
+        else {
+            return Vec::new();
+        };
+        let (ran, hit, failed, skipped) = (*ran, *hit, *failed, *skipped);
         let Ok(kept) = self.kept.lock() else { return Vec::new() };
         let mut lines = kept.errors.clone();
         if self.look.quiet {
             return lines;
         }
         let mut parts = format!("{ran} ran, {hit} from cache");
-        for (count, word) in [(failed, "failed"), (skipped, "skipped")] {
+        if *fetched > 0 {
+            parts += &format!(" ({fetched} of the remote one)");
+        }
+        for (count, word) in [(failed, "failed"), (skipped, "skipped"), (*pushed, "pushed")] {
             if count > 0 {
                 parts += &format!(", {count} {word}");
             }
         }
         let total = plural(ran + hit + failed + skipped, "stage");
-        lines.push(format!("{total}: {parts}, {}          run {run}", seconds(time)));
+        lines.push(format!("{total}: {parts}, {}          run {run}", seconds(*time)));
         lines.extend(kept.warnings.iter().map(warning));
         if kept.standing > 0 {
             let stand = plural(kept.standing, "warning");
             lines.push(format!("{stand} of stages from the cache: custem runs show {run}"));
         }
-        if interrupted {
+        if *interrupted {
             lines.push(format!("interrupted; everything finished is cached: {}", self.again));
         } else if failed > 0 {
             let done = match ran + hit {

@@ -70,9 +70,15 @@ pub fn read(
             continue;
         }
         let parse = |part: &Range<usize>| parse(text.get(part.clone())?, source, positions, columns);
-        // While this block is parsed, the one before it is appended, which may mean writing it.
-        let parse = || cut.parts.par_iter().map(parse).collect::<Option<Vec<_>>>();
-        let (parsed, appended) = rayon::join(parse, || append(waiting, number, out));
+        let (parsed, appended) = match cut.parts.as_slice() {
+            // Of many small files each is one part, which other threads would only wait for.
+            [part] if waiting.is_empty() => (parse(part).map(|part| vec![part]), Ok(())),
+            // While this block is parsed, the one before it is appended, which may mean writing it.
+            parts => rayon::join(
+                || parts.par_iter().map(parse).collect::<Option<Vec<_>>>(),
+                || append(waiting, number, out),
+            ),
+        };
         appended?;
         let Some(parsed) = parsed else { return Ok(End::NotText) };
         waiting = parsed.into_iter().map(|part| placed(part, &mut line)).collect();

@@ -148,6 +148,9 @@ pub fn rows(text: &str, delimiter: Delimiter) -> Vec<Vec<String>> {
             text.lines().map(|line| trimmed(&mut line.split_ascii_whitespace())).collect()
         }
         Delimiter::Auto => return rows(text, Delimiter::Byte(b',')),
+        Delimiter::Byte(byte) if memchr(b'"', text.as_bytes()).is_none() => {
+            text.split('\n').map(|line| trimmed(&mut line.split(char::from(byte)))).collect()
+        }
         Delimiter::Byte(byte) => {
             records(text, byte).records().flatten().map(|record| trimmed(&mut record.iter())).collect()
         }
@@ -203,6 +206,28 @@ mod tests {
         assert_eq!(rows, [["1", "a"], ["2", ""], ["4", "x"], ["6", "z"]]);
         assert_eq!(lines, [0, 2, 4, 6]);
         assert_eq!(torn, [Torn { line: 3, fields: 1 }, Torn { line: 5, fields: 3 }]);
+    }
+
+    #[test]
+    fn a_sample_without_quotes_is_cut_as_the_crate_cuts_it() {
+        let texts = [
+            "",
+            "\n",
+            "a,b\n1,2",
+            "a,b\r\n\r\n1, 2 ,\r\n",
+            "\n\n a \n,\n \n,,\n",
+            "a;b\n",
+            "ä,b\r",
+            "a\tb,c\n\n\n1",
+        ];
+        for text in texts {
+            let mut reader = records(text, b',');
+            let cut = reader.records().flatten();
+            let mut theirs: Vec<Vec<_>> =
+                cut.map(|record| record.iter().map(|field| field.trim().to_owned()).collect()).collect();
+            theirs.retain(|row| !row.iter().all(String::is_empty) || row.len() > 1);
+            assert_eq!(super::rows(text, COMMA), theirs, "{text:?}");
+        }
     }
 
     #[test]

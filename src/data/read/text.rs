@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use rayon::prelude::*;
 
 use super::Progress;
 use super::charset::Charset;
@@ -30,7 +31,9 @@ pub fn read(
     large: Option<&Path>,
     progress: Progress,
 ) -> Result<(Collector, Vec<String>)> {
-    let mut sources = files.iter().map(|file| Source::open(file, options)).collect::<Result<Vec<_>>>()?;
+    // All of them are opened, so that of several mistakes the first one is told.
+    let opened: Vec<_> = files.par_iter().map(|file| Source::open(file, options)).collect();
+    let mut sources = opened.into_iter().collect::<Result<Vec<_>>>()?;
     let mut job = Job::new(&sources, options)?;
     let mut passes = 0;
     loop {

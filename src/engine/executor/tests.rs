@@ -2,13 +2,13 @@
 
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Options, run};
+use super::{Options, Tally, run};
 use crate::engine::Project;
 use crate::engine::budget::Budget;
 use crate::engine::events::{Event, Sink};
@@ -51,23 +51,35 @@ struct Counts(Mutex<Vec<f64>>);
 impl Sink for Counts {
     fn event(&self, event: &Event) {
         if let Event::StageDone(end) = event {
-            self.0.lock().unwrap().push(end.metrics["threads"]);
+            self.0.lock().unwrap().extend(end.metrics.get("threads"));
         }
     }
+}
+
+/// Runs all stages of a pipeline in a folder.
+fn ran(folder: &Path, text: &str, sink: &dyn Sink, cancelled: &AtomicBool) -> Tally {
+    fs_err::write(folder.join("p.toml"), text).unwrap();
+    let pipeline = load(folder, Path::new("p.toml"), &[], &KINDS).unwrap();
+    let (budget, count) = (Budget { cores: 4, memory: 0 }, pipeline.tasks.len());
+    let (wanted, forced) = (vec![true; count], vec![false; count]);
+    let options = Options {
+        budget,
+        keep_going: true,
+        wanted,
+        forced,
+        locked: None,
+        remote: None,
+        start: std::time::Instant::now(),
+    };
+    run(&pipeline, &Project::new(folder), &options, sink, &|_| None, cancelled).unwrap().tally
 }
 
 /// The threads that a stage with a further line has.
 fn threads(line: &str) -> f64 {
     let folder = tempfile::tempdir().unwrap();
-    fs_err::write(folder.path().join("p.toml"), format!("[stages.a]\nkind = \"threads\"\n{line}\n")).unwrap();
-    let pipeline = load(folder.path(), Path::new("p.toml"), &[], &KINDS).unwrap();
-    let budget = Budget { cores: 4, memory: 0 };
-    let (wanted, forced) = (vec![true], vec![false]);
-    let start = std::time::Instant::now();
-    let options = Options { budget, keep_going: true, wanted, forced, locked: None, remote: None, start };
     let counts = Counts::default();
-    let project = Project::new(folder.path());
-    run(&pipeline, &project, &options, &counts, &|_| None, &AtomicBool::new(false)).unwrap();
+    let text = format!("[stages.a]\nkind = \"threads\"\n{line}\n");
+    ran(folder.path(), &text, &counts, &AtomicBool::new(false));
     counts.0.into_inner().unwrap()[0]
 }
 
@@ -77,4 +89,26 @@ fn the_cores_of_a_stage_are_its_threads() {
     assert_eq!(threads(""), all);
     assert_eq!(threads("resources = { cores = 1 }"), 1.0);
     assert_eq!(threads("resources = { cores = 64 }"), all);
+}
+
+/// Wants to stop as soon as a stage has come to its end.
+#[derive(Default)]
+struct Impatient(AtomicBool);
+
+impl Sink for Impatient {
+    fn event(&self, event: &Event) {
+        if matches!(event, Event::StageDone(_)) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn who_wants_to_stop_is_heard_among_stages_that_come_from_the_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[stages.a]\nkind = \"threads\"\n[stages.b]\nkind = \"threads\"\n";
+    ran(folder.path(), text, &Counts::default(), &AtomicBool::new(false));
+    let impatient = Impatient::default();
+    let tally = ran(folder.path(), text, &impatient, &impatient.0);
+    assert_eq!(tally, Tally { hit: 1, skipped: 1, ..Tally::default() });
 }

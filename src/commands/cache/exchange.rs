@@ -1,5 +1,6 @@
 //! `custem cache push` and `pull`: results given to a pipeline's remote cache, and taken from it.
 
+use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -104,7 +105,7 @@ fn take(
     store: &Store,
     key: &Digest,
     label: &str,
-    manifest: Option<&std::collections::BTreeMap<String, String>>,
+    manifest: Option<&BTreeMap<String, String>>,
 ) -> Result<Option<Record>, Trouble> {
     session.take(Wanted { key, manifest, label }, store.record(key), &Silent)
 }

@@ -53,16 +53,18 @@ pub fn grouped(number: impl std::fmt::Display) -> String {
     text
 }
 
-/// A share as a percentage with as many places as it needs: `12 %`, `0.4 %`, `0.0012 %`.
+/// A share as a percentage with as many places as it needs: `12 %`, `0.4 %`, `0.0012 %`, and `99.88 %`
+/// where it isn't quite all.
 pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
-    let places = if percent == 0.0 || percent >= 10.0 {
-        0
-    } else {
-        // Two significant digits; the logarithm of a share of rows is a small number.
-        #[allow(clippy::cast_possible_truncation)]
-        let magnitude = libm::log10(percent).floor() as i32;
-        usize::try_from(1 - magnitude).unwrap_or(0)
+    // Two significant digits of what is there, or of what lacks; the logarithm of a share of rows is
+    // a small number.
+    #[allow(clippy::cast_possible_truncation)]
+    let two = |part: f64| usize::try_from(1 - libm::log10(part).floor() as i32).unwrap_or(0);
+    let places = match percent {
+        percent if percent > 0.0 && percent < 10.0 => two(percent),
+        percent if percent > 99.0 && percent < 100.0 => two(100.0 * (1.0 - share)).min(12),
+        _ => 0,
     };
     let text = format!("{percent:.places$}");
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
@@ -111,6 +113,11 @@ mod tests {
         assert_eq!(percent(0.004), "0.4 %");
         assert_eq!(percent(0.000_012_3), "0.0012 %");
         assert_eq!(percent(0.05), "5 %");
+        // What isn't all never reads as all.
+        assert_eq!(percent(15_634.0 / 15_653.0), "99.88 %");
+        assert_eq!(percent(0.995), "99.5 %");
+        assert_eq!(percent(1.0 - 1e-9), "99.9999999 %");
+        assert_eq!(percent(0.99), "99 %");
     }
 
     #[test]

@@ -27,7 +27,8 @@ pub struct Chart {
     pub x: String,
     /// The column along the upright axis; for bars, their lengths.
     pub y: String,
-    /// A second column of lengths, drawn beside `y` (bars only).
+    /// A second column of lengths, drawn beside `y` (bars only); on a scale of its own where it counts
+    /// something else.
     pub y2: String,
     /// The column that tells groups apart (lines, scatter, histogram), or the values of a heat map.
     pub color: String,
@@ -89,7 +90,7 @@ pub enum Format {
     Number,
     /// Shares, 1 being 100 %.
     Percent,
-    /// Amounts in `currency`.
+    /// Amounts in `currency`; `y2` by its name.
     Money,
 }
 
@@ -134,7 +135,7 @@ impl Default for Chart {
 
 impl Stage for Chart {
     const KIND: &'static str = "chart";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const LAYER: Layer = Layer::Present;
 
     fn needs(&self) -> Vec<Need> {

@@ -203,8 +203,11 @@ impl Forecast {
             return "no forecast: too little history".to_owned();
         }
         match scores.map(|scores| (scores.wape, scores.mae)) {
-            Some((Some(wape), _)) => format!("{best} best: WAPE {:.1} % over {weeks}", 100.0 * wape),
-            Some((None, mae)) => format!("{best} best: MAE {mae:.2} over {weeks}"),
+            Some((Some(wape), _)) if wape.is_finite() => {
+                format!("{best} best: WAPE {:.1} % over {weeks}", 100.0 * wape)
+            }
+            Some((None, mae)) if mae.is_finite() => format!("{best} best: MAE {mae:.2} over {weeks}"),
+            Some(_) => format!("{best}: its errors over {weeks} are too large to compute"),
             None => {
                 let ahead = plural(self.horizon, "week");
                 format!("{} series, {ahead} ahead by {best}, no back-test", panel.names.len())
@@ -416,6 +419,15 @@ mod tests {
         assert_eq!(warned(&outcome), [why]);
         let series = columns::strings(&port(&outcome, "forecast"), "series").unwrap();
         assert!(series.iter().all(|series| series == Some("all")));
+    }
+
+    #[test]
+    fn errors_beyond_all_numbers_are_said_in_words() {
+        let stage: Forecast =
+            toml::from_str("input = 's'\nhorizon = 4\nfolds = 1\nseason = 4\nmodels = ['seasonal_naive']")
+                .unwrap();
+        let outcome = run(&stage, weekly(&["all"], 60, |week| f64::from(week % 3) * 8e307)).unwrap();
+        assert_eq!(outcome.summary, "seasonal_naive: its errors over 1 fold are too large to compute");
     }
 
     #[test]

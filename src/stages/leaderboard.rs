@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Result;
-use arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,7 @@ impl Default for Leaderboard {
 
 impl Stage for Leaderboard {
     const KIND: &'static str = "leaderboard";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const LAYER: Layer = Layer::Model;
 
     fn needs(&self) -> Vec<Need> {
@@ -72,7 +72,7 @@ impl Stage for Leaderboard {
     fn gives(&self) -> Vec<Port> {
         vec![Port::table(
             "leaderboard",
-            "One row a variant, best first: its values on the axes, and the objective (missing where it failed).",
+            "One row a variant, best first: its rank (missing where it failed, as the objective), its values on the axes, and the objective.",
         )]
     }
 
@@ -116,22 +116,43 @@ impl Leaderboard {
     }
 
     fn table(&self, order: &[usize], values: &[f64]) -> Result<RecordBatch> {
-        let ranks = (1_i32..).take(order.len());
+        // Variants without a value come last.
+        let rank = |(rank, at): (i32, &usize)| Some(rank).filter(|_| !values[*at].is_nan());
         let mut fields =
-            vec![Field::new("rank", DataType::Int32, false), Field::new("variant", DataType::Utf8, false)];
+            vec![Field::new("rank", DataType::Int32, true), Field::new("variant", DataType::Utf8, false)];
         let mut columns: Vec<ArrayRef> = vec![
-            Arc::new(Int32Array::from_iter_values(ranks)),
+            Arc::new((1_i32..).zip(order).map(rank).collect::<Int32Array>()),
             Arc::new(StringArray::from_iter_values(order.iter().map(|at| &self.variants[*at].label))),
         ];
         for (axis, name) in self.axes.iter().enumerate() {
             let value = |at: &usize| self.variants[*at].values.get(axis).map(String::as_str);
-            fields.push(Field::new(name, DataType::Utf8, true));
-            columns.push(Arc::new(order.iter().map(value).collect::<StringArray>()));
+            let column = column(&order.iter().map(value).collect::<Vec<_>>());
+            fields.push(Field::new(name, column.data_type().clone(), true));
+            columns.push(column);
         }
         fields.push(Field::new(&self.objective, DataType::Float64, true));
         let value = |at: &usize| Some(values[*at]).filter(|value| !value.is_nan());
         columns.push(Arc::new(order.iter().map(value).collect::<Float64Array>()));
         Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+    }
+}
+
+/// Values on an axis: whole numbers or numbers where all of them are, else text.
+fn column(values: &[Option<&str>]) -> ArrayRef {
+    let whole = |text: &str| text.parse::<i64>().ok().filter(|number| number.to_string() == text);
+    // `nan`, `inf` and `1_000` may as well be words.
+    let numeral = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    let number = |text: &str| text.parse::<f64>().ok().filter(|number| numeral(text) && number.is_finite());
+    let all = |is: &dyn Fn(&str) -> bool| values.iter().flatten().all(|text| is(text));
+    let decimal =
+        |text: &str| whole(text).is_some() || text.contains(['.', 'e', 'E']) && number(text).is_some();
+    let some = values.iter().any(Option::is_some);
+    if some && all(&|text| whole(text).is_some()) {
+        Arc::new(values.iter().map(|text| text.and_then(whole)).collect::<Int64Array>())
+    } else if some && all(&decimal) {
+        Arc::new(values.iter().map(|text| text.and_then(number)).collect::<Float64Array>())
+    } else {
+        Arc::new(values.iter().copied().collect::<StringArray>())
     }
 }
 
@@ -142,4 +163,40 @@ fn no_metric(metric: &str, there: &BTreeSet<String>) -> Failure {
         None => format!("they have {}", quoted(names(), "and")),
     };
     Failure::new(format!("no variant has the metric `{metric}`")).hint(hint).at("objective")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn board(axis: &[&str]) -> Leaderboard {
+        let variant = |value: &&str| Variant {
+            label: format!("a={value}"),
+            values: vec![(*value).to_owned()],
+            ..Variant::default()
+        };
+        Leaderboard {
+            axes: vec!["s.a".to_owned()],
+            objective: "s.score".to_owned(),
+            variants: axis.iter().map(variant).collect(),
+            ..Leaderboard::default()
+        }
+    }
+
+    #[test]
+    fn a_variant_without_a_value_has_no_rank() {
+        let table = board(&["1", "2", "3"]).table(&[2, 0, 1], &[0.5, f64::NAN, 0.7]).unwrap();
+        let ranks = crate::data::columns::integers(&table, "rank").unwrap();
+        assert_eq!(ranks.iter().collect::<Vec<_>>(), [Some(1), Some(2), None]);
+    }
+
+    #[test]
+    fn numbers_on_an_axis_are_numbers() {
+        let types = [&["2", "10", "-3"], &["1", "0.5", "1e-6"], &["007", "1", "2"], &["1.0", "nan", "x"]];
+        let found = types.map(|axis| {
+            let table = board(axis).table(&[0, 1, 2], &[0.5; 3]).unwrap();
+            table.column(2).data_type().clone()
+        });
+        assert_eq!(found, [DataType::Int64, DataType::Float64, DataType::Utf8, DataType::Utf8]);
+    }
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use self::members::{Feature, Members};
 use self::names::Portrait;
 use crate::data::Table;
-use crate::diagnostic::plural;
+use crate::diagnostic::{percent, plural};
 use crate::model::cluster::{Preparation, Scale};
 use crate::model::stats::Moments;
 use crate::stage::{Context, Failure, Layer, MetricName, Need, Outcome, Port, Ref, Stage};
@@ -44,7 +44,7 @@ impl Default for Profile {
 
 impl Stage for Profile {
     const KIND: &'static str = "profile";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const LAYER: Layer = Layer::Model;
 
     fn needs(&self) -> Vec<Need> {
@@ -156,12 +156,13 @@ fn scores(members: &Members, feature: &Feature) -> Vec<f64> {
 fn names(members: &Members, contrasts: &[Contrast<'_>]) -> Vec<String> {
     let features: Vec<String> = contrasts.iter().map(|contrast| contrast.name.to_owned()).collect();
     let contrast = |name: &str| contrasts.iter().find(|contrast| contrast.name == name);
-    let (frequency, recency) = (contrast("frequency"), contrast("recency_days"));
+    let [frequency, recency, gaps] = ["frequency", "recency_days", "mean_gap_days"].map(contrast);
     let known = members.feature("tenure_days").map(Feature::largest);
     let portrait = |segment: usize| Portrait {
         scores: contrasts.iter().map(|contrast| contrast.scores[segment]).collect(),
         frequency: frequency.and_then(|frequency| frequency.means[segment]),
         idle: recency.and_then(|recency| recency.means[segment]),
+        gap: gaps.and_then(|gaps| gaps.means[segment]),
         known,
     };
     let portraits: Vec<Portrait> = (0..members.segments.len()).map(portrait).collect();
@@ -175,7 +176,7 @@ fn summarise(members: &Members, revenue: &Revenue, names: &[String]) -> Outcome 
     let segments = plural(count, "segment");
     let summary = match revenue.top() {
         Some((top, share)) => {
-            format!("{segments}, \"{}\" bring {:.0} % of revenue", names[top], 100.0 * share)
+            format!("{segments}, \"{}\" bring {} of revenue", names[top], percent(share))
         }
         None => segments,
     };

@@ -3,7 +3,7 @@
 //! Knows scales and drawings, no kinds of charts.
 
 use super::drawing::{Anchor, Area, Drawing, Label, PADDING};
-use super::scale::{APART, Scale, dates, log_ticks, ticks};
+use super::scale::{APART, Scale, dates, log_ends, log_ticks, ticks};
 use super::text;
 use crate::present::format::Unit;
 use crate::present::theme::{AXIS, GRID, Rgb, size};
@@ -23,6 +23,8 @@ pub struct Axis {
     pub ticks: Vec<f64>,
     /// Their labels.
     pub labels: Vec<String>,
+    /// The values at its ends.
+    pub ends: (f64, f64),
     /// Whether equal factors have equal distances.
     pub log: bool,
 }
@@ -38,11 +40,12 @@ impl Axis {
         Self::linear(name, unit, (low, high), count.min((high - low).max(1.0)))
     }
 
-    /// An axis of powers of ten; the values lie above zero.
+    /// An axis of powers of ten that ends next to the values, which lie above zero.
     pub fn log(name: &str, unit: &Unit, (low, high): (f64, f64)) -> Self {
-        let ticks = log_ticks(low, high);
+        let ends = log_ends(low, high);
+        let ticks = log_ticks(ends.0, ends.1);
         let labels = ticks.iter().flat_map(|tick| unit.axis(&[*tick])).collect();
-        Self { name: format!("{name}{}, log scale", unit.suffix()), ticks, labels, log: true }
+        Self { name: format!("{name}{}, log scale", unit.suffix()), ticks, labels, ends, log: true }
     }
 
     /// Width of the longest label.
@@ -52,14 +55,14 @@ impl Axis {
 
     /// The scale that lays it between two pixels.
     pub fn scale(&self, from: f64, to: f64) -> Scale {
-        let low = self.ticks.first().copied().unwrap_or(0.0);
-        let high = self.ticks.last().copied().unwrap_or(1.0);
+        let (low, high) = self.ends;
         if self.log { Scale::log(low, high, from, to) } else { Scale::linear(low, high, from, to) }
     }
 
     fn with(name: &str, unit: &Unit, ticks: Vec<f64>, log: bool) -> Self {
         let labels = unit.axis(&ticks);
-        Self { name: format!("{name}{}", unit.suffix()), ticks, labels, log }
+        let ends = ticks.first().copied().zip(ticks.last().copied()).unwrap_or((0.0, 1.0));
+        Self { name: format!("{name}{}", unit.suffix()), ticks, labels, ends, log }
     }
 }
 

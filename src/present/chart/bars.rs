@@ -1,6 +1,7 @@
 //! Bars: one or more measures for each of some names, with the value at each bar's end.
 //!
 //! The bars lie, so that names are read without turning the head and any number of them fits.
+//! Measures that can't be set against each other have a scale of their own each, from a common zero.
 
 use super::Chart;
 use super::axes::{legend, widest};
@@ -16,11 +17,17 @@ const MOST: usize = 40;
 /// Height of a line of a name.
 const LINE: f64 = 1.2 * size::LABEL;
 
+/// The largest value of a measure over that of another, beyond which the other's bars couldn't be
+/// seen on the same scale.
+const APART: f64 = 20.0;
+
 /// One value a name.
 #[derive(Clone, Debug)]
 pub struct Measure {
     /// What it is: `customers`.
     pub name: String,
+    /// What its values count.
+    pub unit: Unit,
     /// The values in the order of the names; one that isn't finite has no bar.
     pub values: Vec<f64>,
 }
@@ -32,10 +39,8 @@ pub struct Bars {
     pub title: Option<String>,
     /// The names, from the top.
     pub names: Vec<String>,
-    /// One or more measures in the same unit.
+    /// One or more measures.
     pub measures: Vec<Measure>,
-    /// What the values count.
-    pub unit: Unit,
     /// Whether the values of all names make a meaningful total.
     pub additive: bool,
     /// The name to draw attention to; all of them where there is none.
@@ -47,20 +52,20 @@ impl Chart for Bars {
         let Some((at, top)) = self.measures.last().and_then(|measure| greatest(&measure.values)) else {
             return "No values".to_owned();
         };
-        let name = self.names.get(at).map_or("", String::as_str);
+        let name = text::brief(self.names.get(at).map_or("", String::as_str));
         match self.measures.as_slice() {
-            [one] if self.unit == Unit::Percent => {
-                format!("{name}: {} of {}", self.unit.short(top), one.name)
+            [one] if one.unit == Unit::Percent => {
+                format!("{name}: {} of {}", one.unit.short(top), one.name)
             }
             [one] => {
                 let most = if self.additive { "Most" } else { "Highest" };
-                format!("{most} {}: {name}, {}{}", one.name, self.unit.short(top), self.part(top))
+                format!("{most} {}: {name}, {}{}", one.name, one.unit.short(top), self.part(top))
             }
             many => {
                 let value = |measure: &Measure| measure.values.get(at).copied().unwrap_or(f64::NAN);
-                let of = |measure: &Measure| match self.unit {
-                    Unit::Percent => format!("{} of {}", self.unit.short(value(measure)), measure.name),
-                    _ => format!("{} {}", measure.name, self.unit.short(value(measure))),
+                let of = |measure: &Measure| match measure.unit {
+                    Unit::Percent => format!("{} of {}", measure.unit.short(value(measure)), measure.name),
+                    _ => format!("{} {}", measure.name, measure.unit.short(value(measure))),
                 };
                 format!("{name}: {}", many.iter().map(of).collect::<Vec<_>>().join(", "))
             }
@@ -69,8 +74,9 @@ impl Chart for Bars {
 
     fn draw(&self, width: f64) -> Drawing {
         let title = self.title.clone().unwrap_or_else(|| self.finding());
-        let values = self.measures.iter().flat_map(|measure| measure.values.iter().take(MOST).copied());
-        let Some((low, high)) = extent(values) else {
+        let sizes = self.sizes();
+        let lengths = self.measures.iter().zip(&sizes).flat_map(|(measure, size)| lengths(measure, *size));
+        let Some((low, high)) = extent(lengths) else {
             return Drawing::nothing(width, &title, "There are no values to show.");
         };
         let mut drawing = Drawing::titled(width, &title, &self.subtitle());
@@ -80,7 +86,7 @@ impl Chart for Bars {
                 self.measures.iter().enumerate().map(|(at, measure)| (text::clean(&measure.name), color(at)));
             legend(&mut drawing, &entries.collect::<Vec<_>>());
         }
-        self.rows(&mut drawing, (low.min(0.0), high.max(0.0)));
+        self.rows(&mut drawing, (low.min(0.0), high.max(0.0)), &sizes);
         drawing.height += PADDING;
         drawing
     }
@@ -95,25 +101,56 @@ impl Bars {
         if shares { format!(" ({} of all)", percent(value / total)) } else { String::new() }
     }
 
+    /// Whether all measures count the same.
+    fn alike(&self) -> bool {
+        self.measures.iter().zip(self.measures.iter().skip(1)).all(|(one, next)| one.unit == next.unit)
+    }
+
+    /// Whether each measure has a scale of its own: they count different things, or the bars of one
+    /// couldn't be seen beside those of another.
+    fn own_scales(&self) -> bool {
+        let largest = self.measures.iter().map(largest).filter(|size| *size > 0.0);
+        let far = extent(largest).is_some_and(|(low, high)| high / low > APART);
+        !self.alike() || far && self.measures.iter().all(|measure| measure.unit != Unit::Percent)
+    }
+
+    /// What each measure's values are divided by to become lengths.
+    fn sizes(&self) -> Vec<f64> {
+        let own = self.own_scales();
+        let size = |measure| if own { Some(largest(measure)).filter(|size| *size > 0.0) } else { None };
+        self.measures.iter().map(|measure| size(measure).unwrap_or(1.0)).collect()
+    }
+
     fn subtitle(&self) -> String {
-        let measures: Vec<_> = self.measures.iter().map(|measure| measure.name.as_str()).collect();
         let rest = self.names.len().saturating_sub(MOST);
         let cut =
             if rest > 0 { format!("; the first {MOST} of {}", self.names.len()) } else { String::new() };
-        let share = if self.unit == Unit::Percent { "share of " } else { "" };
-        let names = format!("{share}{}", measures.join(" and "));
+        let names = self.counted();
         // A metric such as `segments.silhouette` is a name, not the start of a sentence.
         let names = if names.contains('.') { names } else { sentence(&names) };
-        format!("{names}{}{cut}", self.unit.suffix())
+        let own = if self.own_scales() { ", each on a scale of its own" } else { "" };
+        format!("{names}{own}{cut}")
     }
 
-    fn rows(&self, drawing: &mut Drawing, (low, high): (f64, f64)) {
+    /// What the bars count, with units: once where all have the same.
+    fn counted(&self) -> String {
+        let share = |unit: &Unit| if *unit == Unit::Percent { "share of " } else { "" };
+        let unit = self.measures.first().map(|measure| measure.unit.clone()).unwrap_or_default();
+        if self.alike() {
+            let names: Vec<_> = self.measures.iter().map(|measure| measure.name.as_str()).collect();
+            return format!("{}{}{}", share(&unit), names.join(" and "), unit.suffix());
+        }
+        let one = |Measure { name, unit, .. }: &Measure| format!("{}{name}{}", share(unit), unit.suffix());
+        self.measures.iter().map(one).collect::<Vec<_>>().join(" and ")
+    }
+
+    fn rows(&self, drawing: &mut Drawing, (low, high): (f64, f64), sizes: &[f64]) {
         let names = self.names.iter().take(MOST).map(|name| text::clean(name));
         // Two bars leave the height for a name of two lines.
         let (lines, room) = if self.measures.len() > 1 { (2, 0.36) } else { (1, 0.42) };
         let room = drawing.width * room;
         let names: Vec<_> = names.map(|name| text::wrap(&name, size::LABEL, false, room, lines)).collect();
-        let texts: Vec<_> = self.measures.iter().map(|measure| self.unit.alike(&measure.values)).collect();
+        let texts: Vec<_> = self.measures.iter().map(|measure| measure.unit.alike(&measure.values)).collect();
         let margin = texts.iter().map(|texts| widest(texts)).fold(0.0, f64::max) + 8.0;
         let left = PADDING + widest(&names.concat()) + 8.0;
         let from = left + if low < 0.0 { margin } else { 0.0 };
@@ -130,6 +167,7 @@ impl Bars {
                 drawing.put(label.anchored(Anchor::End).colored(INK));
             }
             let texts = texts.iter().map(|texts| texts.get(at).map_or("", String::as_str));
+            let texts = texts.zip(sizes.iter().copied());
             self.bars(drawing, at, (drawing.height + gap / 2.0, thick), &scale, texts);
             drawing.height += gap + high;
         }
@@ -143,10 +181,10 @@ impl Bars {
         at: usize,
         (top, thick): (f64, f64),
         scale: &Scale,
-        texts: impl Iterator<Item = &'a str>,
+        texts: impl Iterator<Item = (&'a str, f64)>,
     ) {
-        for ((place, measure), text) in self.measures.iter().enumerate().zip(texts) {
-            let value = measure.values.get(at).copied().unwrap_or(f64::NAN);
+        for ((place, measure), (text, size)) in self.measures.iter().enumerate().zip(texts) {
+            let value = measure.values.get(at).copied().unwrap_or(f64::NAN) / size;
             let y = top + thick * place as f64;
             let (zero, end) = (scale.at(0.0), scale.at(if value.is_finite() { value } else { 0.0 }));
             drawing.rect((zero, y + 1.0), (end, y + thick - 1.0), self.color(at, place));
@@ -164,6 +202,16 @@ impl Bars {
     }
 }
 
+/// The lengths of a measure's bars.
+fn lengths(measure: &Measure, size: f64) -> impl Iterator<Item = f64> {
+    measure.values.iter().take(MOST).map(move |value| value / size)
+}
+
+/// The largest size of a measure's finite values.
+fn largest(measure: &Measure) -> f64 {
+    lengths(measure, 1.0).filter(|value| value.is_finite()).fold(0.0, |top, value| value.abs().max(top))
+}
+
 /// The first of the greatest finite values with its place.
 pub fn greatest(values: &[f64]) -> Option<(usize, f64)> {
     let finite = values.iter().copied().enumerate().filter(|(_, value)| value.is_finite());
@@ -173,16 +221,71 @@ pub fn greatest(values: &[f64]) -> Option<(usize, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::present::chart::drawing::legible;
+    use crate::present::chart::drawing::{Shape, legible};
     use crate::present::chart::{NARROW, WIDE};
 
     fn bars(names: &[&str], values: &[f64]) -> Bars {
         Bars {
             names: names.iter().map(|name| (*name).to_owned()).collect(),
-            measures: vec![Measure { name: "customers".to_owned(), values: values.to_vec() }],
+            measures: vec![measure("customers", Unit::Number, values)],
             additive: true,
             ..Bars::default()
         }
+    }
+
+    fn measure(name: &str, unit: Unit, values: &[f64]) -> Measure {
+        Measure { name: name.to_owned(), unit, values: values.to_vec() }
+    }
+
+    /// The widths of all bars in their order.
+    fn widths(chart: &Bars) -> Vec<f64> {
+        let shapes = chart.draw(WIDE).shapes;
+        let bar = |shape| match shape {
+            Shape::Rect(_, _, wide, high, _) if high == 10.0 && wide != 10.0 => Some(wide),
+            _ => None,
+        };
+        shapes.into_iter().filter_map(bar).collect()
+    }
+
+    #[test]
+    fn measures_of_different_units_have_a_scale_of_their_own() {
+        let euro = Unit::Money("€".to_owned());
+        let mut chart = bars(&["a", "b"], &[]);
+        chart.measures = vec![
+            measure("revenue", euro, &[500_000.0, 1_000_000.0]),
+            measure("customers", Unit::Number, &[20.0, 10.0]),
+        ];
+        assert_eq!(chart.finding(), "a: revenue €500k, customers 20");
+        assert_eq!(chart.subtitle(), "Revenue (€) and customers, each on a scale of its own");
+        let wide = widths(&chart);
+        assert!((wide[0] - wide[3]).abs() < 1e-9 && (wide[1] - wide[2]).abs() < 1e-9, "{wide:?}");
+        let texts: Vec<_> = legible::labels(&chart.draw(WIDE)).iter().map(|l| l.text.clone()).collect();
+        assert!(texts.ends_with(&["a", "€500k", "20", "b", "€1.00M", "10"].map(str::to_owned)), "{texts:?}");
+        legible::check(&chart.draw(NARROW));
+    }
+
+    #[test]
+    fn measures_that_can_be_compared_share_a_scale() {
+        let mut chart = bars(&["a", "b"], &[]);
+        chart.measures = vec![
+            measure("orders", Unit::Number, &[40.0, 20.0]),
+            measure("customers", Unit::Number, &[10.0, 5.0]),
+        ];
+        let wide = widths(&chart);
+        assert!((wide[1] - wide[0] / 4.0).abs() < 1e-9, "{wide:?}");
+        assert_eq!(chart.subtitle(), "Orders and customers");
+        chart.measures[0].values = vec![4_000.0, 2_000.0];
+        let wide = widths(&chart);
+        assert!((wide[1] - wide[0]).abs() < 1e-9, "{wide:?}");
+        assert_eq!(chart.subtitle(), "Orders and customers, each on a scale of its own");
+    }
+
+    #[test]
+    fn a_long_name_leaves_the_number_in_the_title() {
+        let long = "a segment with a name that winds on and on ".repeat(4);
+        let chart = bars(&["short", &long], &[10.0, 30.0]);
+        let texts: Vec<_> = legible::labels(&chart.draw(NARROW)).iter().map(|l| l.text.clone()).collect();
+        assert!(texts.join(" ").contains("…, 30 (75% of all)"), "{texts:?}");
     }
 
     #[test]
@@ -197,10 +300,9 @@ mod tests {
 
     #[test]
     fn shares_are_said_together() {
-        let measure = |name: &str, values: &[f64]| Measure { name: name.to_owned(), values: values.to_vec() };
         let mut chart = bars(&["a", "b"], &[]);
-        chart.measures = vec![measure("customers", &[0.6, 0.4]), measure("revenue", &[0.1, 0.9])];
-        chart.unit = Unit::Percent;
+        let share = |name: &str, values: &[f64]| measure(name, Unit::Percent, values);
+        chart.measures = vec![share("customers", &[0.6, 0.4]), share("revenue", &[0.1, 0.9])];
         assert_eq!(chart.finding(), "b: 40% of customers, 90% of revenue");
         assert_eq!(chart.subtitle(), "Share of customers and revenue");
     }
@@ -211,13 +313,11 @@ mod tests {
             let names: Vec<_> = (0..count)
                 .map(|at| format!("{at} customers with a very long name who buy rarely but much"))
                 .collect();
-            let values = (0..count).map(|at| f64::from(at) * 1e11 - 3e11).collect();
-            let measures = vec![
-                Measure { name: "revenue".to_owned(), values },
-                Measure { name: "cost".to_owned(), values: vec![f64::NAN; 60] },
-            ];
+            let values: Vec<_> = (0..count).map(|at| f64::from(at) * 1e11 - 3e11).collect();
             let unit = Unit::Money("CHF".to_owned());
-            let chart = Bars { names, measures, unit, ..Bars::default() };
+            let measures =
+                vec![measure("revenue", unit.clone(), &values), measure("cost", unit, &[f64::NAN; 60])];
+            let chart = Bars { names, measures, ..Bars::default() };
             for width in [WIDE, NARROW] {
                 legible::check(&chart.draw(width));
             }

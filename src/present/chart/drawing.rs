@@ -9,7 +9,10 @@ use crate::present::theme::{INK, MUTED, Rgb, size};
 /// Space between the picture's edge and what is in it.
 pub const PADDING: f64 = 14.0;
 
-/// Lines that a title or its explanation has at most.
+/// Lines that a title has at most: its number stands at its end, and mustn't be cut.
+const TITLE_LINES: usize = 8;
+
+/// Lines that the explanation of a title has at most.
 const LINES: usize = 4;
 
 /// Which point of a text its position is.
@@ -157,11 +160,18 @@ impl Label {
 impl Drawing {
     /// A drawing that so far has a finding and a line that explains it.
     pub fn titled(width: f64, title: &str, subtitle: &str) -> Self {
-        let mut drawing =
-            Self { width, height: PADDING, title: text::clean(title), empty: false, shapes: Vec::new() };
-        drawing.paragraph(&text::clean(title), size::TITLE, true, INK);
+        let mut drawing = Self {
+            width,
+            height: PADDING,
+            title: text::clean_title(title),
+            empty: false,
+            shapes: Vec::new(),
+        };
+        let lines = text::wrap(&drawing.title, size::TITLE, true, drawing.room(), TITLE_LINES);
+        drawing.paragraph(lines, size::TITLE, true, INK);
         if !subtitle.is_empty() {
-            drawing.paragraph(&text::clean(subtitle), size::SUBTITLE, false, MUTED);
+            let lines = text::wrap(&text::clean(subtitle), size::SUBTITLE, false, drawing.room(), LINES);
+            drawing.paragraph(lines, size::SUBTITLE, false, MUTED);
         }
         drawing.height += 6.0;
         drawing
@@ -171,9 +181,8 @@ impl Drawing {
     pub fn nothing(width: f64, title: &str, why: &str) -> Self {
         let mut drawing = Self::titled(width, title, "");
         drawing.empty = true;
-        let room = width - 2.0 * PADDING;
         drawing.height += 36.0;
-        for line in text::wrap(&text::clean(why), size::SUBTITLE, false, room, 3) {
+        for line in text::wrap(&text::clean(why), size::SUBTITLE, false, drawing.room(), 3) {
             let label = Label::new(width / 2.0, drawing.height, line).sized(size::SUBTITLE);
             drawing.put(label.anchored(Anchor::Middle));
             drawing.height += 1.5 * size::SUBTITLE;
@@ -215,9 +224,14 @@ impl Drawing {
         self.shapes.push(Shape::Dot(center, radius, color, opacity));
     }
 
+    /// Width between the paddings.
+    fn room(&self) -> f64 {
+        self.width - 2.0 * PADDING
+    }
+
     /// Adds lines of text below what is there.
-    fn paragraph(&mut self, content: &str, size: f64, bold: bool, color: Rgb) {
-        for line in text::wrap(content, size, bold, self.width - 2.0 * PADDING, LINES) {
+    fn paragraph(&mut self, lines: Vec<String>, size: f64, bold: bool, color: Rgb) {
+        for line in lines {
             self.height += 1.3 * size;
             let label = Label::new(PADDING, self.height - 0.35 * size, line).sized(size).colored(color);
             self.put(if bold { label.bold() } else { label });

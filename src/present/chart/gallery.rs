@@ -21,10 +21,12 @@ fn charts() -> Vec<(&'static str, Box<dyn Chart>)> {
     let (x, y) = (side("frequency", Unit::Number), side("monetary", euro()));
     let scatter = read::scatter(&features, x, y, ("frequency", "monetary"), groups);
     let series = example::series();
-    let shares = ["customer_share", "revenue_share"];
+    let shares = ["customer_share", "revenue_share"].map(|column| (column, Unit::Percent));
+    let both = [("revenue", euro()), ("customers", Unit::Number)];
     vec![
-        ("bars", Box::new(read::bars(&profile, "name", &["revenue"], euro()).unwrap())),
-        ("shares", Box::new(read::bars(&profile, "name", &shares, Unit::Percent).unwrap())),
+        ("bars", Box::new(read::bars(&profile, "name", &[("revenue", euro())]).unwrap())),
+        ("shares", Box::new(read::bars(&profile, "name", &shares).unwrap())),
+        ("both", Box::new(read::bars(&profile, "name", &both).unwrap())),
         ("lines", Box::new(read::lines(&series, "period", "revenue", Some("series"), euro()).unwrap())),
         ("fan", Box::new(read::fan(&example::forecast(), Some(&series), "revenue", euro()).unwrap())),
         ("scatter", Box::new(scatter.unwrap())),

@@ -15,7 +15,7 @@ pub struct Histogram {
     pub measure: String,
     /// What they count.
     pub unit: Unit,
-    /// What is counted: `customers`.
+    /// What is counted: `customers`, where there is a row for each of them, else `rows`.
     pub counted: String,
     /// Ends of the axis.
     pub ends: (f64, f64),
@@ -40,7 +40,7 @@ impl Histogram {
             title: None,
             measure: measure.to_owned(),
             unit,
-            counted: "customers".to_owned(),
+            counted: "rows".to_owned(),
             ends,
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
             counts: vec![vec![0; groups.len().max(1)]; stretches.max(1)],
@@ -181,13 +181,9 @@ mod tests {
     use crate::present::chart::{NARROW, WIDE};
 
     fn churn() -> Histogram {
-        Histogram::new(
-            "probability of churn",
-            Unit::Percent,
-            (0.0, 1.0),
-            &["low risk", "medium risk", "high risk"],
-            20,
-        )
+        let groups = ["low risk", "medium risk", "high risk"];
+        let churn = Histogram::new("probability of churn", Unit::Percent, (0.0, 1.0), &groups, 20);
+        Histogram { counted: "customers".to_owned(), ..churn }
     }
 
     #[test]
@@ -224,7 +220,7 @@ mod tests {
         let mut spend = Histogram::new("total spend", Unit::Number, (0.0, 10.0), &[], 10);
         [1.0, 2.0, 30.0].into_iter().for_each(|value| spend.add(value, 0));
         spend.median = Some(2.0);
-        assert_eq!(spend.finding(), "Total spend: half of all customers lie below 2");
+        assert_eq!(spend.finding(), "Total spend: half of all rows lie below 2");
         assert_eq!(spend.beyond, 1);
     }
 
@@ -234,7 +230,7 @@ mod tests {
         [-5.0, 1.0, 9.5, 30.0, f64::INFINITY].into_iter().for_each(|value| spend.add_or_above(value, 0));
         assert_eq!((spend.counts[9][0], spend.above, spend.beyond, spend.total()), (2, 1, 1, 3));
         spend.beyond = 0;
-        assert_eq!(spend.subtitle(), "3 customers; the last bar holds the 1 above 10 too");
+        assert_eq!(spend.subtitle(), "3 rows; the last bar holds the 1 above 10 too");
     }
 
     #[test]

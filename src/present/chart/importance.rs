@@ -1,7 +1,7 @@
 //! Importance: which features a model leans on, largest first.
 
-use super::{Bars, Chart, Drawing, Measure};
-use crate::present::format::{Unit, percent, sentence, words};
+use super::{Bars, Chart, Drawing, Measure, text};
+use crate::present::format::{Unit, percent, words};
 
 /// Features beyond this number are left out, the least important first.
 const MOST: usize = 10;
@@ -41,9 +41,9 @@ impl Importance {
             names: top.iter().map(|(name, _)| words(name)).collect(),
             measures: vec![Measure {
                 name: "importance".to_owned(),
+                unit: Unit::Percent,
                 values: top.iter().map(|(_, value)| part(*value)).collect(),
             }],
-            unit: Unit::Percent,
             additive: false,
             focus: None,
         }
@@ -54,7 +54,8 @@ impl Chart for Importance {
     fn finding(&self) -> String {
         match (self.ranked().first(), self.top_share()) {
             (Some((name, _)), Some(share)) => {
-                sentence(&format!("{} matters most: {} of all importance", words(name), percent(share)))
+                let name = text::brief(&words(name));
+                format!("The model rests most on {name}: {} of all importance", percent(share))
             }
             _ => "No feature matters".to_owned(),
         }
@@ -76,7 +77,7 @@ mod tests {
         let features =
             (0..40).map(|at| (format!("feature_{at}"), f64::from(at))).chain([("odd".to_owned(), f64::NAN)]);
         let chart = Importance { title: None, features: features.collect() };
-        assert_eq!(chart.finding(), "Feature 39 matters most: 5.0% of all importance");
+        assert_eq!(chart.finding(), "The model rests most on feature 39: 5.0% of all importance");
         assert_eq!(chart.bars().names.len(), MOST);
         legible::check(&chart.draw(NARROW));
     }

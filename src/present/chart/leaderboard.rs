@@ -1,6 +1,6 @@
 //! Leaderboard: the variants of a sweep by what they were to be best at.
 
-use super::{Bars, Chart, Drawing, Measure};
+use super::{Bars, Chart, Drawing, Measure, text};
 use crate::present::format::{Unit, counted, short};
 
 /// Variants beyond this number are left out.
@@ -25,9 +25,9 @@ impl Leaderboard {
             names: top.iter().map(|(name, _)| name.clone()).collect(),
             measures: vec![Measure {
                 name: self.objective.clone(),
+                unit: Unit::Number,
                 values: top.iter().map(|(_, value)| *value).collect(),
             }],
-            unit: Unit::Number,
             additive: false,
             focus: Some(0),
         }
@@ -38,6 +38,7 @@ impl Chart for Leaderboard {
     fn finding(&self) -> String {
         let mut results = self.variants.iter().filter(|(_, value)| value.is_finite());
         let Some((name, best)) = results.next() else { return "No variant has a result".to_owned() };
+        let name = text::brief(name);
         let of = counted(self.variants.len(), "variant", "variants");
         let next =
             results.next().map_or_else(String::new, |(_, value)| format!(", the next one {}", short(*value)));

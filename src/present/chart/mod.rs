@@ -5,6 +5,7 @@
 
 pub mod axes;
 pub mod bars;
+pub mod counts;
 pub mod drawing;
 pub mod fan;
 pub mod heat;
@@ -35,7 +36,7 @@ pub use importance::Importance;
 pub use leaderboard::Leaderboard;
 pub use lines::{Across, Lines, Series};
 pub use png::png;
-pub use reliability::{Bin, Reliability};
+pub use reliability::{Bin, Miss, Reliability};
 pub use scatter::{Group, Scatter};
 pub use selection::{Curve, Selection};
 pub use svg::{inline, svg};

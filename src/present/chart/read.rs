@@ -13,12 +13,14 @@ use arrow::datatypes::{DataType, Schema};
 use super::heat::MOST;
 use super::scatter::Side;
 use super::{
-    Across, Bars, Bin, Curve, Fan, Group, Heat, Histogram, Importance, Leaderboard, Lines, Measure, Panel,
-    Reliability, Scatter, Selection, Series, Step, sample,
+    Across, Bars, Bin, Curve, Fan, Group, Heat, Importance, Leaderboard, Lines, Measure, Panel, Reliability,
+    Scatter, Selection, Series, Step, sample,
 };
 use crate::data::Table;
 use crate::data::columns::{column, float_vec, strings, timestamps};
 use crate::present::format::{Unit, words};
+
+pub use super::counts::{histogram, of_customers, wants_log};
 
 /// Microseconds in a day.
 const DAY: i64 = 86_400_000_000;
@@ -28,12 +30,6 @@ const ADDITIVE: [&str; 5] = ["customers", "revenue", "orders", "customer_share",
 
 /// Different series, rows or columns that a chart is made of at most.
 const DIFFERENT: usize = 1_000;
-
-/// Bands of a probability, lowest first.
-const BANDS: [&str; 3] = ["low", "medium", "high"];
-
-/// The greatest value over the median, beyond which an axis is logarithmic.
-const SKEWED: f64 = 20.0;
 
 /// Points of a scatter.
 pub const SAMPLE: usize = 1_000;
@@ -84,16 +80,18 @@ pub fn days(batch: &RecordBatch, name: &str) -> Result<Vec<Option<i64>>> {
 ///
 /// # Errors
 /// When a column doesn't exist or a measure isn't a number.
-pub fn bars(table: &Table, name: &str, measures: &[&str], unit: Unit) -> Result<Bars> {
-    let batch = gather(table, &[&[name], measures].concat())?;
-    let measure =
-        |column: &&str| Ok(Measure { name: share_of(column, &unit), values: float_vec(&batch, column)? });
+pub fn bars(table: &Table, name: &str, measures: &[(&str, Unit)]) -> Result<Bars> {
+    let columns: Vec<_> = std::iter::once(name).chain(measures.iter().map(|(column, _)| *column)).collect();
+    let batch = gather(table, &columns)?;
+    let measure = |(column, unit): &(&str, Unit)| {
+        let (name, unit) = (share_of(column, unit), unit.clone());
+        Ok(Measure { name, unit, values: float_vec(&batch, column)? })
+    };
     Ok(Bars {
         title: None,
         names: labels(&batch, name)?,
         measures: measures.iter().map(measure).collect::<Result<_>>()?,
-        unit,
-        additive: measures.iter().all(|measure| ADDITIVE.contains(measure)),
+        additive: measures.iter().all(|(column, _)| ADDITIVE.contains(column)),
         focus: None,
     })
 }
@@ -240,55 +238,6 @@ pub fn selection(table: &Table, chosen: Option<f64>) -> Result<Selection> {
     Ok(Selection { title: None, numbers: float_vec(&batch, "k")?, curves, chosen })
 }
 
-/// Counts of a column by the bands low, medium and high; shares lie between 0 and 1, other numbers
-/// between round ends around all of them, or powers of ten where few values are far above the
-/// others. Where not all are above zero, which powers of ten can't show, the last stretch holds
-/// those far above.
-///
-/// # Errors
-/// When a column doesn't exist or isn't a number.
-pub fn histogram(
-    table: &Table,
-    x: &str,
-    band: Option<&str>,
-    unit: Unit,
-    stretches: usize,
-) -> Result<Histogram> {
-    let (mut values, mut groups) = (Vec::new(), Vec::new());
-    for batch in table.select(&[&[x], band.as_slice()].concat())? {
-        let batch = batch?;
-        values.extend(float_vec(&batch, x)?);
-        if let Some(band) = band {
-            let names = strings(&batch, band)?;
-            groups.extend(
-                names.iter().map(|name| BANDS.iter().position(|band| name == Some(band)).unwrap_or(0)),
-            );
-        }
-    }
-    let mut finite: Vec<_> = values.iter().copied().filter(|value| value.is_finite()).collect();
-    let share = unit == Unit::Percent;
-    let skewed = !share && is_skewed(&finite);
-    let log = skewed && band.is_none() && wants_log(&finite);
-    let edges = match super::scale::extent(finite.iter().copied()) {
-        _ if share => vec![0.0, 1.0],
-        None => super::scale::ticks(0.0, 1.0, stretches as f64),
-        Some((low, high)) if log => powers(low, high),
-        Some((low, _)) if skewed => super::scale::ticks(low, most(&mut finite), stretches as f64),
-        Some((low, high)) => super::scale::ticks(low, high, stretches as f64),
-    };
-    let ends = super::scale::extent(edges.iter().copied()).unwrap_or((0.0, 1.0));
-    let stretches = if share || log { stretches } else { edges.len().saturating_sub(1) };
-    let names: &[&str] = if band.is_some() { &["low risk", "medium risk", "high risk"] } else { &[] };
-    let mut histogram = Histogram::new(&words(x), unit, ends, names, stretches);
-    histogram.log = log;
-    for (row, value) in values.into_iter().enumerate() {
-        let group = groups.get(row).copied().unwrap_or(0);
-        if share { histogram.add(value, group) } else { histogram.add_or_above(value, group) }
-    }
-    histogram.median = median(&mut finite);
-    Ok(histogram)
-}
-
 /// Predictions against outcomes.
 ///
 /// # Errors
@@ -430,43 +379,6 @@ fn assigned(
 fn rows(batch: &RecordBatch, wanted: impl Iterator<Item = usize>) -> Result<RecordBatch> {
     let wanted: UInt64Array = wanted.map(|row| row as u64).collect();
     Ok(take_record_batch(batch, &wanted)?)
-}
-
-/// Whether few values are far above the rest, so that round ends around all of them would show
-/// little of the rest.
-fn is_skewed(values: &[f64]) -> bool {
-    let mut finite: Vec<_> = values.iter().copied().filter(|value| value.is_finite()).collect();
-    let highest = finite.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let middle = ranked(&mut finite, |len| len / 2).unwrap_or(0.0);
-    middle > 0.0 && highest > SKEWED * middle
-}
-
-/// Whether a logarithmic axis shows values better: few are far above the rest, all above zero.
-pub fn wants_log(values: &[f64]) -> bool {
-    let finite = || values.iter().filter(|value| value.is_finite());
-    finite().all(|value| *value > 0.0) && is_skewed(values)
-}
-
-/// The powers of ten around values above zero.
-fn powers(low: f64, high: f64) -> Vec<f64> {
-    vec![libm::exp10(libm::log10(low).floor()), libm::exp10(libm::log10(high).ceil())]
-}
-
-/// The value that a hundredth of all lie above.
-fn most(values: &mut [f64]) -> f64 {
-    ranked(values, |len| len.saturating_sub(1) * 99 / 100).unwrap_or(1.0)
-}
-
-/// The middle value, or the mean of the two middle ones.
-fn median(values: &mut [f64]) -> Option<f64> {
-    let low = ranked(values, |len| len.saturating_sub(1) / 2)?;
-    Some(f64::midpoint(low, ranked(values, |len| len / 2)?))
-}
-
-/// The value of a rank, given the number of values; their order is lost. O(n).
-fn ranked(values: &mut [f64], rank: impl Fn(usize) -> usize) -> Option<f64> {
-    let rank = rank(values.len());
-    (rank < values.len()).then(|| *values.select_nth_unstable_by(rank, f64::total_cmp).1)
 }
 
 /// Different names, in the order of their first appearance.

@@ -20,6 +20,17 @@ pub struct Bin {
     pub customers: f64,
 }
 
+/// Neighbouring bins that miss to the same side by more than chance explains.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Miss {
+    /// The lowest and the highest mean prediction among them.
+    pub between: (f64, f64),
+    /// By how much predictions are too high, over all their customers; negative where too low.
+    pub over: f64,
+    /// How many customers they are.
+    pub customers: f64,
+}
+
 /// Predictions against outcomes.
 #[derive(Clone, Debug)]
 pub struct Reliability {
@@ -32,6 +43,12 @@ pub struct Reliability {
 impl Bin {
     fn is_usable(&self) -> bool {
         self.predicted.is_finite() && self.observed.is_finite() && self.customers > 0.0
+    }
+
+    /// Whether chance alone may have kept the outcome from the prediction.
+    pub fn covers(&self) -> bool {
+        let (low, high) = self.interval();
+        (low..=high).contains(&self.predicted)
     }
 
     /// The 95% interval of the observed share.
@@ -56,6 +73,35 @@ impl Reliability {
         let customers: f64 = bins().map(|bin| bin.customers).sum();
         let apart: f64 = bins().map(|bin| bin.customers * (bin.predicted - bin.observed).abs()).sum();
         (customers > 0.0).then(|| apart / customers)
+    }
+
+    /// The bins of at least `customers`.
+    pub fn filled(&self, customers: f64) -> impl Iterator<Item = &Bin> {
+        self.bins.iter().filter(move |bin| bin.is_usable() && bin.customers >= customers)
+    }
+
+    /// To how many it happened, and to how many it didn't.
+    pub fn outcomes(&self) -> (f64, f64) {
+        let sum = |of: fn(&Bin) -> f64| self.filled(0.0).map(of).sum::<f64>().round();
+        (sum(|bin| bin.customers * bin.observed), sum(|bin| bin.customers * (1.0 - bin.observed)))
+    }
+
+    /// Where bins of at least `customers` miss by more than `limit` and than chance explains;
+    /// neighbours that miss to the same side are one.
+    pub fn misses(&self, limit: f64, customers: f64) -> Vec<Miss> {
+        let bins: Vec<_> = self.filled(customers).collect();
+        let side = |bin: &Bin| {
+            let over = bin.predicted - bin.observed;
+            if bin.covers() || over.abs() <= limit { 0.0 } else { over.signum() }
+        };
+        let runs = bins.chunk_by(|one, next| side(one) == side(next)).filter(|run| side(run[0]) != 0.0);
+        let miss = |run: &[&Bin]| {
+            let customers: f64 = run.iter().map(|bin| bin.customers).sum();
+            let over: f64 = run.iter().map(|bin| bin.customers * (bin.predicted - bin.observed)).sum();
+            let between = (run[0].predicted, run[run.len() - 1].predicted);
+            Miss { between, over: over / customers, customers }
+        };
+        runs.map(miss).collect()
     }
 
     /// The share of all customers to whom it happened.
@@ -102,9 +148,7 @@ impl Chart for Reliability {
         let path: Vec<_> = bins.iter().map(|bin| (x.at(bin.predicted), y.at(bin.observed))).collect();
         drawing.line(path.clone(), 1.25, MAIN);
         for (bin, point) in bins.iter().zip(path) {
-            let (low, high) = bin.interval();
-            let covers = (low..=high).contains(&bin.predicted);
-            drawing.dot(point, 4.0, if covers { MAIN } else { ACCENT }, 1.0);
+            drawing.dot(point, 4.0, if bin.covers() { MAIN } else { ACCENT }, 1.0);
         }
         drawing
     }
@@ -138,6 +182,28 @@ mod tests {
         assert!((chart.error().unwrap() - 0.075).abs() < 1e-12);
         assert!((chart.base_rate().unwrap() - 0.35).abs() < 1e-12);
         assert_eq!(chart.finding(), "Predicted and observed churn differ by 7.5 points on average");
+    }
+
+    #[test]
+    fn neighbours_that_miss_to_one_side_are_one_miss() {
+        let bins = vec![
+            bin(0.05, 0.05, 900.0),
+            bin(0.15, 0.45, 3.0),
+            bin(0.25, 0.22, 5_000.0),
+            bin(0.65, 0.45, 100.0),
+            bin(0.75, 0.65, 300.0),
+            bin(0.85, 0.95, 200.0),
+        ];
+        let misses = Reliability { title: None, bins }.misses(0.05, 20.0);
+        let found: Vec<_> = misses.iter().map(|miss| (miss.between, miss.customers)).collect();
+        assert_eq!(found, [((0.65, 0.75), 400.0), ((0.85, 0.85), 200.0)]);
+        assert!((misses[0].over - 0.125).abs() < 1e-12 && (misses[1].over + 0.1).abs() < 1e-12);
+    }
+
+    #[test]
+    fn outcomes_are_counted() {
+        let bins = vec![bin(0.1, 0.02, 300.0), bin(0.2, f64::NAN, 7.0), bin(0.9, 1.0, 2.0)];
+        assert_eq!(Reliability { title: None, bins }.outcomes(), (8.0, 294.0));
     }
 
     #[test]

@@ -70,16 +70,35 @@ pub fn ticks(low: f64, high: f64, count: f64) -> Vec<f64> {
     out
 }
 
-/// Values 1, 2 and 5 times powers of ten from at or below `low` to at or above `high`, both above
-/// zero; powers of ten alone where that would be more than eight.
+/// The values 1, 2 and 5 times powers of ten next to the values from `low` to `high`, which lie above
+/// zero: the ends of a logarithmic axis.
+pub fn log_ends(low: f64, high: f64) -> (f64, f64) {
+    let usable = |end: &f64| end.is_finite() && *end > 0.0;
+    let steps = |value: f64| {
+        let power = libm::exp10(libm::log10(value).floor());
+        [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power)
+    };
+    let below = steps(low).into_iter().rfind(|step| *step <= low * (1.0 + 1e-9) && usable(step));
+    let start = below.unwrap_or(low);
+    // One value alone has a step of its own above it.
+    let reached = |step: &f64| *step >= high * (1.0 - 1e-9) && *step > start * (1.0 + 1e-9);
+    let above = steps(high).into_iter().chain([20.0 * libm::exp10(libm::log10(high).floor())]);
+    (start, above.filter(reached).find(usable).unwrap_or(high))
+}
+
+/// Values 1, 2 and 5 times powers of ten from one end of a logarithmic axis to the other; powers of
+/// ten alone where that would be more than eight.
 pub fn log_ticks(low: f64, high: f64) -> Vec<f64> {
-    let first = libm::log10(low).floor();
-    let last = libm::log10(high).ceil().max(first + 1.0);
+    let inside = |tick: &f64| (low * (1.0 - 1e-9)..=high * (1.0 + 1e-9)).contains(tick);
+    let (first, last) = (libm::log10(low).floor(), libm::log10(high).ceil());
+    let powers = |step: f64| {
+        let powers = (0..700).map(move |at| first + step * f64::from(at));
+        powers.take_while(move |power| *power <= last).map(libm::exp10)
+    };
+    let fine = powers(1.0).flat_map(|power| [1.0, 2.0, 5.0].map(|factor| factor * power));
+    let fine: Vec<_> = fine.filter(inside).take(9).collect();
     let step = ((last - first) / 6.0).ceil().max(1.0);
-    let powers = || (0..64).map(|at| first + step * f64::from(at)).take_while(|power| *power < last + step);
-    let fine = || powers().flat_map(|power| [1.0, 2.0, 5.0].map(|factor| factor * libm::exp10(power)));
-    let close = within(&fine().collect::<Vec<_>>(), low, high);
-    if step == 1.0 && close.len() <= 8 { close } else { powers().map(libm::exp10).collect() }
+    if fine.len() <= 8 { fine } else { powers(step).filter(inside).collect() }
 }
 
 /// Days since 1970-01-01 with their labels, as many as fit into `room` pixels and the space
@@ -102,14 +121,6 @@ pub fn dates(first: i64, last: i64, room: f64, beyond: (f64, f64)) -> Vec<(i64, 
     let by_month = months.into_iter().map(|months| monthly(first, last, months));
     let rows = by_week.chain(by_month).find(|ticks| ticks.len() > 1 && fits(ticks));
     rows.unwrap_or_else(|| vec![(first, format::date(first))])
-}
-
-/// Ascending values from the last at or below `low` to the first at or above `high`.
-fn within(values: &[f64], low: f64, high: f64) -> Vec<f64> {
-    let from = values.iter().rposition(|value| *value <= low * (1.0 + 1e-9)).unwrap_or(0);
-    let to = values.iter().position(|value| *value >= high * (1.0 - 1e-9)).unwrap_or(values.len());
-    let to = to.max(from + 1);
-    values.iter().take(to + 1).skip(from).copied().collect()
 }
 
 /// The smallest of 1, 2 and 5 times a power of ten that is at least the value.
@@ -203,10 +214,29 @@ mod tests {
 
     #[test]
     fn log_ticks_are_round() {
-        assert_eq!(log_ticks(3.0, 150.0), [2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0]);
-        assert_eq!(log_ticks(3.0, 40_000.0), [1.0, 10.0, 100.0, 1000.0, 10_000.0, 100_000.0]);
-        assert_eq!(log_ticks(10.0, 10.0), [10.0, 20.0]);
-        assert!(log_ticks(1e-9, 1e12).len() <= 8);
+        let around = |low, high| {
+            let ends = log_ends(low, high);
+            log_ticks(ends.0, ends.1)
+        };
+        assert_eq!(around(3.0, 150.0), [2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0]);
+        assert_eq!(around(3.0, 40_000.0), [10.0, 100.0, 1000.0, 10_000.0]);
+        assert_eq!(around(10.0, 10.0), [10.0, 20.0]);
+        assert_eq!(around(0.1, 90_000.0), [0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0, 100_000.0]);
+        for (low, high) in [(1e-9, 1e12), (1e-300, 1e300), (5e-324, 1.7e308), (1e-320, 1e-319)] {
+            let ticks = around(low, high);
+            assert!(ticks.len() <= 8 && ticks.iter().all(|tick| tick.is_finite()), "{ticks:?}");
+        }
+    }
+
+    /// The picture ends where the values do, however many powers of ten the axis has.
+    #[test]
+    fn a_log_axis_ends_next_to_the_values() {
+        assert_eq!(log_ends(3.0, 40_000.0), (2.0, 50_000.0));
+        assert_eq!(log_ends(0.15, 101_000.0), (0.1, 200_000.0));
+        assert_eq!(log_ends(1.0, 1_000.0), (1.0, 1_000.0));
+        assert_eq!((log_ends(7.0, 7.0), log_ends(5.0, 5.0)), ((5.0, 10.0), (5.0, 10.0)));
+        let ends = log_ends(5e-324, 1.7e308);
+        assert!(ends.0 > 0.0 && ends.1.is_finite());
     }
 
     #[test]

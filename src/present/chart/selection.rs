@@ -111,7 +111,7 @@ fn numbers_axis((low, high): (f64, f64)) -> Axis {
         ticks.push(next);
     }
     let labels = ticks.iter().map(|tick| fixed(*tick, 0)).collect();
-    let mut axis = Axis { name: "segments".to_owned(), ticks, labels, log: false };
+    let mut axis = Axis { name: "segments".to_owned(), ticks, labels, ends: (low, high), log: false };
     if axis.ticks.last() != Some(&high) {
         axis.ticks.push(high);
         axis.labels.push(String::new());

@@ -25,6 +25,12 @@ pub const DESCENT: f64 = 0.24;
 /// Characters that a label keeps at most.
 const LONGEST: usize = 160;
 
+/// Characters that a title keeps at most.
+const TITLE: usize = 320;
+
+/// Characters of a name in a title, so that there is room for the number behind it.
+const BRIEF: usize = 48;
+
 /// Labels are measured at this size and scaled, because plotters measures in whole pixels.
 const MEASURED_AT: f64 = 1000.0;
 
@@ -58,11 +64,30 @@ pub fn width(text: &str, size: f64, bold: bool) -> f64 {
 
 /// A name from data as a label: one line, no control or direction characters, never empty.
 pub fn clean(name: &str) -> String {
+    clean_to(name, LONGEST)
+}
+
+/// A title as [`clean`] gives a label, of twice the length.
+pub fn clean_title(title: &str) -> String {
+    clean_to(title, TITLE)
+}
+
+/// A name to stand in a title: as a label, and a long one cut, so that what follows it is read.
+pub fn brief(name: &str) -> String {
+    let name = clean(name);
+    if name.chars().count() <= BRIEF {
+        return name;
+    }
+    let start: String = name.chars().take(BRIEF - 1).collect();
+    format!("{}…", start.trim_end())
+}
+
+fn clean_to(name: &str, most: usize) -> String {
     let kept =
-        name.chars().take(LONGEST * 4).map(|c| if is_space(c) { ' ' } else { c }).filter(|c| !is_hidden(*c));
+        name.chars().take(most * 4).map(|c| if is_space(c) { ' ' } else { c }).filter(|c| !is_hidden(*c));
     let spaced: String = kept.collect();
     let words: Vec<_> = spaced.split(' ').filter(|word| !word.is_empty()).collect();
-    let label: String = words.join(" ").chars().take(LONGEST).collect();
+    let label: String = words.join(" ").chars().take(most).collect();
     if label.is_empty() { "(no name)".to_owned() } else { label }
 }
 
@@ -132,6 +157,14 @@ mod tests {
         assert_eq!(clean(" \t "), "(no name)");
         assert_eq!(clean(&"x".repeat(10_000)).len(), 160);
         assert_eq!(clean("שלום 👩\u{200d}👩"), "שלום 👩\u{200d}👩");
+    }
+
+    #[test]
+    fn a_long_name_in_a_title_is_cut() {
+        assert_eq!(brief("Frequent buyers"), "Frequent buyers");
+        let cut = brief("Frequent long-standing large-basket local big spenders with short gaps");
+        assert_eq!(cut, "Frequent long-standing large-basket local big s…");
+        assert_eq!(cut.chars().count(), BRIEF);
     }
 
     #[test]

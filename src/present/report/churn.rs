@@ -4,9 +4,9 @@ use anyhow::Result;
 use arrow::array::{Array, AsArray};
 use maud::{Markup, html};
 
-use super::parts::{Chapter, Column, Grid, Tile, care, figure, name, plain};
+use super::parts::{Chapter, Column, Grid, Tile, capital, care, figure, name, plain};
 use super::risk::{BANDS, Count, Part, Risk};
-use super::{Inputs, Misfit, accuracy, of, segments};
+use super::{Inputs, Misfit, accuracy, calibration, of, segments};
 use crate::data::Table;
 use crate::data::columns::{column, float_vec};
 use crate::present::chart::{Reliability, read};
@@ -20,8 +20,11 @@ const SUSPICIOUS: f64 = 0.99;
 /// Beyond this share of customers at risk who have long gone, a model's scores flatter it.
 const EASY: f64 = 0.8;
 
-/// A mean distance of prediction and outcome beyond this is spoken of.
-const MISCALIBRATED: f64 = 0.05;
+/// Fewer than this who left, or stayed, are too few to tell a good model from luck.
+const FEW: f64 = 30.0;
+
+/// The title of what a model looks at that doesn't tell who leaves.
+const UNTOLD: &str = "What the model looks at, though it hardly tells who leaves";
 
 /// What to say when nobody has a probability, or nobody a high one.
 const UNKNOWN: &str = "There are no customers with a probability of churn.";
@@ -56,20 +59,23 @@ pub fn chapter(inputs: &Inputs, money: &Unit) -> Result<Option<Chapter>, Misfit>
     let easy = risk.as_ref().and_then(easy);
     let chosen = models.iter().find(|model| model.chosen).or_else(|| models.first());
     let poor = chosen.and_then(warning);
+    let few = reliability.as_ref().and_then(few);
     let body = html! {
         @if !text.is_empty() { p { @for sentence in &text { (sentence) " " } } }
         @if let Some(chosen) = chosen { (verdict(chosen, base)) }
         @else if let Some(base) = base { p { (rate(base)) } }
+        @if let Some(few) = &few { (care(&html! { (few) ": how good the model is can't be told from so few" })) }
         @if let Some(easy) = easy.filter(|_| chosen.is_some()) { (care(&easy)) }
         p.under { "Leaving means: no purchase within the horizon that the churn model was given." }
         (probabilities(inputs, risk.as_ref(), money).map_err(of("churn"))?)
         @if let Some(risk) = risk.as_ref().filter(|risk| risk.segments.len() > 1) { (by_segment(risk, money).render()) }
         @if !models.is_empty() { (grid(&models).render()) }
-        (drivers(inputs).map_err(of("importance"))?)
-        @if let Some(reliability) = &reliability { (calibration(reliability).map_err(of("reliability"))?) }
+        (drivers(inputs, chosen.is_some_and(|model| model.auc < USELESS)).map_err(of("importance"))?)
+        @if let Some(reliability) = &reliability { (calibration::part(reliability).map_err(of("reliability"))?) }
     };
     let short = risk.as_ref().map(|risk| brief(risk, money));
-    let said: Vec<_> = short.into_iter().chain(poor).collect();
+    let few = few.map(|few| html! { (capital(&few)) "." });
+    let said: Vec<_> = short.into_iter().chain(poor).chain(few).collect();
     let brief = (!said.is_empty()).then(|| html! { @for sentence in &said { (sentence) " " } });
     let brief = brief.into_iter().collect();
     let useful = chosen.is_none_or(|model| model.auc >= USELESS);
@@ -193,6 +199,15 @@ fn rate(base: f64) -> Markup {
     html! { "Of the customers that the model was tested on, " (percent(base)) " left." }
 }
 
+/// That the customers whom the model was tested on hold too few of one kind, where it is so.
+fn few(reliability: &Reliability) -> Option<Markup> {
+    let (left, stayed) = reliability.outcomes();
+    let (number, what) = if left <= stayed { (left, "left") } else { (stayed, "stayed") };
+    (number < FEW && left + stayed > 0.0).then(|| {
+        html! { "the holdout had only " (fixed(number, 0)) " who " (what) }
+    })
+}
+
 /// How good the model is, in words, against the base rate.
 fn verdict(model: &Model, base: Option<f64>) -> Markup {
     let auc = fixed(model.auc, 2);
@@ -224,6 +239,7 @@ fn probabilities(inputs: &Inputs, risk: Option<&Risk>, money: &Unit) -> Result<M
     let (Some(table), Some(risk)) = (&inputs.churn, risk) else { return Ok(html! {}) };
     let mut histogram = read::histogram(table, "probability", Some("band"), Unit::Percent, 20)?;
     histogram.measure = "probability of churn".to_owned();
+    histogram.counted = "customers".to_owned();
     let row = |(name, band): (&&str, &Count)| {
         let (share, spent) = risk.shares(band);
         let mean = band.probability / band.customers as f64;
@@ -302,28 +318,18 @@ fn grid(models: &[Model]) -> Grid {
     }
 }
 
-fn drivers(inputs: &Inputs) -> Result<Markup> {
+fn drivers(inputs: &Inputs, useless: bool) -> Result<Markup> {
     let Some(table) = &inputs.importance else { return Ok(html! {}) };
-    let importance = read::importance(table, "feature", "importance")?;
+    let mut importance = read::importance(table, "feature", "importance")?;
+    if useless {
+        importance.title = Some(UNTOLD.to_owned());
+    }
     let drawn = figure(&importance)?;
     Ok(html! {
         h3 { "What the prediction rests on" }
-        p { "Importance says what the model looks at, not what makes customers leave." }
-        (drawn)
-    })
-}
-
-fn calibration(reliability: &Reliability) -> Result<Markup> {
-    let error = reliability.error();
-    let drawn = figure(reliability)?;
-    Ok(html! {
-        h3 { "Can the probabilities be taken at their word?" }
-        @match error {
-            Some(error) if error > MISCALIBRATED => {
-                (care(&html! { "probabilities miss what happened by " (fixed(100.0 * error, 1)) " points on average; trust the order of customers more than the percentages" }))
-            }
-            Some(error) => p { "Yes: they miss what happened by " (fixed(100.0 * error, 1)) " points on average." },
-            None => p { "There are no predictions to compare." },
+        p {
+            "Importance says what the model looks at, not what makes customers leave."
+            @if useless { " This model hardly tells who leaves, so that says little about leaving." }
         }
         (drawn)
     })
@@ -345,7 +351,11 @@ fn tile(risk: &Risk) -> Tile {
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::ArrayRef;
+
     use super::*;
+    use crate::present::chart::Bin;
+    use crate::present::report::example::{self, floats, table};
 
     fn model(auc: f64, accuracy: f64) -> Model {
         Model { name: "m".to_owned(), auc, accuracy, brier: 0.1, log_loss: 0.3, chosen: true }
@@ -447,6 +457,56 @@ mod tests {
     fn no_customers_are_no_risk() {
         let risk = Risk { bands: [Count::default(); 3], reachable: None, segments: Vec::new() };
         assert_eq!(joined(&risk), "There are no customers with a probability of churn.");
+    }
+
+    fn tested(customers: f64, left: f64) -> Reliability {
+        let bin = |predicted, observed, customers| Bin { predicted, observed, customers };
+        let bins = vec![bin(0.02, left / customers, customers), bin(0.4, 0.0, 0.0)];
+        Reliability { title: None, bins }
+    }
+
+    #[test]
+    fn few_leavers_in_the_holdout_are_said() {
+        let said = |customers, left| few(&tested(customers, left)).map(|few| few.0);
+        assert_eq!(said(400.0, 6.0).unwrap(), "the holdout had only 6 who left");
+        assert_eq!(said(400.0, 390.0).unwrap(), "the holdout had only 10 who stayed");
+        assert!(said(400.0, 30.0).is_none() && said(0.0, 0.0).is_none());
+        let mut inputs = example_of_churn();
+        inputs.reliability = Some(table(vec![
+            ("predicted", floats([0.1, 0.3])),
+            ("observed", floats([0.01, 0.02])),
+            ("customers", floats([300.0, 150.0])),
+        ]));
+        let chapter = chapter(&inputs, &euro()).unwrap().unwrap();
+        let body = chapter.body.into_string();
+        assert!(
+            body.contains("the holdout had only 6 who left: how good the model is can't be told"),
+            "{body}"
+        );
+        assert!(chapter.brief[0].0.ends_with(" The holdout had only 6 who left. "), "{}", chapter.brief[0].0);
+    }
+
+    fn example_of_churn() -> Inputs {
+        let (churn_models, importance) = (Some(example::churn_models()), Some(example::importance()));
+        let (churn, reliability) = (Some(example::churn()), Some(example::reliability()));
+        Inputs { churn, churn_models, importance, reliability, ..Inputs::default() }
+    }
+
+    #[test]
+    fn nothing_matters_to_a_model_that_tells_nobody() {
+        let body = |inputs: &Inputs| chapter(inputs, &euro()).unwrap().unwrap().body.into_string();
+        let mut inputs = example_of_churn();
+        let rests = "The model rests most on days since last purchase: 41% of all importance";
+        let html = body(&inputs);
+        assert!(html.contains(rests) && !html.contains(UNTOLD));
+        let blind = |name: &str, column: &ArrayRef| match name {
+            "auc" => floats([0.51; 3]),
+            _ => column.clone(),
+        };
+        inputs.churn_models = Some(example::mapped(&example::churn_models(), blind));
+        let html = body(&inputs);
+        assert!(!html.contains("rests most") && html.contains(&format!("aria-label=\"{UNTOLD}\"")));
+        assert!(html.contains("This model hardly tells who leaves, so that says little about leaving."));
     }
 
     #[test]

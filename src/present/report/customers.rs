@@ -8,7 +8,7 @@ use super::spend::{quantile, sorted, top_share};
 use super::{Inputs, Misfit, of};
 use crate::data::Table;
 use crate::data::columns::float_vec;
-use crate::present::chart::read;
+use crate::present::chart::{Histogram, read};
 use crate::present::format::{Unit, count, counted, percent, sentence, words};
 
 /// Below this number single customers move the figures.
@@ -74,7 +74,8 @@ fn histogram(features: &Table, spreads: &[Spread], money: &Unit) -> anyhow::Resu
     if spend.is_none_or(|sorted| sorted.first() == sorted.last()) {
         return Ok(html! {});
     }
-    figure(&read::histogram(features, "monetary", None, money.clone(), 24)?)
+    let histogram = read::histogram(features, "monetary", None, money.clone(), 24)?;
+    figure(&Histogram { counted: "customers".to_owned(), ..histogram })
 }
 
 fn find<'a>(spreads: &'a [Spread], column: &str) -> Option<&'a Spread> {

@@ -7,7 +7,7 @@ use super::parts::{Chapter, Column, Grid, Tile, figure, name, plain};
 use super::{Inputs, Misfit, of};
 use crate::data::Table;
 use crate::present::chart::{Leaderboard, read};
-use crate::present::format::{counted, fixed, percent, short};
+use crate::present::format::{MISSING, counted, fixed, percent, short};
 
 /// Variants whose result is this close to the best can't be told from it by eye.
 const CLOSE: f64 = 0.01;
@@ -62,12 +62,28 @@ fn lead(board: &Leaderboard) -> Markup {
 
 fn grid(board: &Leaderboard) -> Grid {
     let row = |(at, (variant, value)): (usize, &(String, f64))| {
-        vec![name(variant), plain((at + 1).to_string()), plain(fixed(*value, 4))]
+        let rank = if value.is_finite() { (at + 1).to_string() } else { MISSING.to_owned() };
+        vec![name(variant), plain(rank), plain(fixed(*value, 4))]
     };
     Grid {
         caption: "All variants".to_owned(),
         columns: vec![Column::Text("Variant"), Column::Number("Rank"), Column::Number("Result")],
         rows: board.variants.iter().enumerate().map(row).collect(),
-        marked: vec![0],
+        marked: board.variants.iter().take(1).filter(|(_, value)| value.is_finite()).map(|_| 0).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variant_without_a_result_has_no_rank() {
+        let variants = vec![("k=3".to_owned(), 0.5), ("k=4".to_owned(), f64::NAN)];
+        let board = Leaderboard { title: None, objective: "s.x".to_owned(), variants };
+        let rows: Vec<Vec<String>> =
+            grid(&board).rows.into_iter().map(|row| row.into_iter().map(|cell| cell.0).collect()).collect();
+        assert_eq!(rows[0][1..], ["1", "0.5000"]);
+        assert_eq!(rows[1][1..], ["–", "–"]);
     }
 }

@@ -4,6 +4,7 @@
 //! but the tables and the options gets into the page: no clock, no names of stages, no network.
 
 mod accuracy;
+mod calibration;
 mod churn;
 mod customers;
 mod forecast;

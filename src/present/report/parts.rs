@@ -25,6 +25,9 @@ const BEFORE: usize = 2;
 /// Characters from which a cell takes a line of its own on a narrow screen.
 const LONG: usize = 30;
 
+/// Characters of a figure with its heading from which they take a line of their own there.
+const LONG_FIGURE: usize = 21;
+
 /// Rows that a table shows at most.
 pub const ROWS: usize = 40;
 
@@ -210,7 +213,7 @@ impl Grid {
                 @match column {
                     _ if at == 0 => { th scope="row" role="rowheader" { (cell) } }
                     Column::Text(head) => { td.t.long[cell.0.len() > LONG] role="cell" data-head=(head) { (cell) } }
-                    Column::Number(head) => { td.n role="cell" data-head=(head) { (cell) } }
+                    Column::Number(head) => { td.n.long[letters(cell) + head.len() > LONG_FIGURE] role="cell" data-head=(head) { (cell) } }
                 }
             }
         }
@@ -256,6 +259,27 @@ mod tests {
         };
         assert!(!wide("1,09") && wide("€12,905"));
         assert_eq!(letters(&signed(-0.02)), 5);
+    }
+
+    /// On a narrow screen two figures share a line, and a longer one would be cut by its end.
+    #[test]
+    fn a_long_figure_has_a_line_of_its_own() {
+        let columns = vec![
+            Column::Text("Segment"),
+            Column::Number("Of revenue (WAPE)"),
+            Column::Number("Change"),
+            Column::Number("Interval"),
+        ];
+        let row = vec![name("all"), plain("7.7%"), plain("+3.0%"), plain("€4.07M to €5.22M")];
+        let grid = Grid { caption: "c".to_owned(), columns, rows: vec![row], marked: Vec::new() };
+        let html = grid.render().into_string();
+        assert!(
+            html.contains(r#"<td class="n long" role="cell" data-head="Interval">€4.07M to €5.22M</td>"#)
+        );
+        assert!(html.contains(r#"<td class="n" role="cell" data-head="Of revenue (WAPE)">7.7%</td>"#));
+        let style = include_str!("style.css");
+        assert!(style.contains(".stack tbody td.n.long{grid-column:1/-1}"));
+        assert!(style.contains("max-width:none;white-space:normal}"));
     }
 
     #[test]

@@ -136,10 +136,31 @@ fn worst(failed: &[&Finding]) -> Markup {
     html! {
         @for (at, finding) in ranked.iter().take(3).enumerate() {
             @if at > 0 { "; " }
-            (ticked(finding.message.split_once(": row").map_or(finding.message.as_str(), |(what, _)| what)))
+            (ticked(&shares(finding.message.split_once(": row").map_or(finding.message.as_str(), |(what, _)| what))))
         }
         @if ranked.len() > 3 { "; …" } @else { "." }
     }
+}
+
+/// A message with its percentages, such as `0.12 %`, as all others in the report; those in backticks
+/// come from the data and stay.
+fn shares(message: &str) -> String {
+    let part = |(at, part): (usize, &str)| if at % 2 == 1 { part.to_owned() } else { shortened(part) };
+    message.split('`').enumerate().map(part).collect::<Vec<_>>().join("`")
+}
+
+/// A text with each number before ` %` as the report writes shares.
+fn shortened(text: &str) -> String {
+    let (before, last) = text.rsplit_once(" %").map_or(("", text), |(before, last)| (before, last));
+    if before.is_empty() {
+        return text.to_owned();
+    }
+    let share = |part: &str| {
+        let words = part.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let value = part.get(words.len()..).and_then(|number| number.parse::<f64>().ok());
+        value.map_or_else(|| format!("{part} %"), |value| format!("{words}{}", percent(value / 100.0)))
+    };
+    before.split(" %").map(share).collect::<String>() + last
 }
 
 fn grid(findings: &[Finding]) -> Grid {
@@ -148,7 +169,8 @@ fn grid(findings: &[Finding]) -> Grid {
             @if !finding.column.is_empty() { (name(&finding.column)) ": " }
             (name(&finding.check.replace('_', " ")))
         };
-        vec![check, plain(said(finding)), plain(percent(finding.share)), ticked(&finding.message)]
+        let message = ticked(&shares(&finding.message));
+        vec![check, plain(said(finding)), plain(percent(finding.share)), message]
     };
     Grid {
         caption: "Checks, failed ones first".to_owned(),
@@ -182,6 +204,18 @@ mod tests {
     fn rows_stay_out_of_the_summary() {
         let text = worst(&[&failed("amount", 0.1)]).into_string();
         assert_eq!(text, "<bdi class=\"said\">8 values of <code>amount</code> are below 0.01</bdi>.");
+    }
+
+    #[test]
+    fn percentages_are_written_as_everywhere_in_the_report() {
+        let message = "15 of 12,345 values of `a 0.12 %` are odd (0.12 %, allowed 0.04 %): rows 1, 2";
+        let expected = "15 of 12,345 values of `a 0.12 %` are odd (0.1%, allowed <0.1%): rows 1, 2";
+        assert_eq!(shares(message), expected);
+        let most = "15,634 of 15,653 values of `a` are repeated (99.88 %)";
+        assert_eq!(shares(most), "15,634 of 15,653 values of `a` are repeated (99.9%)");
+        assert_eq!(shares("é % of 100 % all"), "é % of 100% all");
+        let grid = grid(&[Finding { message: message.to_owned(), ..failed("a", 0.001_2) }]);
+        assert!(grid.rows[0][3].0.contains("are odd (0.1%, allowed &lt;0.1%)"), "{}", grid.rows[0][3].0);
     }
 
     /// The terminal counts rules, the report checks: it says how many of both.

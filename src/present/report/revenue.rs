@@ -7,7 +7,7 @@ use super::parts::{Chapter, Column, Grid, Tile, care, figure, listed, name, plai
 use super::{Inputs, Misfit, of, segments};
 use crate::data::Table;
 use crate::present::chart::trend::{Trend, is_weekly, trend};
-use crate::present::chart::{Lines, Series, read};
+use crate::present::chart::{Lines, Series, read, text};
 use crate::present::format::{Unit, counted, date, percent, sentence as sentence_case};
 
 /// Weeks below which a season can't be told from a trend.
@@ -134,7 +134,7 @@ fn movers(moves: &[(&Series, Trend)], money: &Unit) -> Option<String> {
     let moves: Vec<_> = segments().filter(|(_, trend)| !begun(trend) && !ended(trend)).collect();
     let gain = |trend: &Trend| trend.recent - trend.year_ago.unwrap_or(trend.before);
     let said = |verb: &str, (series, trend): &(&Series, Trend)| {
-        format!("{} {verb} most ({})", series.name, money.short(gain(trend).abs()))
+        format!("{} {verb} most ({})", text::brief(&series.name), money.short(gain(trend).abs()))
     };
     let up =
         moves.iter().max_by(|a, b| gain(&a.1).total_cmp(&gain(&b.1))).filter(|(_, trend)| gain(trend) > 0.0);
@@ -225,6 +225,35 @@ fn tile(trend: &Trend, money: &Unit) -> Tile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_title_keeps_its_numbers_on_a_telephone() {
+        let long = |start: &str| Series {
+            name: format!("{start} long-standing large-basket local big spenders with short gaps"),
+            points: vec![(20_000.0, 1.0), (20_007.0, 2.0)],
+        };
+        let (up, down) = (long("Frequent"), long("Occasional"));
+        let trend = |recent, then| Trend { weeks: 13, recent, before: then, year_ago: Some(then) };
+        let new = Series { name: "new".to_owned(), points: Vec::new() };
+        let moves = [(&up, trend(3e6, 1e6)), (&down, trend(1e6, 2.2e6)), (&new, trend(1e6, 0.0))];
+        let title = movers(&moves, &Unit::Money("€".to_owned())).unwrap();
+        let lines = Lines {
+            title: Some(title),
+            measure: "revenue a week".to_owned(),
+            unit: Unit::Number,
+            across: crate::present::chart::Across::Dates(String::new()),
+            series: vec![up.clone(), down.clone()],
+            order: Vec::new(),
+        };
+        use crate::present::chart::drawing::legible;
+        use crate::present::chart::{Chart, NARROW};
+        let drawing = lines.draw(NARROW);
+        legible::check(&drawing);
+        let words: Vec<_> = legible::labels(&drawing).iter().map(|label| label.text.as_str()).collect();
+        let words = words.join(" ");
+        assert!(words.contains("… gained most (€2.00M), Occasional long-standing"), "{words}");
+        assert!(words.contains("… lost most (€1.20M)"), "{words}");
+    }
 
     #[test]
     fn new_and_lapsed_segments_are_no_success_or_failure() {

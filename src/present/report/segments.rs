@@ -243,12 +243,13 @@ fn sizes(segments: &[Segment]) -> Result<Markup> {
     }
     let measure = |name: &str, figure: fn(&Segment) -> f64| Measure {
         name: name.to_owned(),
+        unit: Unit::Percent,
         values: segments.iter().map(figure).collect(),
     };
     let mut measures = vec![measure("customers", |s| s.share), measure("revenue", |s| s.revenue_share)];
     measures.retain(|measure| measure.values.iter().any(|value| value.is_finite()));
     let names = segments.iter().map(|segment| segment.name.clone()).collect();
-    figure(&Bars { names, measures, unit: Unit::Percent, ..Bars::default() })
+    figure(&Bars { names, measures, ..Bars::default() })
 }
 
 fn grid(segments: &[Segment], money: &Unit) -> Grid {

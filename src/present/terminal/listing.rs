@@ -245,6 +245,7 @@ pub fn elsewhere(artifact: &str, what: &str, size: u64) -> String {
 pub fn table(table: &Table, rows: usize, width: Option<usize>) -> Result<String> {
     let first = table.batches()?.next().transpose()?.map(|batch| batch.slice(0, rows.min(batch.num_rows())));
     let names: Vec<_> = table.schema().fields().iter().map(|field| field.name().clone()).collect();
+    let names: Vec<_> = names.iter().map(|name| on_one_line(name)).collect();
     let mut cells: Vec<Vec<String>> = names.iter().map(|name| vec![name.clone()]).collect();
     if let Some(batch) = &first {
         fill(&mut cells, batch)?;
@@ -297,20 +298,42 @@ fn fill(cells: &mut [Vec<String>], batch: &RecordBatch) -> Result<()> {
     let options = FormatOptions::default().with_null("-");
     for (column, array) in cells.iter_mut().zip(batch.columns()) {
         let formatter = ArrayFormatter::try_new(array.as_ref(), &options)?;
+        let short = if array.data_type().is_floating() { short_number } else { short_text };
         column.extend((0..array.len()).map(|row| short(&formatter.value(row).to_string())));
     }
     Ok(())
 }
 
-/// Long text is cut and long fractions are rounded, so that a row fits a line.
-fn short(text: &str) -> String {
-    if let (Ok(number), true) = (text.parse::<f64>(), text.contains('.') && text.len() > 10) {
-        return format!("{number:.4}");
+/// Long fractions are rounded; zero has no sign.
+fn short_number(text: &str) -> String {
+    let number = text.parse::<f64>().ok().filter(|_| text.contains('.') && text.len() > 10);
+    let text = number.map_or_else(|| text.to_owned(), |number| format!("{number:.4}"));
+    match text.strip_prefix('-') {
+        Some(zero) if zero.contains('0') && zero.chars().all(|c| matches!(c, '0' | '.')) => zero.to_owned(),
+        _ => text,
     }
-    if text.chars().count() <= 40 {
+}
+
+/// Long text is cut, so that a row fits a line.
+fn short_text(text: &str) -> String {
+    let line = on_one_line(text);
+    if line.chars().count() <= 40 {
+        return line;
+    }
+    line.chars().take(39).chain(['…']).collect()
+}
+
+/// Text with what would break or paint over a line written as in a program: `\n`, `\t`, `\u{1b}`.
+fn on_one_line(text: &str) -> String {
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    if !text.chars().any(breaks) {
         return text.to_owned();
     }
-    text.chars().take(39).chain(['…']).collect()
+    let mut line = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if breaks(c) { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
 }
 
 /// Cells of the same width.
@@ -327,7 +350,7 @@ fn padded(cells: &[String], right: bool) -> Vec<String> {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{ArrayRef, Int64Array, StringArray};
+    use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};
 
     use super::*;
 
@@ -350,6 +373,31 @@ mod tests {
         assert_eq!(table(&given, 10, Some(20)).unwrap(), format!("{narrow}{end}"));
         // A column wider than the terminal stands alone rather than not at all.
         assert_eq!(table(&given, 10, Some(3)).unwrap(), format!("{narrow}{end}"));
+    }
+
+    #[test]
+    fn values_and_names_stay_on_their_line() {
+        let texts: ArrayRef =
+            Arc::new(StringArray::from(vec!["two\nlines", "a\ttab\u{1b}[31m", "é\u{2028}"]));
+        let batch = RecordBatch::try_from_iter([("a\r\nname", texts)]);
+        let expected =
+            "a\\r\\nname         \ntwo\\nlines         \na\\ttab\\u{1b}[31m\né\\u{2028}           \n";
+        let expected: Vec<_> = expected.lines().map(str::trim_end).collect();
+        let shown = table(&Table::from_batch(batch.unwrap()), 10, None).unwrap();
+        let end = "1 column: a\\r\\nname (text)\n3 rows\n";
+        assert_eq!(shown, format!("{}\n{end}", expected.join("\n")));
+    }
+
+    #[test]
+    fn zero_has_no_sign_and_text_is_no_number() {
+        let numbers: ArrayRef =
+            Arc::new(Float64Array::from(vec![-1.234_567_890_1e-9, -0.0, -0.5, 1.234_567_890_1]));
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["-0.0", "1.23456789012", "x", "y"]));
+        let batch = RecordBatch::try_from_iter([("n", numbers), ("t", texts)]);
+        let shown = table(&Table::from_batch(batch.unwrap()), 10, None).unwrap();
+        let expected = "     n  t\n0.0000  -0.0\n   0.0  1.23456789012\n  -0.5  x\n1.2346  y\n\
+                        2 columns: n (a number), t (text)\n4 rows\n";
+        assert_eq!(shown, expected);
     }
 
     #[test]

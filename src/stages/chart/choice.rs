@@ -66,14 +66,31 @@ pub fn optional(chart: &Chart, table: &Table, key: &'static str, named: &str) ->
 
 /// How values of a column are written.
 pub fn unit(chart: &Chart, column: &str) -> Unit {
-    let money = ["revenue", "monetary", "amount", "spend", "value", "price"];
     match chart.format {
         Format::Number => Unit::Number,
         Format::Percent => Unit::Percent,
         Format::Money => Unit::Money(chart.currency.clone()),
-        Format::Auto if column.ends_with("share") || column == "probability" => Unit::Percent,
-        Format::Auto if money.iter().any(|word| column.contains(word)) => Unit::Money(chart.currency.clone()),
-        Format::Auto => Unit::Number,
+        Format::Auto => by_name(column, &chart.currency),
+    }
+}
+
+/// How values of `y2` are written: what makes `y` money says nothing of it.
+pub fn second_unit(chart: &Chart, column: &str) -> Unit {
+    match chart.format {
+        Format::Money => by_name(column, &chart.currency),
+        _ => unit(chart, column),
+    }
+}
+
+/// What a column's name says that it counts.
+fn by_name(column: &str, currency: &str) -> Unit {
+    const MONEY: [&str; 6] = ["revenue", "monetary", "amount", "spend", "value", "price"];
+    const COUNTS: [&str; 6] = ["count", "counts", "n", "num", "number", "rank"];
+    let counts = column.split('_').any(|word| COUNTS.contains(&word)) || column.contains("spender");
+    match column {
+        _ if column.ends_with("share") || column == "probability" => Unit::Percent,
+        _ if !counts && MONEY.iter().any(|word| column.contains(word)) => Unit::Money(currency.to_owned()),
+        _ => Unit::Number,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
-use super::choice::{optional, required, unit};
+use super::choice::{optional, required, second_unit, unit};
 use super::{Chart, Shape, unfit};
 use crate::data::Table;
 use crate::present::chart::scatter::Side;
@@ -58,8 +58,9 @@ fn bars(chart: &Chart, table: &Table) -> Result<Box<dyn Picture>> {
         let message = format!("`input` has {} rows, and a chart has one bar a row", table.rows());
         return Err(Failure::new(message).hint("sum it up in a `sql` stage first").at("input").into());
     }
-    let measures: Vec<_> = std::iter::once(y.as_str()).chain(second.as_deref()).collect();
-    let bars = fit(chart, read::bars(table, &x, &measures, unit(chart, &y)))?;
+    let second = second.as_deref().map(|y2| (y2, second_unit(chart, y2)));
+    let measures: Vec<_> = std::iter::once((y.as_str(), unit(chart, &y))).chain(second).collect();
+    let bars = fit(chart, read::bars(table, &x, &measures))?;
     Ok(Box::new(Bars { title: title(chart), ..bars }))
 }
 
@@ -112,7 +113,8 @@ fn histogram(chart: &Chart, table: &Table) -> Result<Box<dyn Picture>> {
         None
     };
     let histogram = fit(chart, read::histogram(table, &x, band.as_deref(), unit(chart, &x), chart.bins))?;
-    Ok(Box::new(Histogram { title: title(chart), ..histogram }))
+    let counted = if fit(chart, read::of_customers(table))? { "customers" } else { "rows" };
+    Ok(Box::new(Histogram { title: title(chart), counted: counted.to_owned(), ..histogram }))
 }
 
 fn importance(chart: &Chart, table: &Table) -> Result<Box<dyn Picture>> {

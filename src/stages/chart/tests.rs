@@ -4,6 +4,7 @@ use arrow::array::{Array, ArrayRef};
 
 use super::*;
 use crate::data::Table;
+use crate::present::format::Unit;
 use crate::present::report::example::{self, floats, mapped, table, texts};
 use crate::stage::{Artifact, Input, Progress, Stop};
 
@@ -163,4 +164,32 @@ fn units_follow_the_format_or_the_name() {
     assert!(svg("type = 'bars'\ny = 'customer_share'\ny2 = 'revenue_share'").contains("49%"));
     assert!(svg("type = 'bars'\ny = 'revenue'\nformat = 'number'").contains(">\n662k"));
     assert!(svg("type = 'bars'\ntitle = 'Mine'").contains("<title>Mine</title>"));
+}
+
+#[test]
+fn the_currency_stands_on_money_only() {
+    let profile = || [("input", example::profile())];
+    let svg = |params: &str| svg_of(&run(params, &profile()).unwrap());
+    for format in ["auto", "money"] {
+        let both = svg(&format!(
+            "type = 'bars'\ny = 'revenue'\ny2 = 'customers'\ncurrency = '€'\nformat = '{format}'"
+        ));
+        assert!(both.contains(">\n€662k") && both.contains(">\n800\n"), "{both}");
+        assert!(both.contains("Revenue (€) and customers, each on a scale of its own"), "{both}");
+    }
+    let stage: Chart = toml::from_str("type = 'bars'\ncurrency = '€'").unwrap();
+    let units = ["mean_amount", "amount_count", "big_spenders", "revenue_share"];
+    let euro = || Unit::Money("€".to_owned());
+    let expected = [euro(), Unit::Number, Unit::Number, Unit::Percent];
+    assert_eq!(units.map(|column| choice::unit(&stage, column)), expected);
+}
+
+#[test]
+fn a_histogram_counts_customers_only_where_rows_are_customers() {
+    let customers = svg_of(&run("type = 'histogram'", &[("input", example::features())]).unwrap());
+    assert!(customers.contains(">\n2,000 customers\n"), "{customers}");
+    let orders = table(vec![("customer_id", texts(["a", "b", "a"])), ("amount", floats([1.0, 2.0, 6.0]))]);
+    let rows = svg_of(&run("type = 'histogram'\nx = 'amount'", &[("input", orders)]).unwrap());
+    assert!(rows.contains("<title>Amount: half of all rows lie below 2</title>"), "{rows}");
+    assert!(rows.contains(">\n3 rows\n") && !rows.contains("customers"), "{rows}");
 }

@@ -16,7 +16,8 @@
 //!
 //! Regulars whose gaps between purchases vary (`std_gap_days` high) are irregular buyers.
 //!
-//! At most one word goes before it, the first that fits: `Lapsed` (recency high, a month or more),
+//! At most one word goes before it, the first that fits: `Lapsed` (recency high, and thrice the
+//! segment's own gap between purchases, at least a month; a quarter where there is no gap),
 //! `New` (recency and tenure low, where the longest tenure is two months or more), both without
 //! `Occasional`, or the channel with the highest share score from 0.75, such as `Online`.
 //!
@@ -38,6 +39,13 @@ const ONCE: f64 = 1.5;
 /// Mean days since the last purchase below which nobody has lapsed, however recently others bought.
 const LAPSED: f64 = 30.0;
 
+/// How many of its own gaps between purchases a segment must have let pass to have lapsed: with one
+/// or two it may only be waiting.
+const GAPS: f64 = 3.0;
+
+/// The same limit in days for a segment of which no gap is known.
+const QUARTER: f64 = 91.0;
+
 /// Days that the longest-standing customer must be known for new ones to be told from others.
 const KNOWN: f64 = 60.0;
 
@@ -56,6 +64,8 @@ pub(super) struct Portrait {
     pub frequency: Option<f64>,
     /// Mean days since the last purchase, where they are known.
     pub idle: Option<f64>,
+    /// Mean days between two purchases, where they are known.
+    pub gap: Option<f64>,
     /// The longest time that any customer of any segment is known, in days, where that is known.
     pub known: Option<f64>,
 }
@@ -157,7 +167,7 @@ fn base(features: &[String], portrait: &Portrait) -> Name {
         ("", "customers")
     };
     let word = match (of("recency_days"), of("tenure_days")) {
-        (Level::High, _) if portrait.idle.is_none_or(|days| days >= LAPSED) => Some("lapsed".to_owned()),
+        (Level::High, _) if has_lapsed(portrait) => Some("lapsed".to_owned()),
         (Level::Low, Level::Low) if is_known_long(portrait) => Some("new".to_owned()),
         _ => channel(features, portrait),
     };
@@ -166,6 +176,15 @@ fn base(features: &[String], portrait: &Portrait) -> Name {
     let often = Some(often).filter(|often| !(often.is_empty() || aged && *often == "occasional"));
     let start = word.into_iter().chain(often.map(str::to_owned)).collect();
     Name { start, adjectives: Vec::new(), noun, with: Vec::new() }
+}
+
+/// Whether a segment has let pass far more time than it uses to between purchases. Who has bought
+/// once has no such time.
+fn has_lapsed(portrait: &Portrait) -> bool {
+    let once = portrait.frequency.is_some_and(|purchases| purchases < ONCE);
+    let gap = portrait.gap.filter(|gap| !once && gap.is_finite());
+    let limit = gap.map_or(QUARTER, |gap| (GAPS * gap).max(LAPSED));
+    portrait.idle.is_none_or(|days| days >= limit)
 }
 
 /// Whether customers are known for so long that new ones can be told from others.
@@ -296,7 +315,7 @@ mod tests {
     }
 
     fn portrait(scores: &[f64], frequency: Option<f64>) -> Portrait {
-        Portrait { scores: scores.to_vec(), frequency, idle: None, known: None }
+        Portrait { scores: scores.to_vec(), frequency, idle: None, gap: None, known: None }
     }
 
     const RFM: [&str; 5] = ["recency_days", "frequency", "monetary", "tenure_days", "channel_online"];
@@ -382,9 +401,29 @@ mod tests {
             });
             names(&features, &portraits)
         };
-        assert_eq!(named(30.0, 60.0), ["Lapsed one-timers", "New one-timers"]);
+        assert_eq!(named(91.0, 99.0), ["Lapsed one-timers", "New one-timers"]);
         let expected = ["One-timers with an older last purchase", "One-timers with a recent purchase"];
         assert_eq!(named(5.0, 6.0), expected);
+    }
+
+    /// A last purchase of a month ago is nothing to those who buy once a month.
+    #[test]
+    fn a_segment_lapses_by_its_own_gap() {
+        let features: Vec<String> = RFM.map(str::to_owned).to_vec();
+        let named = |frequency: f64, idle: f64, gap: Option<f64>| {
+            let scores = [1.0, 0.0, 0.0, 0.0, 0.0];
+            let portrait = Portrait { idle: Some(idle), gap, ..portrait(&scores, Some(frequency)) };
+            names(&features, &[portrait]).remove(0)
+        };
+        assert_eq!(named(5.0, 32.0, Some(30.0)), "Regulars");
+        assert_eq!(named(5.0, 89.0, Some(30.0)), "Regulars");
+        assert_eq!(named(5.0, 90.0, Some(30.0)), "Lapsed regulars");
+        assert_eq!(named(5.0, 29.0, Some(2.0)), "Regulars");
+        assert_eq!(named(5.0, 30.0, Some(2.0)), "Lapsed regulars");
+        assert_eq!(named(5.0, 90.0, None), "Regulars");
+        assert_eq!(named(5.0, 91.0, None), "Lapsed regulars");
+        // The gap of the few among one-timers who came again is not theirs.
+        assert_eq!(named(1.2, 90.0, Some(5.0)), "One-timers");
     }
 
     #[test]

@@ -206,7 +206,7 @@ fn a_failed_variant_leaves_the_leaderboard_and_the_report() {
     let table = project.custem(&["show", "sweep", "--csv"]).out;
     let rows: Vec<_> = table.lines().collect();
     assert_eq!(rows.len(), 4, "{table}");
-    assert_eq!(rows[3], "3,k=900,900,", "{table}");
+    assert_eq!(rows[3], ",k=900,900,", "{table}");
     assert!(ran.err.contains("     -  k=900    failed\n"), "{}", ran.err);
     // Another variant that fails makes another leaderboard, and mended it is as if nothing had been.
     project.write("p.toml", format!("{}{BOARD}", pipeline.replace("900", "4")));

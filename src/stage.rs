@@ -9,5 +9,5 @@ mod kind;
 
 pub use crate::diagnostic::Failure;
 pub use artifact::{Artifact, Metrics, Outcome, PortType, Warning};
-pub use context::{Context, Input, Progress, SourceFile};
+pub use context::{Context, Input, Make, Memos, Progress, SourceFile};
 pub use kind::{AnyStage, Kind, Layer, MetricName, Mistake, Need, Port, Ref, Source, Stage};

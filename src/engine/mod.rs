@@ -3,7 +3,7 @@
 //! `manifest` turns a task into a key, `log` and `store` keep records and bytes on the `disk`, `files`
 //! remembers digests of files outside, `identify` finds each task's key and record, `plan` foretells,
 //! `executor` runs, `still` knows when there is nothing to do, `events` is what it reports, `inventory` looks through
-//! the cache, `gc` makes room in it,
+//! the cache, `gc` makes room in it, `parts` keeps partial results,
 //! `proof` computes stages again, `locked` is what a pipeline should give. The engine sees stages only through `stage`.
 
 pub mod cause;
@@ -20,6 +20,7 @@ mod lease;
 pub mod locked;
 mod log;
 pub mod manifest;
+pub mod parts;
 pub mod plan;
 mod produce;
 pub mod proof;

@@ -13,6 +13,7 @@ use super::digest::Digest;
 use super::files::Stamp;
 use super::identify::Identity;
 use super::lease::Lease;
+use super::parts::Shelf;
 use super::store::{Amiss, Loss, Output, Record, Store};
 use crate::data::Table;
 use crate::pipeline::Task;
@@ -77,10 +78,12 @@ pub fn produce(bench: &Bench<'_>, mut job: Job) -> Result<Product> {
     };
     let scratch = bench.store.scratch()?;
     let start = Instant::now();
-    let outcome = compute(bench, &job.identity, inputs, scratch.path())?;
+    let shelf = Shelf::new(bench.store, bench.task.draft.kind, job.forced);
+    let outcome = compute(bench, &job.identity, inputs, scratch.path(), &shelf)?;
     unchanged(&job.identity)?;
     let (outputs, tables) = keep_outputs(bench, &outcome, &job.identity, scratch.path())?;
     let seconds = start.elapsed().as_secs_f64();
+    let (parts, memos) = shelf.used();
     let record = Record {
         kind: bench.task.draft.kind.name.to_owned(),
         outputs,
@@ -89,6 +92,8 @@ pub fn produce(bench: &Bench<'_>, mut job: Job) -> Result<Product> {
         warnings: outcome.warnings,
         seconds,
         manifest: job.identity.readable(bench.task),
+        parts,
+        memos,
     };
     let earlier = bench.store.fresh_record(&job.identity.key)?;
     let alarm =
@@ -119,6 +124,7 @@ fn compute(
     identity: &Identity,
     inputs: BTreeMap<String, Input>,
     scratch: &Path,
+    shelf: &Shelf<'_>,
 ) -> Result<Outcome> {
     let context = Context {
         inputs,
@@ -127,6 +133,7 @@ fn compute(
         scratch,
         progress: bench.progress,
         cancelled: bench.cancelled,
+        memos: Some(shelf),
     };
     bench.task.draft.body.run(&context)
 }

@@ -225,6 +225,7 @@ mod tests {
             scratch: folder.path(),
             progress: &Silent,
             cancelled: &AtomicBool::new(false),
+            memos: None,
         };
         Stage::run(&stage(params), &ctx)
     }

@@ -231,6 +231,7 @@ mod tests {
             scratch: Path::new("."),
             progress: &Silent,
             cancelled: &AtomicBool::new(false),
+            memos: None,
         };
         stage.run(&ctx)
     }

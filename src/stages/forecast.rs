@@ -330,6 +330,7 @@ mod tests {
             scratch: Path::new("."),
             progress: &Silent,
             cancelled: &AtomicBool::new(false),
+            memos: None,
         })
     }
 

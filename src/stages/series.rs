@@ -218,6 +218,7 @@ mod tests {
             scratch: Path::new("."),
             progress: &Silent,
             cancelled: &AtomicBool::new(false),
+            memos: None,
         })
     }
 

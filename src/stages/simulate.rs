@@ -247,6 +247,7 @@ mod tests {
             scratch,
             progress: &Silent,
             cancelled: &AtomicBool::new(false),
+            memos: None,
         })
     }
 

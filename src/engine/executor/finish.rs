@@ -135,6 +135,7 @@ impl Run<'_> {
             seconds: record.seconds,
             time: self.time(),
             because: under_way.because,
+            parts: record.parts,
             error: None,
         })));
     }
@@ -266,6 +267,7 @@ fn ended(task: &Task, outcome: Outcome, under_way: Option<&UnderWay>, note: Note
         time,
         because: under_way.map(|under_way| under_way.because.clone()).unwrap_or_default(),
         warnings: Vec::new(),
+        parts: None,
         error: Some(note),
     }))
 }

@@ -11,7 +11,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::out::{print, tell};
 use super::was::{Metrics, was};
 use super::{Look, seconds};
-use crate::diagnostic::{Diagnostic, Severity, plural, render};
+use crate::diagnostic::{Diagnostic, Severity, grouped, plural, render};
 use crate::engine::cause::Cause;
 use crate::engine::events::{Event, Note, Outcome, Ranked, Sink, StageDone};
 use crate::pipeline::Pipeline;
@@ -224,7 +224,7 @@ impl<'a> Lines<'a> {
     /// A stage's line with what its numbers were when it last came out well.
     fn said(&self, end: &StageDone) -> String {
         let before = (self.past)(&end.stage).unwrap_or_default();
-        was(&end.summary, &end.metrics, &before)
+        was(&end.summary, &end.metrics, &before) + &parts(end)
     }
 
     fn end(
@@ -261,6 +261,15 @@ impl<'a> Lines<'a> {
         lines.extend(kept.pages.iter().map(|page| format!("report: {page}")));
         lines
     }
+}
+
+/// How many partial results were computed, where others were kept: `, 36 months, 1 computed`.
+fn parts(end: &StageDone) -> String {
+    let some = end.parts.as_ref().filter(|parts| parts.reused > 0);
+    some.map_or_else(String::new, |parts| {
+        let all = plural(parts.computed + parts.reused, &parts.unit);
+        format!(", {all}, {} computed", grouped(parts.computed as u64))
+    })
 }
 
 /// What else a message says is shown with the failure itself.

@@ -27,6 +27,7 @@ fn run(params: &str, inputs: &[(&str, Table)]) -> Result<Outcome> {
         scratch: folder.path(),
         progress: &Silent,
         cancelled: &AtomicBool::new(false),
+        memos: None,
     };
     stage.run(&ctx)
 }

@@ -30,6 +30,7 @@ fn run(stage: &Churn, rows: &[(i64, i64)]) -> Result<Outcome> {
         scratch: Path::new("."),
         progress: &Silent,
         cancelled: &AtomicBool::new(false),
+        memos: None,
     })
 }
 

@@ -33,6 +33,7 @@ fn run_with(stage: &Profile, features: &RecordBatch, segments: &RecordBatch) -> 
         scratch: Path::new("."),
         progress: &Silent,
         cancelled: &AtomicBool::new(false),
+        memos: None,
     })
 }
 

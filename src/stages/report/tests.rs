@@ -23,6 +23,7 @@ fn run(params: &str, inputs: Vec<(&str, Input)>) -> Result<Outcome> {
         scratch: folder.path(),
         progress: &Silent,
         cancelled: &AtomicBool::new(false),
+        memos: None,
     };
     stage.run(&ctx)
 }

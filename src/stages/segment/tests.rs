@@ -29,6 +29,7 @@ fn run_unless(cancelled: bool, stage: &Segment, table: Table) -> Result<Outcome>
         scratch: Path::new("."),
         progress: &Silent,
         cancelled: &AtomicBool::new(cancelled),
+        memos: None,
     })
 }
 

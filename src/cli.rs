@@ -95,6 +95,9 @@ pub struct Run {
     /// Fail where a stage gives other bytes than the lock beside the pipeline says (`custem lock` writes it)
     #[arg(long, conflicts_with = "dry_run")]
     pub locked: bool,
+    /// Compute stages that were put together of kept partial results again without them; other bytes are a failure
+    #[arg(long, conflicts_with = "dry_run")]
+    pub check_incremental: bool,
     /// How many cores to use [default: all]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
@@ -122,6 +125,7 @@ impl Run {
             force: Vec::new(),
             dry_run: false,
             locked: false,
+            check_incremental: false,
             jobs: None,
             keep_going: true,
             json: false,

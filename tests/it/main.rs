@@ -20,6 +20,7 @@ mod kinds;
 mod language;
 mod messages;
 mod output;
+mod parts;
 mod pipelines;
 mod project;
 mod proof;

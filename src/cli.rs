@@ -95,6 +95,9 @@ pub struct Run {
     /// Fail where a stage gives other bytes than the lock beside the pipeline says (`custem lock` writes it)
     #[arg(long, conflicts_with = "dry_run")]
     pub locked: bool,
+    /// Compute stages that were put together of kept partial results again without them; other bytes are a failure
+    #[arg(long, conflicts_with = "dry_run")]
+    pub check_incremental: bool,
     /// Neither take results from the remote cache nor give any to it
     #[arg(long)]
     pub no_remote: bool,
@@ -126,6 +129,7 @@ impl Run {
             dry_run: false,
             locked: false,
             no_remote: false,
+            check_incremental: false,
             jobs: None,
             keep_going: true,
             json: false,

@@ -10,6 +10,6 @@ mod stop;
 
 pub use crate::diagnostic::Failure;
 pub use artifact::{Artifact, Metrics, Outcome, PortType, Warning};
-pub use context::{Context, Input, Progress, SourceFile, Stream};
+pub use context::{Context, Input, Make, Memos, Progress, SourceFile, Stream};
 pub use kind::{AnyStage, Kind, Layer, MetricName, Mistake, Need, Port, Ref, Source, Stage};
 pub use stop::{Stop, Stopped};

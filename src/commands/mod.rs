@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod graph;
 mod history;
+mod incremental;
 mod init;
 mod kinds;
 mod lock;

@@ -11,7 +11,7 @@ use anyhow::Result;
 
 use super::history::History;
 use super::variants::Variants;
-use super::{FAILED, INTERRUPTED, forced, is_broken_pipe, load, lock, plan, still, wanted};
+use super::{FAILED, INTERRUPTED, forced, incremental, is_broken_pipe, load, lock, plan, still, wanted};
 use crate::cli;
 use crate::engine::Project;
 use crate::engine::budget::Budget;
@@ -51,9 +51,13 @@ pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
     let came = recorded(&wish, &pipeline, project, &cancelled, &|past| shown_by(flags, &pipeline, past))?;
     match came.told {
         // Whoever reads the events may stop early; the run is recorded all the same.
-        Err(error) if !is_broken_pipe(&error) => Err(error),
-        _ => Ok(code(came.tally, came.interrupted)),
+        Err(error) if !is_broken_pipe(&error) => return Err(error),
+        _ => {}
     }
+    if flags.check_incremental && !came.interrupted {
+        incremental::check(&came.ends, &pipeline, project, &cancelled, flags.json || flags.quiet)?;
+    }
+    Ok(code(came.tally, cancelled.load(Ordering::Relaxed)))
 }
 
 /// What is wanted of a run.
@@ -87,6 +91,8 @@ pub struct Outcome {
     pub interrupted: bool,
     /// Whether everything could be shown.
     pub told: Result<()>,
+    /// The end of each stage.
+    pub ends: Vec<StageDone>,
 }
 
 /// Runs a pipeline and records it.
@@ -155,7 +161,7 @@ pub fn recorded(
     }
     let shared = Shared { fetched: fetched(&sink.ends()), pushed };
     sink.event(&done(&journal.run, tally, shared, interrupted, start));
-    Ok(Outcome { tally, interrupted, told: sink.shown.finish() })
+    Ok(Outcome { tally, interrupted, told: sink.shown.finish(), ends: sink.ends() })
 }
 
 fn code(tally: Tally, interrupted: bool) -> ExitCode {

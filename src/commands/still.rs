@@ -40,7 +40,7 @@ struct Said<'n> {
 /// What identifies the command, where a run of it may be answered at once: not with `--force` or `--locked`,
 /// nor where the stages that came from the cache are to be listed.
 pub fn asked(flags: &cli::Run, project: &Project) -> Option<Digest> {
-    if !flags.force.is_empty() || flags.locked || flags.dry_run || flags.verbose {
+    if !flags.force.is_empty() || flags.locked || flags.dry_run || flags.verbose || flags.check_incremental {
         return None;
     }
     let file = flags.target.pipeline.as_ref()?;

@@ -6,6 +6,8 @@ pub mod columns;
 pub mod dates;
 pub mod features;
 pub mod parquet;
+pub mod partial;
+pub mod partition;
 pub mod quality;
 pub mod read;
 #[cfg(feature = "sql")]

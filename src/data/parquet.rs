@@ -3,6 +3,7 @@
 //! Fixed settings: Snappy, one million rows a row group, no timestamps, no writer version.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use parquet::arrow::arrow_writer::{
 };
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
 use rayon::prelude::*;
@@ -27,6 +29,12 @@ use crate::data::table::{Batches, CHUNK};
 
 /// Rows in a row group: a multiple of [`CHUNK`], so that chunks never straddle two groups.
 const ROW_GROUP: usize = 16 * CHUNK;
+
+/// Who writes the files.
+const AUTHOR: &str = "custem";
+
+/// The key of a note in a file's metadata.
+const NOTE: &str = "custem";
 
 /// Batches that are encoded together: each column's in order, columns side by side.
 const TOGETHER: usize = 4;
@@ -50,8 +58,16 @@ impl Writer {
     /// # Errors
     /// When it can't be created, or the schema has a type that Parquet lacks.
     pub fn create(path: &Path, schema: SchemaRef) -> Result<Self> {
+        Self::noted(path, schema, None)
+    }
+
+    /// The same for a file with a note beside its rows.
+    ///
+    /// # Errors
+    /// As [`Writer::create`].
+    pub fn noted(path: &Path, schema: SchemaRef, note: Option<&str>) -> Result<Self> {
         let file = fs_err::File::create(path)?.into_parts().0;
-        let whole = ArrowWriter::try_new(file, schema.clone(), Some(properties())).map_err(cause)?;
+        let whole = ArrowWriter::try_new(file, schema.clone(), Some(properties(note))).map_err(cause)?;
         let (file, factory) = whole.into_serialized_writer()?;
         Ok(Self { file, factory, schema, columns: Vec::new(), rows: 0, groups: 0, waiting: Vec::new() })
     }
@@ -81,9 +97,7 @@ impl Writer {
     /// # Errors
     /// When the disk is full.
     pub fn finish(mut self) -> Result<()> {
-        if self.rows > 0 {
-            self.end_group()?;
-        }
+        self.end_group()?;
         self.file.close().map_err(cause)?;
         Ok(())
     }
@@ -108,7 +122,14 @@ impl Writer {
         Ok(self.columns.par_iter_mut().zip(leaves).try_for_each(write)?)
     }
 
-    fn end_group(&mut self) -> Result<()> {
+    /// Ends the row group that is being filled; what is written next is in another one.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn end_group(&mut self) -> Result<()> {
+        if self.rows == 0 {
+            return Ok(());
+        }
         self.encode()?;
         let columns = std::mem::take(&mut self.columns);
         let chunks: Vec<ArrowColumnChunk> =
@@ -135,13 +156,20 @@ fn cause(error: ParquetError) -> anyhow::Error {
     }
 }
 
-fn properties() -> WriterProperties {
+fn properties(note: Option<&str>) -> WriterProperties {
+    let note = note.map(|note| vec![KeyValue::new(NOTE.to_owned(), note.to_owned())]);
     WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_max_row_group_row_count(Some(ROW_GROUP))
         .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_created_by("custem".to_owned())
+        .set_created_by(AUTHOR.to_owned())
+        .set_key_value_metadata(note)
         .build()
+}
+
+/// How many row groups so many rows of a partition take.
+pub fn groups_of(rows: usize) -> usize {
+    rows.div_ceil(ROW_GROUP)
 }
 
 /// Schema and row count of a Parquet file.
@@ -154,6 +182,23 @@ pub fn footer(path: &Path) -> Result<(SchemaRef, usize)> {
     Ok((metadata.schema().clone(), usize::try_from(rows)?))
 }
 
+/// Schema, row count and note of a Parquet file.
+///
+/// # Errors
+/// As [`footer`].
+pub fn noted_footer(path: &Path) -> Result<(SchemaRef, usize, Option<String>)> {
+    let metadata = metadata(&open(path)?, path)?;
+    let file = metadata.metadata().file_metadata();
+    // Other programs may hand a note on with rows that they have changed.
+    let own = file.created_by() == Some(AUTHOR);
+    let pair = file
+        .key_value_metadata()
+        .filter(|_| own)
+        .and_then(|pairs| pairs.iter().find(|pair| pair.key == NOTE));
+    let note = pair.and_then(|pair| pair.value.clone());
+    Ok((metadata.schema().clone(), usize::try_from(file.num_rows())?, note))
+}
+
 /// Reads columns (all, or those at `indices`, in that order) in row order.
 ///
 /// # Errors
@@ -162,6 +207,22 @@ pub fn read(path: &Path, indices: Option<Vec<usize>>) -> Result<Batches<'static>
     let file = open(path)?;
     let metadata = metadata(&file, path)?;
     batches((file, path), metadata, indices, CHUNK)
+}
+
+/// Reads columns of some row groups in row order.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_groups(
+    path: &Path,
+    groups: Range<usize>,
+    indices: Option<Vec<usize>>,
+) -> Result<Batches<'static>> {
+    let file = open(path)?;
+    let metadata = metadata(&file, path)?;
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone())
+        .with_row_groups(groups.collect());
+    of_builder(builder, path, &metadata, indices, CHUNK)
 }
 
 /// Reads the first rows of columns; nothing where there is none.
@@ -202,8 +263,18 @@ fn batches(
     indices: Option<Vec<usize>>,
     rows: usize,
 ) -> Result<Batches<'static>> {
-    let mut builder =
-        ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone()).with_batch_size(rows);
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
+    of_builder(builder, path, &metadata, indices, rows)
+}
+
+fn of_builder(
+    builder: ParquetRecordBatchReaderBuilder<File>,
+    path: &Path,
+    metadata: &ArrowReaderMetadata,
+    indices: Option<Vec<usize>>,
+    rows: usize,
+) -> Result<Batches<'static>> {
+    let mut builder = builder.with_batch_size(rows);
     let order = indices.as_deref().map(projected_order);
     if let Some(indices) = indices {
         let mask = ProjectionMask::roots(metadata.parquet_schema(), indices);
@@ -237,8 +308,16 @@ fn open(path: &Path) -> Result<File> {
 }
 
 fn metadata(file: &File, path: &Path) -> Result<ArrowReaderMetadata> {
-    ArrowReaderMetadata::load(file, ArrowReaderOptions::default())
-        .with_context(|| format!("`{}` is not a whole Parquet file", path.display()))
+    let whole = ArrowReaderMetadata::load(file, ArrowReaderOptions::default())
+        .with_context(|| format!("`{}` is not a whole Parquet file", path.display()))?;
+    if !whole.schema().metadata().contains_key(NOTE) {
+        return Ok(whole);
+    }
+    // The note is about the rows of this file: it must not get into what is made of them.
+    let mut schema = whole.schema().as_ref().clone();
+    schema.metadata.remove(NOTE);
+    let options = ArrowReaderOptions::default().with_schema(Arc::new(schema));
+    Ok(ArrowReaderMetadata::try_new(Arc::clone(whole.metadata()), options)?)
 }
 
 #[cfg(test)]
@@ -253,7 +332,7 @@ mod tests {
     /// What the crate's own writer makes of the same batches, column after column.
     fn whole(batches: &[RecordBatch], path: &Path) -> Vec<u8> {
         let file = File::create(path).unwrap();
-        let mut writer = ArrowWriter::try_new(file, batches[0].schema(), Some(properties())).unwrap();
+        let mut writer = ArrowWriter::try_new(file, batches[0].schema(), Some(properties(None))).unwrap();
         batches.iter().for_each(|batch| writer.write(batch).unwrap());
         writer.close().unwrap();
         std::fs::read(path).unwrap()

@@ -4,6 +4,7 @@
 //! order, whether it was handed over in memory or read back from a file. That is what lets a
 //! stage give the same bytes for both.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{Schema, SchemaRef};
 
 use crate::data::parquet;
+use crate::data::partition::Partitions;
 
 /// Rows in a batch; Parquet row groups hold a multiple of it.
 pub const CHUNK: usize = 65_536;
@@ -23,12 +25,15 @@ pub struct Table {
     schema: SchemaRef,
     rows: usize,
     body: Body,
+    note: Option<Arc<str>>,
 }
 
 #[derive(Clone, Debug)]
 enum Body {
     Memory(Arc<Vec<RecordBatch>>),
     File(PathBuf),
+    /// Row groups of a file.
+    Groups(PathBuf, Range<usize>),
 }
 
 /// Batches of a table in row order, each of [`CHUNK`] rows but the last.
@@ -44,7 +49,7 @@ impl Table {
     pub fn from_batches(schema: SchemaRef, batches: Vec<RecordBatch>) -> Self {
         let rows = batches.iter().map(RecordBatch::num_rows).sum();
         let batches = rechunk(&schema, batches);
-        Self { schema, rows, body: Body::Memory(Arc::new(batches)) }
+        Self { schema, rows, body: Body::Memory(Arc::new(batches)), note: None }
     }
 
     /// Opens a Parquet file; only its footer is read.
@@ -52,8 +57,38 @@ impl Table {
     /// # Errors
     /// When the file can't be read or isn't Parquet.
     pub fn open(path: &Path) -> Result<Self> {
-        let (schema, rows) = parquet::footer(path)?;
-        Ok(Self { schema, rows, body: Body::File(path.to_path_buf()) })
+        let (schema, rows, note) = parquet::noted_footer(path)?;
+        Ok(Self { schema, rows, body: Body::File(path.to_path_buf()), note: note.map(Arc::from) })
+    }
+
+    /// The same rows with a note beside them, which goes into the file. What is made of the rows doesn't have it.
+    #[must_use]
+    pub fn with_note(self, note: String) -> Self {
+        Self { note: Some(note.into()), ..self }
+    }
+
+    /// The note beside the rows.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// The rows of a partition, by its position.
+    pub fn partition(&self, partitions: &Partitions, at: usize) -> Self {
+        let rows = partitions.rows(at);
+        let (schema, count) = (self.schema.clone(), rows.len());
+        match &self.body {
+            Body::Memory(batches) => Self::from_batches(schema, overlap(batches, &rows)),
+            Body::File(path) | Body::Groups(path, _) => {
+                let sizes = (0..=at).map(|at| parquet::groups_of(partitions.rows(at).len()));
+                let (before, own) = sizes.fold((0, 0), |(before, own), size| (before + own, size));
+                Self {
+                    schema,
+                    rows: count,
+                    body: Body::Groups(path.clone(), before..before + own),
+                    note: None,
+                }
+            }
+        }
     }
 
     /// The columns: names and types in order.
@@ -75,7 +110,7 @@ impl Table {
     pub fn bytes_in_memory(&self) -> usize {
         match &self.body {
             Body::Memory(batches) => batches.iter().map(RecordBatch::get_array_memory_size).sum(),
-            Body::File(_) => 0,
+            Body::File(_) | Body::Groups(..) => 0,
         }
     }
 
@@ -110,9 +145,21 @@ impl Table {
     /// # Errors
     /// When the file can't be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let mut writer = parquet::Writer::create(path, self.schema.clone())?;
+        let mut writer = parquet::Writer::noted(path, self.schema.clone(), self.note())?;
+        let mut ends = Partitions::of(self).map(|partitions| partitions.ends()).unwrap_or_default();
+        ends.reverse();
+        let mut row = 0;
         for batch in self.batches()? {
-            writer.write(&batch?)?;
+            let mut rest = batch?;
+            // No row group has rows of two partitions.
+            while let Some(end) = ends.pop_if(|end| *end <= row + rest.num_rows()) {
+                writer.write(&rest.slice(0, end - row))?;
+                writer.end_group()?;
+                rest = rest.slice(end - row, rest.num_rows() - (end - row));
+                row = end;
+            }
+            row += rest.num_rows();
+            writer.write(&rest)?;
         }
         writer.finish()
     }
@@ -130,12 +177,29 @@ impl Table {
             Body::File(path) => {
                 parquet::read(path, indices).with_context(|| format!("can't read `{}`", path.display()))
             }
+            Body::Groups(path, groups) => parquet::read_groups(path, groups.clone(), indices)
+                .with_context(|| format!("can't read `{}`", path.display())),
             Body::Memory(batches) => Ok(Box::new(batches.iter().map(move |batch| match &indices {
                 None => Ok(batch.clone()),
                 Some(indices) => Ok(batch.project(indices)?),
             }))),
         }
     }
+}
+
+/// What batches have of a range of rows.
+fn overlap(batches: &[RecordBatch], rows: &Range<usize>) -> Vec<RecordBatch> {
+    let mut start = 0;
+    let mut found = Vec::new();
+    for batch in batches {
+        let end = start + batch.num_rows();
+        let (from, to) = (rows.start.max(start), rows.end.min(end));
+        if from < to {
+            found.push(batch.slice(from - start, to - from));
+        }
+        start = end;
+    }
+    found
 }
 
 /// Cuts batches anew so that each has [`CHUNK`] rows but the last.

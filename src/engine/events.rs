@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::cause::Cause;
-use super::store::Output;
+use super::store::{Output, Parts};
 use crate::diagnostic::{Location, Problem};
 use crate::stage::{Metrics, Stream};
 
@@ -113,6 +113,9 @@ pub struct StageDone {
     pub attempts: u32,
     /// What the user should know.
     pub warnings: Vec<Note>,
+    /// Of how many partial results it was put together, now or when it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Parts>,
     /// Why it failed or was skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Note>,

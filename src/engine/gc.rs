@@ -98,8 +98,9 @@ pub fn plan(inventory: &Inventory, records: &[(Digest, Record)], uses: &Uses, bu
     let objects: HashMap<Digest, Object> = inventory.objects.iter().map(|one| (one.digest, *one)).collect();
     let mut reasons = HashMap::new();
     let mut items = Vec::new();
+    let used = used(records, &objects, uses);
     for (key, record) in records {
-        match amiss(key, record, &objects, uses) {
+        match amiss(key, record, &objects, uses, &used) {
             Some(why) => drop(reasons.insert(*key, why)),
             None => items.push(Item {
                 key: Some(*key),
@@ -123,8 +124,21 @@ pub fn plan(inventory: &Inventory, records: &[(Digest, Record)], uses: &Uses, bu
     stock.plan(inventory, records, &reasons)
 }
 
+/// The keys of partial results that records which stay were put together of.
+fn used(records: &[(Digest, Record)], objects: &HashMap<Digest, Object>, uses: &Uses) -> HashSet<Digest> {
+    let whole = records.iter().filter(|(_, record)| !record.memos.is_empty());
+    let stay = whole.filter(|(key, record)| amiss(key, record, objects, uses, &HashSet::new()).is_none());
+    stay.flat_map(|(_, record)| record.memos.iter().copied()).collect()
+}
+
 /// Why a record goes whatever the budget is.
-fn amiss(key: &Digest, record: &Record, objects: &HashMap<Digest, Object>, uses: &Uses) -> Option<Why> {
+fn amiss(
+    key: &Digest,
+    record: &Record,
+    objects: &HashMap<Digest, Object>,
+    uses: &Uses,
+    used: &HashSet<Digest>,
+) -> Option<Why> {
     let mut newest = SystemTime::UNIX_EPOCH;
     for output in record.outputs.values() {
         match objects.get(&output.digest).filter(|object| object.bytes == output.bytes) {
@@ -132,7 +146,8 @@ fn amiss(key: &Digest, record: &Record, objects: &HashMap<Digest, Object>, uses:
             None => return Some(Why::Lost),
         }
     }
-    (!uses.keys.contains(key) && !uses.is_young(key, newest)).then_some(Why::Unnamed)
+    let named = uses.keys.contains(key) || used.contains(key);
+    (!named && !uses.is_young(key, newest)).then_some(Why::Unnamed)
 }
 
 impl Uses {

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::digest::Digest;
 use super::disk;
+use super::parts;
 use super::store::{Amiss, Loss, Store, objects_path};
 
 /// An object by its name.
@@ -126,7 +127,8 @@ pub fn verify(store: &Store, inventory: &Inventory, done: &(dyn Fn(u64) + Sync))
 pub fn lost(store: &Store, damage: &Damage) -> Vec<LostOutput> {
     let of = |digest: &Digest| damage.damaged.iter().any(|object| object.digest == *digest);
     let mut lost = Vec::new();
-    for (key, record) in store.keyed_records() {
+    // A lost partial result is computed anew when it is next asked for: no output is lost with it.
+    for (key, record) in store.keyed_records().into_iter().filter(|(_, record)| !parts::is_part(record)) {
         for (port, output) in &record.outputs {
             let Some(loss) = store.loss(output) else { continue };
             let loss = if of(&output.digest) { Loss::Damaged } else { loss };

@@ -3,9 +3,9 @@
 //! `manifest` turns a task into a key, `log` and `store` keep records and bytes on the `disk`, `files`
 //! remembers digests of files outside, `pattern` finds those that a pattern matches, `identify` finds each task's key and
 //! record, `plan` foretells, `executor` runs within the `budget` that the `machine` allows, `still` knows when there is
-//! nothing to do, `events` is what it reports, `inventory` looks through the cache, `gc` makes room in it, `remote` shares
-//! results with others, `proof` computes stages again, `locked` is what a pipeline should give. The engine sees stages only
-//! through `stage`.
+//! nothing to do, `events` is what it reports, `inventory` looks through the cache, `gc` makes room in it, `parts` keeps
+//! partial results, `remote` shares results with others, `proof` computes stages again, `locked` is what a pipeline should
+//! give. The engine sees stages only through `stage`.
 
 mod abreast;
 pub mod budget;
@@ -24,6 +24,7 @@ pub mod locked;
 mod log;
 pub mod machine;
 pub mod manifest;
+pub mod parts;
 pub mod pattern;
 pub mod plan;
 mod produce;

@@ -13,6 +13,7 @@ use super::digest::Digest;
 use super::files::Stamp;
 use super::identify::Identity;
 use super::lease::Lease;
+use super::parts::Shelf;
 use super::remote::Session;
 use super::remote::session::Wanted;
 use super::store::{Amiss, Loss, Output, Record, Store};
@@ -99,10 +100,12 @@ pub fn produce(bench: &Bench<'_>, mut job: Job) -> Result<Product> {
     };
     let scratch = bench.store.scratch()?;
     let start = Instant::now();
-    let outcome = compute(bench, &job.identity, inputs, scratch.path())?;
+    let shelf = Shelf::new(bench.store, bench.task.draft.kind, job.forced);
+    let outcome = compute(bench, &job.identity, inputs, scratch.path(), &shelf)?;
     unchanged(&job.identity)?;
     let (outputs, tables) = keep_outputs(bench, &outcome, &job.identity, scratch.path())?;
     let seconds = start.elapsed().as_secs_f64();
+    let (parts, memos) = shelf.used();
     let record = Record {
         kind: bench.task.draft.kind.name.to_owned(),
         outputs,
@@ -111,6 +114,8 @@ pub fn produce(bench: &Bench<'_>, mut job: Job) -> Result<Product> {
         warnings: outcome.warnings,
         seconds,
         manifest: job.identity.readable(bench.task),
+        parts,
+        memos,
     };
     let earlier = bench.store.fresh_record(&job.identity.key)?;
     let alarm =
@@ -149,6 +154,7 @@ fn compute(
     identity: &Identity,
     inputs: BTreeMap<String, Input>,
     scratch: &Path,
+    shelf: &Shelf<'_>,
 ) -> Result<Outcome> {
     let context = Context {
         inputs,
@@ -157,6 +163,7 @@ fn compute(
         scratch,
         progress: bench.progress,
         stop: Stop::when(bench.cancelled).after(bench.timeout),
+        memos: Some(shelf),
     };
     bench.task.draft.body.run(&context).map_err(|error| overdue(error, bench.timeout))
 }

@@ -43,6 +43,23 @@ pub struct Record {
     pub seconds: f64,
     /// The manifest in readable form.
     pub manifest: BTreeMap<String, String>,
+    /// Of how many partial results it was put together, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Parts>,
+    /// The keys of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memos: Vec<Digest>,
+}
+
+/// Partial results that a stage run was put together of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Parts {
+    /// What each is a result for: `file`, `month`.
+    pub unit: String,
+    /// How many were computed.
+    pub computed: usize,
+    /// How many were kept from earlier runs.
+    pub reused: usize,
 }
 
 /// An artifact on a port.

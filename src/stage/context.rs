@@ -54,6 +54,18 @@ pub trait Progress: Sync {
     fn output(&self, _stream: Stream, _text: &str) {}
 }
 
+/// Writes a file at a path.
+pub type Make<'m> = &'m mut dyn FnMut(&Path) -> Result<()>;
+
+/// Keeps partial results of a stage for its next runs.
+pub trait Memos: Sync {
+    /// The file with these identifying parts, made within `scratch` where it isn't kept yet.
+    ///
+    /// # Errors
+    /// When it can't be made or kept.
+    fn memo(&self, unit: &str, parts: &[&str], scratch: &Path, make: Make<'_>) -> Result<PathBuf>;
+}
+
 /// What a stage sees while it runs.
 pub struct Context<'a> {
     pub(crate) inputs: BTreeMap<String, Input>,
@@ -62,6 +74,7 @@ pub struct Context<'a> {
     pub(crate) scratch: &'a Path,
     pub(crate) progress: &'a dyn Progress,
     pub(crate) stop: Stop<'a>,
+    pub(crate) memos: Option<&'a dyn Memos>,
 }
 
 impl Context<'_> {
@@ -148,6 +161,22 @@ impl Context<'_> {
     /// The files of a source parameter, sorted by name.
     pub fn sources<'s>(&'s self, key: &'s str) -> impl Iterator<Item = &'s SourceFile> {
         self.sources.iter().filter(move |source| source.key == key)
+    }
+
+    /// A partial result: a file that is made once and kept for later runs of the kind, whatever they take in
+    /// besides. `unit` says what it is a result for (`file`, `month`); `parts` is all that it follows from
+    /// besides the kind and its version. The file may be read, not changed.
+    ///
+    /// # Errors
+    /// When it can't be made or kept.
+    pub fn memo(&self, unit: &str, parts: &[&str], make: Make<'_>) -> Result<PathBuf> {
+        if let Some(memos) = self.memos {
+            return memos.memo(unit, parts, self.scratch, make);
+        }
+        let name = Digest::of(format!("{unit} {parts:?}").as_bytes()).hex();
+        let path = self.scratch.join(format!(".custem-part-{name}"));
+        make(&path)?;
+        Ok(path)
     }
 
     /// The seed; only kinds that declare themselves seeded may use it.

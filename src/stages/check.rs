@@ -224,6 +224,7 @@ mod tests {
             scratch: folder.path(),
             progress: &Silent,
             stop: Stop::never(),
+            memos: None,
         };
         Stage::run(&stage(params), &ctx)
     }

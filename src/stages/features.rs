@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
 
 use crate::data::features::{self, Columns, Counts, REST, Request};
-use crate::data::{Table, columns, dates};
+use crate::data::{Table, columns, dates, partial};
 use crate::diagnostic::{count, grouped, plural};
-use crate::stage::{Context, Failure, Layer, MetricName, Mistake, Need, Outcome, Port, Ref, Stage};
+use crate::stage::{Context, Failure, Layer, Make, MetricName, Mistake, Need, Outcome, Port, Ref, Stage};
 
 /// Recency, frequency, spend and habits of every customer.
 ///
@@ -90,7 +90,14 @@ impl Stage for Features {
         columns::require(table.schema(), &self.needed())?;
         let cutoff = self.cutoff.as_ref().and_then(dates::day).map(|day| i64::from(day) * dates::DAY);
         let request = Request { cutoff, max_categories: self.max_categories, alive: &|| ctx.alive() };
-        let made = features::make(&table, &self.columns(), &request)?;
+        let made = match partial::by_time(&table, &self.time) {
+            None => features::make(&table, &self.columns(), &request)?,
+            Some(partitions) => {
+                let unit = partitions.by.name();
+                let keep = |parts: &[&str], make: Make<'_>| ctx.memo(unit, parts, make);
+                features::make_in_parts(&table, &partitions, &self.columns(), &request, &keep)?
+            }
+        };
         if made.table.num_rows() == 0 {
             return Err(self.nothing(&table, cutoff)?.into());
         }
@@ -230,6 +237,7 @@ mod tests {
             scratch: Path::new("."),
             progress: &Silent,
             stop: Stop::never(),
+            memos: None,
         };
         stage.run(&ctx)
     }

@@ -349,6 +349,7 @@ mod tests {
             scratch: Path::new("."),
             progress: &Silent,
             stop: Stop::never(),
+            memos: None,
         })
     }
 

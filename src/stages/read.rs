@@ -3,17 +3,19 @@
 //! Parameters and ports only; how files are read is up to `data::read`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Result;
+use arrow::datatypes::DataType;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::data::read::options::{BadRows, DateOrder, DecimalSign, Delimiter, Keep, Options, Type};
-use crate::data::read::{self, File, Rows};
+use crate::data::read::{self, File, Ingested, Kept, Rows};
+use crate::data::{Table, columns, partition};
 use crate::diagnostic::{count, grouped, quoted};
 use crate::stage::{
-    Artifact, Context, Failure, Layer, MetricName, Mistake, Need, Outcome, Port, Source, Stage,
+    Artifact, Context, Failure, Layer, Make, MetricName, Mistake, Need, Outcome, Port, Source, Stage,
 };
 
 /// Reads CSV, other delimited text or Parquet files into one table.
@@ -41,7 +43,7 @@ pub struct Read {
     pub columns: BTreeMap<String, String>,
     /// Whether unmapped columns stay under their own names, or a list of those that do.
     #[schemars(extend("default" = true))]
-    pub keep: Kept,
+    pub keep: KeptColumns,
     /// Types of columns, by our names, where the values don't say it: `{ customer_id = "text" }`.
     pub types: BTreeMap<String, Type>,
     /// The decimal sign of numbers such as `1,234` that leave it open.
@@ -55,7 +57,17 @@ pub struct Read {
     /// Share of rows that may be rejected before the stage fails.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_bad: f64,
+    /// Orders the rows by day, month or year, so that appended files cost only themselves and the spans that
+    /// their rows fall into: what is known of other files and spans is kept, here and in the stages that count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partition_by: Option<partition::Span>,
+    /// The column, by our names, with the time for `partition_by`: `txn_timestamp` when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partition_time: Option<String>,
 }
+
+/// The column with the time, where none is named.
+const TIME: &str = "txn_timestamp";
 
 impl Default for Read {
     fn default() -> Self {
@@ -67,13 +79,15 @@ impl Default for Read {
             names: options.names,
             encoding: options.encoding,
             columns: options.columns,
-            keep: Kept(options.keep),
+            keep: KeptColumns(options.keep),
             types: options.types,
             decimal: options.decimal,
             dates: options.dates,
             require: options.require,
             bad_rows: options.bad_rows,
             max_bad: options.max_bad,
+            partition_by: None,
+            partition_time: None,
         }
     }
 }
@@ -129,9 +143,9 @@ impl JsonSchema for Paths {
 
 /// Which unmapped columns stay: all, none, or a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept(pub Keep);
+pub struct KeptColumns(pub Keep);
 
-impl Serialize for Kept {
+impl Serialize for KeptColumns {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0 {
             Keep::All => serializer.serialize_bool(true),
@@ -141,7 +155,7 @@ impl Serialize for Kept {
     }
 }
 
-impl<'de> Deserialize<'de> for Kept {
+impl<'de> Deserialize<'de> for KeptColumns {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Loose::deserialize(deserializer)? {
             Loose::Flag(true) => Ok(Self(Keep::All)),
@@ -152,13 +166,13 @@ impl<'de> Deserialize<'de> for Kept {
     }
 }
 
-impl JsonSchema for Kept {
+impl JsonSchema for KeptColumns {
     fn inline_schema() -> bool {
         true
     }
 
     fn schema_name() -> Cow<'static, str> {
-        "Kept".into()
+        "KeptColumns".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
@@ -217,6 +231,15 @@ impl Stage for Read {
             let message = format!("there is no encoding `{label}`");
             mistakes.push(Mistake::new("encoding", message).hint(read::charset::LABELS));
         }
+        if self.partition_time.is_some() && self.partition_by.is_none() {
+            mistakes.push(
+                Mistake::new(
+                    "partition_time",
+                    "`partition_time` only says by which column, and there is no `partition_by`",
+                )
+                .hint("add `partition_by = \"month\"`, or take `partition_time` out"),
+            );
+        }
         mistakes
     }
 
@@ -237,7 +260,10 @@ impl Stage for Read {
                 .into());
         }
         let mut progress = |fraction: f64| ctx.progress(fraction, "reading");
-        let ingested = read::read(&files, &self.options(), ctx.scratch(), &mut progress)?;
+        let ingested = match self.partition_by {
+            None => read::read(&files, &self.options(), ctx.scratch(), &mut progress)?,
+            Some(by) => self.divided(by, &files, ctx)?,
+        };
         let (rows, rejected, number) = (ingested.count, ingested.rejected.rows(), files.len());
         let summary = format!(
             "{} from {}, {} rejected",
@@ -262,6 +288,31 @@ impl Stage for Read {
 }
 
 impl Read {
+    /// Reads the files that aren't known yet, and orders all rows by time.
+    fn divided(&self, by: partition::Span, files: &[File], ctx: &Context<'_>) -> Result<Ingested> {
+        let digests: HashMap<_, _> =
+            ctx.sources("path").map(|source| (source.name.clone(), source.digest.hex())).collect();
+        let keep = |parts: &[&str], make: Make<'_>| ctx.memo("file", parts, make);
+        let kept = Kept { digests: &digests, keep: &keep };
+        let mut progress = |fraction: f64| ctx.progress(fraction, "reading");
+        let ingested = read::read_each(files, &self.options(), kept, &mut progress)?;
+        let Rows::Memory(table) = &ingested.rows else { return Ok(ingested) };
+        let rows = Rows::Memory(self.divide(by, table)?);
+        Ok(Ingested { rows, ..ingested })
+    }
+
+    fn divide(&self, by: partition::Span, table: &Table) -> Result<Table> {
+        let time = self.partition_time.as_deref().unwrap_or(TIME);
+        columns::require(table.schema(), &[("partition_time", time)])?;
+        let kind = table.schema().field(table.index_of(time)?).data_type();
+        if !matches!(kind, DataType::Timestamp(..)) {
+            let message = format!("column `{time}` is {}, not a date or timestamp", columns::type_name(kind));
+            let hint = format!("name a column with times, or say `types = {{ {time} = \"timestamp\" }}`");
+            return Err(Failure::new(message).hint(hint).at("partition_time").into());
+        }
+        partition::divide(table, by, time)
+    }
+
     fn options(&self) -> Options {
         Options {
             delimiter: Delimiter::parse(&self.delimiter).unwrap_or(Delimiter::Auto),
@@ -314,6 +365,7 @@ mod tests {
             scratch: folder.path(),
             progress: &Silent,
             stop: Stop::never(),
+            memos: None,
         };
         Stage::run(&stage(params), &ctx)
     }

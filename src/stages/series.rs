@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::series::{self, Columns, Groups, Request, UNSEGMENTED, Weekly};
-use crate::data::{Table, columns};
+use crate::data::{Table, columns, partial};
 use crate::diagnostic::plural;
-use crate::stage::{Context, Failure, Layer, MetricName, Mistake, Need, Outcome, Port, Ref, Stage};
+use crate::stage::{Context, Failure, Layer, Make, MetricName, Mistake, Need, Outcome, Port, Ref, Stage};
 
 /// Weekly revenue, orders and customers, in total and by segment
 ///
@@ -105,7 +105,15 @@ impl Stage for Series {
             partial: self.partial.into(),
             alive: &|| ctx.alive(),
         };
-        let made = series::weekly(&table, &request)?.ok_or_else(|| self.nothing())?;
+        let made = match partial::by_time(&table, &self.time) {
+            None => series::weekly(&table, &request)?,
+            Some(partitions) => {
+                let unit = partitions.by.name();
+                let keep = |parts: &[&str], make: Make<'_>| ctx.memo(unit, parts, make);
+                series::weekly_in_parts(&table, &partitions, &request, &keep)?
+            }
+        };
+        let made = made.ok_or_else(|| self.nothing())?;
         Ok(outcome(made))
     }
 }
@@ -217,6 +225,7 @@ mod tests {
             scratch: Path::new("."),
             progress: &Silent,
             stop: Stop::never(),
+            memos: None,
         })
     }
 

@@ -246,6 +246,7 @@ mod tests {
             scratch,
             progress: &Silent,
             stop: Stop::never(),
+            memos: None,
         })
     }
 

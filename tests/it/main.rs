@@ -22,6 +22,7 @@ mod language;
 mod many;
 mod messages;
 mod output;
+mod parts;
 mod peers;
 mod pipelines;
 mod programs;

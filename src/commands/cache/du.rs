@@ -13,6 +13,8 @@ use crate::engine::Project;
 use crate::engine::digest::Digest;
 use crate::engine::gc::Total;
 use crate::engine::inventory::Inventory;
+use crate::engine::parts;
+use crate::engine::store::Store;
 use crate::present::terminal::bytes;
 use crate::present::terminal::print;
 
@@ -21,7 +23,11 @@ const BESIDES: [&str; 5] = ["records.log", "files.log", "still", "damaged", "tmp
 
 pub fn du(json: bool, project: &Project) -> Result<ExitCode> {
     let cache = project.cache();
-    let runs = Named::all(&project.experiments());
+    let store = Store::look(&cache)?;
+    let mut runs = Named::all(&project.experiments());
+    for stage in runs.iter_mut().flat_map(|run| &mut run.stages) {
+        stage.outputs.extend(parts::of(&store, &stage.key));
+    }
     let usage = Usage::of(&Inventory::of(&cache), &runs, &cache);
     if json {
         print(format_args!("{}\n", usage.to_json()))?;

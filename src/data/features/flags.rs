@@ -22,6 +22,21 @@ impl Flags {
         Self { column: column.to_owned(), customers: Vec::new() }
     }
 
+    /// What was counted, by customer.
+    pub fn into_counts(self) -> Vec<[u32; 2]> {
+        self.customers
+    }
+
+    /// Adds counts of the customers of these numbers.
+    pub fn join(&mut self, customers: usize, who: &[u32], later: &[[u32; 2]]) {
+        self.customers.resize(customers, [0; 2]);
+        for (at, later) in who.iter().zip(later) {
+            let [set, known] = &mut self.customers[*at as usize];
+            *set += later[0];
+            *known += later[1];
+        }
+    }
+
     /// The share of a customer's purchases where the flag is set, among those where it is known.
     pub fn share(&self, customer: usize) -> Option<f64> {
         let [set, known] = *self.customers.get(customer)?;

@@ -10,6 +10,7 @@ mod flags;
 mod ids;
 mod moments;
 mod money;
+mod partial;
 mod rhythm;
 mod rows;
 mod shares;
@@ -33,6 +34,7 @@ use crate::data::dates::DAY;
 use crate::data::{Table, columns, scan};
 
 pub use self::cutoffs::at_each;
+pub use self::partial::make_in_parts;
 pub use self::rows::Counts;
 pub use self::shares::REST;
 
@@ -160,9 +162,20 @@ pub fn make(transactions: &Table, columns: &Columns, request: &Request<'_>) -> R
     let counts = scan.counts.clone();
     let folded = tallies.finish(&mut scan)?;
     let cutoff = request.cutoff.unwrap_or_else(|| midnight_after(scan.last));
-    let buyers = scan.index.sorted(|at| tallies.money.customers[at].amounts.count() > 0);
-    let without_purchase = scan.index.len() - buyers.len();
-    let table = assemble::table(&scan.index, &buyers, &tallies, cutoff)?;
+    assembled(&scan.index, &tallies, cutoff, counts, folded)
+}
+
+/// The features from what was counted.
+fn assembled(
+    index: &Index,
+    tallies: &Tallies,
+    cutoff: i64,
+    counts: Counts,
+    folded: Vec<Folded>,
+) -> Result<Features> {
+    let buyers = index.sorted(|at| tallies.money.customers[at].amounts.count() > 0);
+    let without_purchase = index.len() - buyers.len();
+    let table = assemble::table(index, &buyers, tallies, cutoff)?;
     Ok(Features { table, cutoff, counts, without_purchase, folded })
 }
 

@@ -1,12 +1,14 @@
 //! Running count, mean and standard deviation of a sequence of numbers.
 
+use serde::{Deserialize, Serialize};
+
 /// Sums of a sequence about its first value.
 ///
 /// `mean = shift + S1 / n`, `var = (S2 - S1^2 / n) / (n - 1)` with `S1`, `S2` the sums of
 /// `x - shift` and its square. The shift is a member of the sequence, so the error of the
 /// difference stays small against the variance, and equal values give exactly zero; unlike
 /// Welford's recurrence it needs no division a value.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
     shift: f64,
     sum: f64,
@@ -24,6 +26,20 @@ impl Moments {
         self.sum += offset;
         self.squares += offset * offset;
         self.count += 1;
+    }
+
+    /// Appends all values of another sequence: its sums about this one's shift.
+    ///
+    /// With `d` from shift to shift, `S1 += T1 + m d` and `S2 += T2 + 2 d T1 + m d^2`.
+    pub fn join(&mut self, later: &Self) {
+        if self.count == 0 || later.count == 0 {
+            *self = if self.count == 0 { *later } else { *self };
+            return;
+        }
+        let (offset, count) = (later.shift - self.shift, f64::from(later.count));
+        self.squares += later.squares + offset * (2.0 * later.sum + count * offset);
+        self.sum += later.sum + count * offset;
+        self.count += later.count;
     }
 
     /// How many values there were.
@@ -59,6 +75,26 @@ mod tests {
         assert_eq!((of(&[]).mean(), of(&[]).std()), (None, None));
         assert_eq!((of(&[3.0]).mean(), of(&[3.0]).std()), (Some(3.0), None));
         let equal = of(&[0.1; 7]);
+        assert_eq!((equal.mean(), equal.std()), (Some(0.1), Some(0.0)));
+    }
+
+    #[test]
+    fn joined_sequences_are_as_one() {
+        let values: Vec<f64> = (0..40).map(|at| 1e6 + f64::from(at * at % 17) / 3.0).collect();
+        for cut in [0, 1, 20, 39, 40] {
+            let mut joined = of(&values[..cut]);
+            joined.join(&of(&values[cut..]));
+            let (one, two) = (joined, of(&values));
+            assert_eq!(one.count(), two.count());
+            let close = |one: Option<f64>, two: Option<f64>| {
+                let (one, two) = (one.unwrap(), two.unwrap());
+                assert!((one - two).abs() <= 1e-12 * two.abs(), "{cut}: {one} {two}");
+            };
+            close(one.mean(), two.mean());
+            close(one.std(), two.std());
+        }
+        let mut equal = of(&[0.1; 3]);
+        equal.join(&of(&[0.1; 4]));
         assert_eq!((equal.mean(), equal.std()), (Some(0.1), Some(0.0)));
     }
 

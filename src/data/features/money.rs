@@ -1,13 +1,14 @@
 //! What each customer spent: purchases, refunds, and how much purchases vary.
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 
 use super::ids::NOBODY;
 use super::moments::Moments;
 use super::rows::{Rows, Tally};
 
 /// What one customer spent.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Money {
     /// Amounts of the purchases (above zero).
     pub amounts: Moments,
@@ -17,6 +18,16 @@ pub struct Money {
     pub refunded: f64,
     /// Number of refunds (amounts below zero).
     pub returns: u32,
+}
+
+impl Money {
+    /// Adds what the customer spent later.
+    pub fn join(&mut self, later: &Self) {
+        self.amounts.join(&later.amounts);
+        self.spent += later.spent;
+        self.refunded += later.refunded;
+        self.returns += later.returns;
+    }
 }
 
 /// Money by customer.

@@ -7,6 +7,7 @@
 
 use anyhow::Result;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::ids::NOBODY;
 use super::moments::Moments;
@@ -14,7 +15,7 @@ use super::rows::{Rows, Tally};
 use crate::data::dates::DAY;
 
 /// When one customer purchased.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rhythm {
     /// The first purchase, in microseconds; later than `last` where there was none.
     pub first: i64,
@@ -36,6 +37,18 @@ impl Rhythm {
     /// The mean gap in days, if there were two purchases.
     pub fn mean_gap(&self) -> Option<f64> {
         (self.purchases > 1).then(|| days(self.first, self.last) / f64::from(self.purchases - 1))
+    }
+
+    /// Adds the purchases of a later time, none of which lies before any of these. Both have their gaps in order.
+    pub fn join(&mut self, later: &Self) {
+        if self.purchases > 0 && later.purchases > 0 {
+            self.gaps.push(days(self.last, later.first));
+        }
+        self.gaps.join(&later.gaps);
+        self.first = self.first.min(later.first);
+        self.last = self.last.max(later.last);
+        self.purchases += later.purchases;
+        self.backwards = false;
     }
 
     fn purchase(&mut self, time: i64) {

@@ -7,13 +7,14 @@ use std::ops::Range;
 use anyhow::Result;
 use arrow::array::{Array, Float64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::buffer::NullBuffer;
+use serde::{Deserialize, Serialize};
 
 use super::Columns;
 use super::ids::{Index, NOBODY};
 use crate::data::columns;
 
 /// How many rows counted, and how many did not for which reason.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Rows in the period that count.
     pub used: u64,
@@ -28,6 +29,15 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Adds the counts of other rows.
+    pub fn join(&mut self, other: &Self) {
+        self.used += other.used;
+        self.outside += other.outside;
+        self.without_time += other.without_time;
+        self.without_id += other.without_id;
+        self.without_amount += other.without_amount;
+    }
+
     /// Rows that could not be used, whatever the reason.
     pub fn skipped(&self) -> u64 {
         self.without_time + self.without_id + self.without_amount

@@ -8,6 +8,7 @@ use anyhow::Result;
 use arrow::array::{Array, ArrayRef, StringArray};
 use arrow::datatypes::DataType;
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use super::ids::{NOBODY, encoded};
 use super::rows::{Rows, Tally};
@@ -161,6 +162,86 @@ impl Shares {
         }
         self.counts = Vec::new();
         totals
+    }
+}
+
+impl Shares {
+    /// Opens the values that all purchases have, given with how many each has, those of a part together; where
+    /// they are more than the limit, the most frequent ones and the rest, and it says how many there were.
+    pub fn open_all<'t>(&mut self, totals: impl Iterator<Item = &'t (String, u64)>) -> Option<usize> {
+        let mut sums: Vec<u64> = Vec::new();
+        for (name, total) in totals {
+            let code = self.values.code(name) as usize;
+            sums.resize(self.values.names.len(), 0);
+            sums[code] += total;
+        }
+        if self.distinct() <= self.limit {
+            return None;
+        }
+        self.totals = Some(sums);
+        let narrow = self.narrowed()?;
+        let distinct = self.distinct();
+        *self = narrow;
+        Some(distinct)
+    }
+
+    /// Adds counts of the customers of these numbers.
+    pub fn join(&mut self, customers: usize, who: &[u32], later: &Spread) {
+        self.grow(customers);
+        let codes: Vec<u32> = later.names.iter().map(|name| self.values.code(name)).collect();
+        for (customer, code, count) in &later.counts {
+            let at = who[*customer as usize] as usize * self.stride;
+            self.counts[at + codes[*code as usize] as usize] += count;
+        }
+    }
+}
+
+/// Purchases by customer and value, only those that there are.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Spread {
+    names: Vec<String>,
+    counts: Vec<(u32, u32, u32)>,
+}
+
+impl Spread {
+    /// The values with their purchases.
+    pub fn totals(&self) -> Vec<(String, u64)> {
+        let mut totals: Vec<_> = self.names.iter().map(|name| (name.clone(), 0)).collect();
+        for (_, code, count) in &self.counts {
+            totals[*code as usize].1 += u64::from(*count);
+        }
+        totals
+    }
+}
+
+/// Purchases by customer and value, in as much memory as there are purchases.
+#[derive(Debug)]
+pub struct Pairs {
+    shares: Shares,
+    pairs: Vec<(u32, u32)>,
+}
+
+impl Pairs {
+    /// Nothing counted yet.
+    pub fn new(column: &str) -> Self {
+        Self { shares: Shares::new(column, usize::MAX), pairs: Vec::new() }
+    }
+
+    /// What was counted.
+    pub fn finish(mut self) -> Spread {
+        self.pairs.sort_unstable();
+        let count = |run: &[(u32, u32)]| (run[0].0, run[0].1, u32::try_from(run.len()).unwrap_or(u32::MAX));
+        let counts = self.pairs.chunk_by(|one, two| one == two).map(count).collect();
+        Spread { names: self.shares.values.names, counts }
+    }
+}
+
+impl Tally for Pairs {
+    fn add(&mut self, rows: &Rows, _: usize) -> Result<()> {
+        let codes = self.shares.codes(rows)?;
+        let pairs = rows.who.iter().copied().zip(codes);
+        self.pairs.extend(pairs.filter(|(_, code)| *code != NOBODY));
+        Ok(())
     }
 }
 

@@ -413,3 +413,109 @@ fn an_interrupted_run_ends() {
     let request = Request { cutoff: None, max_categories: 50, alive: &|| anyhow::bail!("interrupted") };
     assert!(make(&table(&[row(1, 0, 1.0, "web", true)]), &Columns::default(), &request).is_err());
 }
+
+/// Rows of random customers, hours, amounts and channels, unsorted, with refunds, zero amounts and gaps.
+fn random(seed: u64, count: usize) -> Vec<Row> {
+    let mut state = seed;
+    let mut draw = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let channels = ["web", "shop", "phone", "other", "fair", ""];
+    let mut rows = Vec::new();
+    for _ in 0..count {
+        let amount = match draw(20) {
+            0 => f64::NAN,
+            1 => 0.0,
+            2 | 3 => -(draw(5_000) as f64) / 100.0,
+            _ => draw(100_000) as f64 / 100.0 + 0.01,
+        };
+        rows.push((
+            (draw(25) > 0).then(|| draw(40) as i64 - 5),
+            (draw(25) > 0).then(|| draw(24 * 200) as i64 - 24 * 40),
+            (draw(25) > 0).then_some(amount),
+            (draw(9) > 0).then(|| channels[draw(6) as usize]),
+            (draw(9) > 0).then(|| draw(3) == 0),
+        ));
+    }
+    rows
+}
+
+/// Features of a table in parts, with how many files were made.
+fn in_parts(table: &Table, cutoff: Option<i64>, limit: usize, folder: &std::path::Path) -> (Features, usize) {
+    let partitions = crate::data::partition::Partitions::of(table).unwrap();
+    let made = std::sync::atomic::AtomicUsize::new(0);
+    let keep = |parts: &[&str], make: crate::data::partial::Make<'_>| {
+        let name = blake3::hash(format!("{parts:?}").as_bytes()).to_hex();
+        let path = folder.join(name.as_str());
+        if !path.exists() {
+            made.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            make(&path)?;
+        }
+        Ok(path)
+    };
+    let request = Request { cutoff, max_categories: limit, alive: &|| Ok(()) };
+    let features = make_in_parts(table, &partitions, &Columns::default(), &request, &keep).unwrap();
+    (features, made.into_inner())
+}
+
+/// Two tables of features: ids and counts alike, sums but for their last digits.
+fn assert_close(one: &RecordBatch, two: &RecordBatch) {
+    assert_eq!(names(one), names(two));
+    assert_eq!(one.column(0), two.column(0));
+    for name in names(one).iter().skip(1) {
+        let is_sum = ["monetary", "mean_amount", "std_amount", "std_gap_days"].contains(&name.as_str());
+        for row in 0..one.num_rows() {
+            let (a, b) = (value(one, name, row), value(two, name, row));
+            match (a, b) {
+                (Some(a), Some(b)) if is_sum => {
+                    assert!((a - b).abs() <= 1e-12 * b.abs().max(1.0), "{name} {row}: {a} {b}");
+                }
+                _ => assert_eq!(a, b, "{name} {row}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn partitions_put_together_give_what_one_pass_gives() {
+    use crate::data::partition::{Span, divide};
+    for seed in 0..12 {
+        let rows = random(seed, 900);
+        let plain = table(&rows);
+        for span in [Span::Day, Span::Month, Span::Year] {
+            let divided = divide(&plain, span, "txn_timestamp").unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            for (cutoff, limit) in
+                [(None, 50), (Some(50 * DAY + 5 * HOUR), 50), (None, 2), (Some(31 * DAY), 3)]
+            {
+                let one = make_with(&plain, cutoff, limit);
+                let (two, _) = in_parts(&divided, cutoff, limit, folder.path());
+                assert_close(&two.table, &one.table);
+                assert_eq!((two.cutoff, two.without_purchase), (one.cutoff, one.without_purchase));
+                assert_eq!((two.counts, two.folded), (one.counts, one.folded));
+                // Kept results give the very same.
+                assert_eq!(in_parts(&divided, cutoff, limit, folder.path()).0.table, two.table);
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_partition_that_the_cutoff_lies_in_depends_on_it() {
+    use crate::data::partition::{Span, divide};
+    // A purchase in the middle of each of six months, and a later one in the last.
+    let mut rows: Vec<_> = (0..6).map(|month| row(1, (month * 31 + 14) * 24, 1.0, "web", true)).collect();
+    rows.push(row(1, 175 * 24, 1.0, "web", true));
+    let divided = divide(&table(&rows), Span::Month, "txn_timestamp").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let made = |cutoff| in_parts(&divided, cutoff, 50, folder.path()).1;
+    assert_eq!(made(Some(3 * 31 * DAY)), 3);
+    assert_eq!(made(None), 3);
+    assert_eq!(made(Some(169 * DAY)), 0);
+    assert_eq!(made(Some(172 * DAY)), 1);
+    assert_eq!(made(Some(172 * DAY)), 0);
+    // At the time of the last row, that row doesn't count any more.
+    assert_eq!(made(Some(175 * DAY)), 1);
+    assert_eq!(made(Some(400 * DAY)), 0);
+}

@@ -10,6 +10,7 @@ use arrow::array::{Array, ArrayRef, BooleanArray, DictionaryArray, Int32Array, R
 use arrow::compute::filter;
 use arrow::datatypes::{Int32Type, SchemaRef};
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use super::build::Cells;
 use super::column::{self, Column, Tally};
@@ -21,7 +22,7 @@ use crate::data::table::CHUNK;
 const CROWD: usize = 65_536;
 
 /// A row that can't be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bad {
     /// The line in its file, from 1; in a Parquet file the row.
     pub line: u64,

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use serde::{Deserialize, Serialize};
 
 use super::date::{Layout, Order};
 use super::number::Decimal;
@@ -131,7 +132,7 @@ pub fn schema(columns: &[Column]) -> SchemaRef {
 }
 
 /// What has been seen while a column was filled.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Values that aren't missing.
     pub values: u64,
@@ -150,9 +151,27 @@ pub struct Tally {
     /// The first value that left either open.
     pub open: Option<String>,
     /// How many values were written in which way.
+    #[serde(with = "listed")]
     pub layouts: BTreeMap<Layout, u64>,
     /// Whether a category had too many different values.
     pub crowded: bool,
+}
+
+/// A map as a list of pairs: its keys are no text.
+mod listed {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Layout;
+
+    pub fn serialize<S: Serializer>(map: &BTreeMap<Layout, u64>, to: S) -> Result<S::Ok, S::Error> {
+        map.iter().collect::<Vec<_>>().serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Layout, u64>, D::Error> {
+        Ok(Vec::<(Layout, u64)>::deserialize(from)?.into_iter().collect())
+    }
 }
 
 impl Tally {

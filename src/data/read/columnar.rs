@@ -16,7 +16,6 @@ use arrow::datatypes::{
 };
 use rayon::prelude::*;
 
-use super::Progress;
 use super::build::{self, Built, Cells, Misfit};
 use super::collect::{Collector, Part};
 use super::column::{Column, Kind, Origin, Tally};
@@ -25,6 +24,7 @@ use super::infer::{self, Look};
 use super::mapping;
 use super::options::Options;
 use super::source::File;
+use super::{Kept, Progress, kept};
 use crate::data::parquet;
 use crate::data::scan::side_by_side;
 use crate::data::table::Batches;
@@ -49,6 +49,7 @@ pub fn read(
     files: &[File],
     options: &Options,
     large: Option<&Path>,
+    keep: Option<Kept<'_>>,
     progress: Progress,
 ) -> Result<(Collector, Vec<String>)> {
     let mut sources = files.iter().map(open).collect::<Result<Vec<_>>>()?;
@@ -57,11 +58,20 @@ pub fn read(
     for last in (0..PASSES).map(|pass| pass + 1 == PASSES) {
         let mut out = Collector::new(&columns, large)?;
         for (number, source) in sources.iter().enumerate() {
+            // Counts of rows are far below 2^53.
+            #[allow(clippy::cast_precision_loss)]
+            let mut done = |read: u64| progress(((read as f64) / rows.max(1) as f64).min(1.0));
+            if let Some(keep) = keep {
+                let how = format!("{columns:?} {:?}", source.positions);
+                kept::file((&source.file, number), &columns, &how, keep, &mut out, &mut |own| {
+                    scan(source, &columns, |part| own.add(part, 0)).map(|()| false)
+                })?;
+                done(out.rows)?;
+                continue;
+            }
             scan(source, &columns, |part| {
                 out.add(part, number)?;
-                // Counts of rows are far below 2^53.
-                #[allow(clippy::cast_precision_loss)]
-                progress(((out.rows as f64) / rows.max(1) as f64).min(1.0))
+                done(out.rows)
             })?;
         }
         match infer::revise(&columns, &out.tallies, options, true) {
@@ -362,7 +372,7 @@ fn gaps(cells: &dyn Array) -> Vec<Misfit> {
 }
 
 /// Texts by their place in a dictionary, numbered anew in the order in which they first come.
-fn keyed_texts(keyed: &DictionaryArray<Int32Type>, column: &Column) -> Built {
+pub fn keyed_texts(keyed: &DictionaryArray<Int32Type>, column: &Column) -> Built {
     const UNSEEN: i32 = -1;
     const NONE: i32 = -2;
     let texts = keyed.values().as_string::<i32>();

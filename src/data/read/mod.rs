@@ -13,6 +13,7 @@ pub mod delimited;
 pub mod fields;
 pub mod infer;
 pub mod inspect;
+pub mod kept;
 pub mod mapping;
 pub mod number;
 pub mod options;
@@ -23,6 +24,7 @@ pub mod split;
 pub mod text;
 pub mod votes;
 
+use std::collections::HashMap;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -34,6 +36,7 @@ pub use options::Options;
 pub use source::File;
 
 use crate::data::Table;
+use crate::data::partial::Keep;
 use crate::diagnostic::{Failure, quoted};
 use collect::{Collected, Collector};
 
@@ -75,6 +78,15 @@ pub enum Format {
     Parquet,
 }
 
+/// Keeps what came of each file.
+#[derive(Clone, Copy)]
+pub struct Kept<'a> {
+    /// The digests of files, by their names.
+    pub digests: &'a HashMap<String, String>,
+    /// Where it is kept.
+    pub keep: Keep<'a>,
+}
+
 /// Reads files into one table, in the order of their names.
 ///
 /// Large files go through `scratch` instead of memory; the bytes of the table are the same.
@@ -83,6 +95,28 @@ pub enum Format {
 /// A [`Failure`] where there is advice to give: a file that can't be read, columns that don't go
 /// with the options, too many bad rows.
 pub fn read(files: &[File], options: &Options, scratch: &Path, progress: Progress) -> Result<Ingested> {
+    let bytes =
+        files.iter().map(|file| fs_err::metadata(&file.path).map_or(0, |meta| meta.len())).sum::<u64>();
+    let large = scratch.join("rows.parquet");
+    let large = (bytes > LARGE).then_some(large.as_path());
+    read_by(files, options, large, None, progress)
+}
+
+/// The same, file by file: those whose rows are kept aren't read again. The table is in memory.
+///
+/// # Errors
+/// As [`read`], and when what came of a file can't be kept.
+pub fn read_each(files: &[File], options: &Options, kept: Kept<'_>, progress: Progress) -> Result<Ingested> {
+    read_by(files, options, None, Some(kept), progress)
+}
+
+fn read_by(
+    files: &[File],
+    options: &Options,
+    large: Option<&Path>,
+    kept: Option<Kept<'_>>,
+    progress: Progress,
+) -> Result<Ingested> {
     let mut files = files.to_vec();
     files.sort_by(|a, b| a.name.cmp(&b.name));
     let formats = files.iter().map(format).collect::<Result<Vec<_>>>()?;
@@ -93,12 +127,9 @@ pub fn read(files: &[File], options: &Options, scratch: &Path, progress: Progres
         let message = format!("`{}` and `{}` are of different formats", first.name, other.name);
         return Err(Failure::new(message).hint("read them in two stages").at("path").into());
     }
-    let bytes = files.iter().map(|file| Ok(fs_err::metadata(&file.path)?.len())).sum::<Result<u64>>()?;
-    let large = scratch.join("rows.parquet");
-    let large = (bytes > LARGE).then_some(large.as_path());
     let (collector, notes) = match format {
-        Format::Text => text::read(&files, options, large, progress)?,
-        Format::Parquet => columnar::read(&files, options, large, progress)?,
+        Format::Text => text::read(&files, options, large, kept, progress)?,
+        Format::Parquet => columnar::read(&files, options, large, kept, progress)?,
     };
     finish(collector, notes, &files, *format, options)
 }

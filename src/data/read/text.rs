@@ -4,10 +4,9 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use rayon::prelude::*;
 
-use super::Progress;
 use super::charset::Charset;
 use super::collect::Collector;
 use super::column::{Column, Kind, Origin};
@@ -16,6 +15,7 @@ use super::infer::{self, Look};
 use super::mapping;
 use super::options::Options;
 use super::source::{self, File, Source};
+use super::{Kept, Progress, kept};
 use crate::diagnostic::grouped;
 
 /// Passes after which the columns are taken as they are; kinds grow at most three times.
@@ -29,6 +29,7 @@ pub fn read(
     files: &[File],
     options: &Options,
     large: Option<&Path>,
+    keep: Option<Kept<'_>>,
     progress: Progress,
 ) -> Result<(Collector, Vec<String>)> {
     // All of them are opened, so that of several mistakes the first one is told.
@@ -39,7 +40,7 @@ pub fn read(
     loop {
         let mut out = Collector::new(&job.columns, large)?;
         passes += 1;
-        let again = match job.pass(&mut sources, &mut out, options, progress)? {
+        let again = match job.pass(&mut sources, &mut out, options, keep, progress)? {
             End::NotText => true,
             End::Stopped => job.revise(&out, options, false),
             End::Done => passes < PASSES && job.revise(&out, options, true),
@@ -80,10 +81,19 @@ impl Job {
         sources: &mut [Source],
         out: &mut Collector,
         options: &Options,
+        keep: Option<Kept<'_>>,
         progress: Progress,
     ) -> Result<End> {
         let mut before = 0;
         for (number, (source, positions)) in sources.iter_mut().zip(&self.positions).enumerate() {
+            if let Some(keep) = keep {
+                self.kept(source, (number, positions), out, options, keep)?;
+                before += source.bytes;
+                // Byte counts are far below 2^53.
+                #[allow(clippy::cast_precision_loss)]
+                progress((before as f64 / self.bytes.max(1) as f64).min(1.0))?;
+                continue;
+            }
             let mut watch = |out: &Collector, done: u64| {
                 // Byte counts are far below 2^53.
                 #[allow(clippy::cast_precision_loss)]
@@ -100,6 +110,38 @@ impl Job {
             before += source.bytes;
         }
         Ok(End::Done)
+    }
+
+    /// Takes what came of a file, which is read to its end where that isn't kept.
+    fn kept(
+        &self,
+        source: &mut Source,
+        (number, positions): (usize, &[usize]),
+        out: &mut Collector,
+        options: &Options,
+        keep: Kept<'_>,
+    ) -> Result<()> {
+        let Options { delimiter, header, names, encoding, .. } = options;
+        let how = format!("{:?} {delimiter:?} {header} {names:?} {encoding:?} {positions:?}", self.columns);
+        let file = source.file.clone();
+        let path = &file.path;
+        let is_surveyed = kept::file((&file, number), &self.columns, &how, keep, out, &mut |own| {
+            let mut end = delimited::read(source, (0, positions), &self.columns, own, &mut |_, _| Ok(true))?;
+            let is_surveyed = end == End::NotText;
+            if is_surveyed {
+                *own = Collector::new(&self.columns, None)?;
+                source.charset = Charset::survey(path)?;
+                end = delimited::read(source, (0, positions), &self.columns, own, &mut |_, _| Ok(true))?;
+            }
+            if end == End::NotText {
+                bail!("`{}` can't be read as text", file.name)
+            }
+            Ok(is_surveyed)
+        })?;
+        if is_surveyed {
+            source.charset = Charset::survey(path)?;
+        }
+        Ok(())
     }
 
     /// Takes over what has been seen; whether that changed anything.

@@ -2,6 +2,8 @@
 //!
 //! Knows counts only; what the two readings are is up to whoever counts.
 
+use serde::{Deserialize, Serialize};
+
 /// What a single value says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lean {
@@ -16,7 +18,7 @@ pub enum Lean {
 }
 
 /// How many values lean which way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Votes {
     /// Values that only the first reading fits.
     pub first: u64,

@@ -6,6 +6,7 @@ use arrow::datatypes::DataType;
 use hashbrown::HashMap;
 
 use crate::data::columns;
+use crate::data::partial::Ids;
 
 /// Numbers of customers whose ids are integers or text.
 pub enum Customers {
@@ -31,6 +32,14 @@ impl Customers {
         }
     }
 
+    /// All ids in the order of their numbers.
+    pub fn ids(self) -> Ids {
+        match self {
+            Self::Integers(map) => Ids::Integers(in_order(map)),
+            Self::Texts(map) => Ids::Texts(in_order(map)),
+        }
+    }
+
     /// The number of every row's customer; rows without an id have none.
     ///
     /// # Errors
@@ -47,6 +56,12 @@ impl Customers {
             }
         })
     }
+}
+
+fn in_order<T>(map: HashMap<T, u32>) -> Vec<T> {
+    let mut ids: Vec<_> = map.into_iter().collect();
+    ids.sort_unstable_by_key(|(_, number)| *number);
+    ids.into_iter().map(|(id, _)| id).collect()
 }
 
 fn number_of_integer(map: &mut HashMap<i64, u32>, id: i64) -> u32 {

@@ -7,6 +7,7 @@ mod customers;
 mod groups;
 mod output;
 mod panel;
+mod partial;
 #[cfg(test)]
 mod tests;
 mod weekly;
@@ -15,4 +16,5 @@ pub use calendar::date;
 pub use groups::Groups;
 pub use output::{Member, backtest_table, forecast_table, scores_table};
 pub use panel::{Panel, panel};
+pub use partial::weekly_in_parts;
 pub use weekly::{Columns, Partial, Request, TOTAL, UNSEGMENTED, Weekly, weekly};

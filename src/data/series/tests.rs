@@ -65,3 +65,63 @@ fn a_single_half_week_is_all_there_is() {
     assert!(made.all_partial && made.dropped.is_empty() && made.weeks == 1);
     assert!(weekly(&purchases(&[]), &request(None, Partial::Drop)).unwrap().is_none());
 }
+
+/// A divided table gives the series that one pass gives, with segments and without.
+#[test]
+fn partitions_put_together_give_what_one_pass_gives() {
+    use crate::data::partition::{Partitions, Span, divide};
+    let mut state = 7_u64;
+    let mut draw = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 33) % below) as i64
+    };
+    let count = 3_000;
+    let customers: Int64Array = (0..count).map(|_| (draw(30) > 0).then(|| draw(60))).collect();
+    let times: TimestampMicrosecondArray =
+        (0..count).map(|_| (draw(40) > 0).then(|| (MONDAY + draw(150)) * DAY + draw(1000))).collect();
+    let amounts: Float64Array =
+        (0..count).map(|_| (draw(40) > 0).then(|| draw(10_000) as f64 / 100.0 - 10.0)).collect();
+    let columns: [(&str, ArrayRef); 3] = [
+        ("customer_id", Arc::new(customers)),
+        ("txn_timestamp", Arc::new(times)),
+        ("amount", Arc::new(amounts)),
+    ];
+    let plain = Table::from_batch(RecordBatch::try_from_iter(columns).unwrap());
+    let assignments = RecordBatch::try_from_iter([
+        ("customer_id", Arc::new(Int64Array::from_iter_values(0..50)) as ArrayRef),
+        ("segment", Arc::new(Int32Array::from_iter_values((0..50).map(|at| at % 3)))),
+    ]);
+    let assignments = Table::from_batch(assignments.unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let keep = |parts: &[&str], make: crate::data::partial::Make<'_>| {
+        let path = folder.path().join(blake3::hash(format!("{parts:?}").as_bytes()).to_hex().as_str());
+        if !path.exists() {
+            make(&path)?;
+        }
+        Ok(path)
+    };
+    for span in [Span::Day, Span::Month] {
+        let divided = divide(&plain, span, "txn_timestamp").unwrap();
+        let partitions = Partitions::of(&divided).unwrap();
+        for grouped in [false, true] {
+            let groups = || grouped.then(|| Groups::new(&assignments, None, "customer_id").unwrap());
+            let one = weekly(&plain, &request(groups(), Partial::Drop)).unwrap().unwrap();
+            let asked = request(groups(), Partial::Drop);
+            let made = || weekly_in_parts(&divided, &partitions, &asked, &keep).unwrap().unwrap();
+            let two = made();
+            for name in ["series", "period", "orders", "customers"] {
+                assert_eq!(one.table.column_by_name(name), two.table.column_by_name(name), "{name}");
+            }
+            let revenue = |made: &Weekly| columns::float_vec(&made.table, "revenue").unwrap();
+            for (a, b) in revenue(&one).iter().zip(&revenue(&two)) {
+                assert!((a - b).abs() <= 1e-12 * a.abs().max(1.0), "{a} {b}");
+            }
+            assert_eq!((one.skipped, one.unsegmented), (two.skipped, two.unsegmented));
+            assert_eq!(
+                (one.anonymous, one.rest, one.dropped),
+                (two.anonymous, two.rest, two.dropped.clone())
+            );
+            assert_eq!(made().table, two.table);
+        }
+    }
+}

@@ -12,6 +12,7 @@ use hashbrown::HashMap;
 use super::calendar::{date, day_of, monday, sunday, week_of};
 use super::customers::Customers;
 use super::groups::{Groups, Members};
+use super::partial::{State, Sum};
 use crate::data::{Table, columns};
 use crate::diagnostic::Failure;
 
@@ -102,7 +103,7 @@ pub fn weekly(transactions: &Table, request: &Request<'_>) -> Result<Option<Week
 }
 
 /// What has been counted so far.
-struct Tally {
+pub(super) struct Tally {
     customers: Customers,
     members: Option<Members>,
     position: HashMap<i64, usize>,
@@ -127,7 +128,7 @@ struct Cell {
 }
 
 impl Tally {
-    fn new(transactions: &Table, request: &Request<'_>) -> Result<Self> {
+    pub(super) fn new(transactions: &Table, request: &Request<'_>) -> Result<Self> {
         let index = transactions.index_of(&request.columns.customer)?;
         let mut types = vec![transactions.schema().field(index).data_type()];
         types.extend(request.groups.as_ref().map(Groups::id_type).transpose()?);
@@ -169,6 +170,26 @@ impl Tally {
         Ok(())
     }
 
+    /// Adds what came of the partition that follows.
+    pub(super) fn join(&mut self, state: &State, names: &Columns) -> Result<()> {
+        let ids = RecordBatch::try_from_iter([(names.customer.as_str(), state.ids.column())])?;
+        let numbers = self.customers.numbers(&ids, &names.customer)?;
+        self.skipped += state.skipped;
+        let (one, two) = (self.span, state.span);
+        self.span = one.zip(two).map(|(one, two)| (one.0.min(two.0), one.1.max(two.1))).or(one).or(two);
+        for sum in &state.sums {
+            let customer = sum.customer.and_then(|at| numbers.get(at as usize).copied().flatten());
+            if customer.is_none() && self.members.is_some() {
+                self.anonymous += sum.rows;
+            }
+            let (at, group) = (self.week(sum.week), self.group_of(customer));
+            if let Some(week) = self.weeks.get_mut(at) {
+                week.join(group, customer, sum);
+            }
+        }
+        Ok(())
+    }
+
     fn week(&mut self, week: i64) -> usize {
         let (next, width) = (self.weeks.len(), self.width());
         let at = *self.position.entry(week).or_insert(next);
@@ -189,7 +210,7 @@ impl Tally {
         Some(1 + group.unwrap_or(members.names.len()))
     }
 
-    fn finish(self, partial: Partial) -> Result<Option<Weekly>> {
+    pub(super) fn finish(self, partial: Partial) -> Result<Option<Weekly>> {
         let Some((first, last)) = self.span else { return Ok(None) };
         if week_of(last) - week_of(first) > MAX_WEEKS {
             let message =
@@ -269,6 +290,17 @@ impl Week {
             if let Some(cell) = self.cells.get_mut(cell) {
                 cell.revenue += amount;
                 cell.orders += i64::from(amount > 0.0);
+                cell.customers += i64::from(new);
+            }
+        }
+    }
+
+    fn join(&mut self, group: Option<usize>, customer: Option<u32>, sum: &Sum) {
+        let new = sum.orders > 0 && customer.is_some_and(|customer| self.first_order_of(customer));
+        for cell in [Some(0), group].into_iter().flatten() {
+            if let Some(cell) = self.cells.get_mut(cell) {
+                cell.revenue += sum.revenue;
+                cell.orders += sum.orders;
                 cell.customers += i64::from(new);
             }
         }

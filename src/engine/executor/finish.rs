@@ -161,6 +161,7 @@ impl Run<'_> {
             time: self.time(),
             because: under_way.because,
             attempts: if outcome == Outcome::Ran { under_way.attempt } else { 1 },
+            parts: record.parts,
             error: None,
         })));
     }
@@ -299,6 +300,7 @@ fn ended(task: &Task, outcome: Outcome, under_way: Option<&UnderWay>, note: Note
         because: under_way.map(|under_way| under_way.because.clone()).unwrap_or_default(),
         attempts: under_way.map_or(1, |under_way| under_way.attempt),
         warnings: Vec::new(),
+        parts: None,
         error: Some(note),
     }))
 }

@@ -39,6 +39,8 @@ fn record(key: &str, seconds: f64, outputs: &[(&str, u64)]) -> (Digest, Record) 
         warnings: Vec::new(),
         seconds,
         manifest: BTreeMap::new(),
+        parts: None,
+        memos: Vec::new(),
     };
     (digest(key), record)
 }

@@ -12,7 +12,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::out::{print, tell};
 use super::was::{Metrics, was};
 use super::{Look, seconds};
-use crate::diagnostic::{Diagnostic, Severity, plural, render};
+use crate::diagnostic::{Diagnostic, Severity, grouped, plural, render};
 use crate::engine::cause::Cause;
 use crate::engine::events::{Event, Note, Origin, Outcome, Ranked, Sink, StageDone};
 use crate::pipeline::Pipeline;
@@ -279,7 +279,7 @@ impl<'a> Lines<'a> {
     /// A stage's line with what its numbers were when it last came out well.
     fn said(&self, end: &StageDone) -> String {
         let before = (self.past)(&end.stage).unwrap_or_default();
-        was(&end.summary, &end.metrics, &before)
+        was(&end.summary, &end.metrics, &before) + &parts(end)
     }
 
     /// That results are still on their way, once.
@@ -351,6 +351,15 @@ fn printed(text: &str) -> impl DoubleEndedIterator<Item = String> {
         line.chars().filter(|letter| !letter.is_control()).collect()
     };
     text.split('\n').map(plain)
+}
+
+/// How many partial results were computed, where others were kept: `, 36 months, 1 computed`.
+fn parts(end: &StageDone) -> String {
+    let some = end.parts.as_ref().filter(|parts| parts.reused > 0);
+    some.map_or_else(String::new, |parts| {
+        let all = plural(parts.computed + parts.reused, &parts.unit);
+        format!(", {all}, {} computed", grouped(parts.computed as u64))
+    })
 }
 
 /// What else a message says is shown with the failure itself.

@@ -26,6 +26,7 @@ fn run(params: &str, inputs: &[(&str, Table)]) -> Result<Outcome> {
         scratch: folder.path(),
         progress: &Silent,
         stop: Stop::never(),
+        memos: None,
     };
     stage.run(&ctx)
 }

@@ -29,6 +29,7 @@ fn run(stage: &Churn, rows: &[(i64, i64)]) -> Result<Outcome> {
         scratch: Path::new("."),
         progress: &Silent,
         stop: Stop::never(),
+        memos: None,
     })
 }
 

@@ -32,6 +32,7 @@ fn run_with(stage: &Profile, features: &RecordBatch, segments: &RecordBatch) -> 
         scratch: Path::new("."),
         progress: &Silent,
         stop: Stop::never(),
+        memos: None,
     })
 }
 

@@ -21,6 +21,7 @@ fn run(params: &str, inputs: Vec<(&str, Input)>) -> Result<Outcome> {
         scratch: folder.path(),
         progress: &Silent,
         stop: Stop::never(),
+        memos: None,
     };
     stage.run(&ctx)
 }

@@ -30,6 +30,7 @@ fn run_unless(stop: Stop<'_>, stage: &Segment, table: Table) -> Result<Outcome> 
         scratch: Path::new("."),
         progress: &Silent,
         stop,
+        memos: None,
     })
 }
 

@@ -231,7 +231,7 @@ fn large_files_give_the_bytes_of_the_table_in_memory() {
     let options = Options::default();
     let file = File { name: "f.csv".into(), path: folder.path().join("f.csv") };
     let spilled = folder.path().join("spilled.parquet");
-    let (collector, _) = text::read(&[file], &options, Some(&spilled), &mut |_| Ok(())).unwrap();
+    let (collector, _) = text::read(&[file], &options, Some(&spilled), None, &mut |_| Ok(())).unwrap();
     assert!(matches!(collector.finish().unwrap(), Collected::File(_)));
     let ingested = folder.read(&["f.csv"], &options).unwrap();
     let saved = folder.path().join("saved.parquet");

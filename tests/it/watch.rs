@@ -71,7 +71,7 @@ impl Watch {
         assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
         let output = loop {
             match self.lines.recv_timeout(LONG) {
-                Ok(line) => eprintln!("after Ctrl-C: {line}"),
+                Ok(_) => {}
                 Err(RecvTimeoutError::Disconnected) => break self.child.wait().unwrap(),
                 Err(RecvTimeoutError::Timeout) => panic!("it doesn't end"),
             }
@@ -266,7 +266,7 @@ fn records_of_runs_are_not_waited_on() {
 #[test]
 fn the_folder_of_the_pipeline_may_go() {
     let project = project();
-    project.write("plans/p.toml", format!("extends = \"../p.toml\"\n"));
+    project.write("plans/p.toml", "extends = \"../p.toml\"\n");
     let watch = Watch::of(&project, "plans/p.toml", &[]);
     assert_eq!(watch.wave(), "2 ran, 0 from cache   a, b");
     fs::rename(project.path("plans"), project.path("away")).unwrap();

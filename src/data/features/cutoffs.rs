@@ -4,6 +4,8 @@
 //! cutoff comes by is what counts as of this cutoff, and is copied. Rows that come too late, and
 //! whatever needs a second pass, are noticed, and every cutoff gets passes of its own.
 
+use std::fmt;
+
 use anyhow::Result;
 use arrow::array::{Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::compute::min;
@@ -44,14 +46,28 @@ fn in_one_pass(
     let mut scan = Scan::new(transactions, names, i64::MIN..*last, alive)?;
     let mut course =
         Course { cutoffs, tables: Vec::new(), tallies: Tallies::new(&scan.columns, super::MAX_CATEGORIES) };
-    let mut told = true;
     let columns = scan.columns.clone();
-    scan::windows(transactions, &columns.names(), |window| {
-        told = told && course.take(&mut scan, window)?;
-        Ok(())
-    })?;
-    Ok((told && course.finish(&scan)?).then_some(course.tables))
+    let scanned = scan::windows(transactions, &columns.names(), |window| {
+        if course.take(&mut scan, window)? { Ok(()) } else { Err(OutOfOrder.into()) }
+    });
+    match scanned {
+        Err(error) if error.is::<OutOfOrder>() => Ok(None),
+        Err(error) => Err(error),
+        Ok(()) => Ok(course.finish(&scan)?.then_some(course.tables)),
+    }
 }
+
+/// Ends the one pass where it can't tell, so that no more is read in vain.
+#[derive(Debug)]
+struct OutOfOrder;
+
+impl fmt::Display for OutOfOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the transactions are not in the order that one pass needs")
+    }
+}
+
+impl std::error::Error for OutOfOrder {}
 
 /// What has been counted so far, and the tables of the cutoffs that were passed.
 struct Course<'a> {

@@ -1,7 +1,8 @@
-//! The rules of the house: module docs, sizes, and who may import whom.
+//! The rules of the house: module docs, sizes, formatting, and who may import whom.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::project::repository;
 
@@ -172,6 +173,61 @@ fn an_import_against_the_table_is_found() {
     let code = "use crate::engine::{digest::Digest, store::{Loss, Store}}; fn f() { crate::stages::KINDS }";
     assert_eq!(paths(code)[..2], ["engine::digest::Digest", "engine::store"]);
     assert!(paths(code).contains(&"stages::KINDS".to_owned()));
+}
+
+/// All texts that are part of the repository, with what they hold; those in its folders where it isn't one of git's.
+fn tracked() -> Vec<(String, String)> {
+    let root = repository();
+    let list = ["-c", "safe.directory=*", "ls-files", "-z"];
+    let listed = Command::new("git").args(list).current_dir(&root).output().unwrap();
+    let names: Vec<String> = if listed.status.success() {
+        String::from_utf8(listed.stdout).unwrap().split_terminator('\0').map(str::to_owned).collect()
+    } else {
+        let pattern = |folder| format!("{}/{folder}/**/*", root.display());
+        let found = ["src", "tests", "docs", "pipelines", "benches"].map(pattern);
+        let paths = found.iter().flat_map(|pattern| glob::glob(pattern).unwrap().flatten());
+        paths.map(|path| path.strip_prefix(&root).unwrap().display().to_string()).collect()
+    };
+    let text = |name: String| Some((name.clone(), fs::read_to_string(root.join(name)).ok()?));
+    names.into_iter().filter_map(text).collect()
+}
+
+/// What is untidy about a text.
+fn untidy(name: &str, text: &str) -> Option<&'static str> {
+    let tabs = name == "justfile" || name.ends_with(".tsv");
+    match text {
+        _ if text.contains('\r') => Some("a carriage return"),
+        _ if !tabs && text.contains('\t') => Some("a tab"),
+        _ if text.lines().any(|line| line.ends_with(' ')) => Some("a blank at the end of a line"),
+        _ if !text.is_empty() && !text.ends_with('\n') => Some("no line break at its end"),
+        _ if text.ends_with("\n\n") => Some("an empty line at its end"),
+        _ => None,
+    }
+}
+
+#[test]
+fn every_text_is_formatted() {
+    let all = tracked();
+    assert!(all.iter().any(|(name, _)| name == "tests/run") && all.len() > 300, "{} files", all.len());
+    for (name, text) in all {
+        assert_eq!(untidy(&name, &text), None, "{name}");
+        if name.ends_with(".toml") {
+            assert!(toml::from_str::<toml::Table>(&text).is_ok(), "{name} isn't TOML");
+        }
+    }
+    assert_eq!(untidy("a", "b \nc\n"), Some("a blank at the end of a line"));
+    assert_eq!(untidy("a", "b"), Some("no line break at its end"));
+}
+
+#[test]
+fn every_source_is_formatted() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let ran = Command::new(cargo)
+        .args(["fmt", "--all", "--", "--check"])
+        .current_dir(repository())
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
 }
 
 #[test]

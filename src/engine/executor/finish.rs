@@ -226,7 +226,7 @@ impl Run<'_> {
         // A task stands after all that it needs, so whatever is missing to it is known when it is reached.
         let mut open: BTreeSet<usize> = self.consumers[at].iter().copied().collect();
         while let Some(consumer) = open.pop_first() {
-            if !matches!(self.states[consumer], State::Waiting | State::Ready) {
+            if !matches!(self.states[consumer], State::Waiting | State::Ready | State::Reading) {
                 continue;
             }
             let inputs = &self.task(consumer).inputs;

@@ -13,7 +13,7 @@ mod reader;
 mod tests;
 mod ways;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -142,6 +142,8 @@ pub fn run(
 enum Message {
     /// What became of a task.
     Product(usize, Result<Product>),
+    /// It has computed, and waits for the disk.
+    Computed(usize),
     /// What became of its sources.
     Read(usize, Reading),
 }
@@ -171,6 +173,8 @@ struct Run<'a> {
     /// Whether the queue is in the order of critical paths.
     in_order: bool,
     running: usize,
+    /// Running tasks that have given their cores back.
+    settling: HashSet<usize>,
     /// How many tasks' sources are being read.
     reading: usize,
     /// What was read for tasks that are yet to be decided on.
@@ -250,6 +254,7 @@ impl<'a> Run<'a> {
             ready,
             in_order: false,
             running: 0,
+            settling: HashSet::new(),
             reading: 0,
             read: HashMap::new(),
             left: options.budget,
@@ -303,6 +308,7 @@ impl<'a> Run<'a> {
             }
             match receiver.recv_timeout(LOOK) {
                 Ok(Message::Product(at, product)) => self.returned(at, product),
+                Ok(Message::Computed(at)) => self.computed(at),
                 Ok(Message::Read(at, reading)) => self.have_read(at, reading),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Err(anyhow!("all stages went away")),

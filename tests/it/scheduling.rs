@@ -315,3 +315,19 @@ fn a_source_that_cannot_be_read_is_said_after_the_others_were() {
     let [error] = errors.as_slice() else { panic!("{errors:?}") };
     assert!(error.ends_with("pipe` is no ordinary file"), "{error}");
 }
+
+#[test]
+fn a_stage_that_waits_for_the_disk_holds_no_core() {
+    let project = Project::new();
+    let gate = project.path("gate").display().to_string();
+    let echo =
+        |name: &str| format!("[stages.{name}]\nkind = \"command\"\ncommand = [\"echo\", \"{name}\"]\n");
+    let last = format!("[stages.c]\nkind = \"command\"\ncommand = [\"touch\", \"{gate}\"]\n");
+    project.write("p.toml", echo("a") + &echo("b") + &last);
+    let fault = format!("hold:{gate}");
+    let ran = project.custem_with(&["run", "p.toml", "--json", "--jobs", "2"], &[("CUSTEM_FAULT", &fault)]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let started: Vec<_> =
+        events(&ran.out).into_iter().filter(|one| one["event"] == "stage_started").collect();
+    assert_eq!(started.iter().map(|one| text(one, "stage")).collect::<Vec<_>>(), ["a", "b", "c"]);
+}

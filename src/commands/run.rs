@@ -35,7 +35,9 @@ pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
     }
     let pipeline = load(&flags.target, project)?;
     if flags.dry_run {
-        return plan::show(&pipeline, &flags.until, &flags.force, flags.json, project);
+        let (until, force) = (&flags.until, &flags.force);
+        let asked = plan::Asked { until, force, shared: !flags.no_remote, json: flags.json };
+        return plan::show(&pipeline, &asked, project);
     }
     let wish = Wish {
         until: &flags.until,

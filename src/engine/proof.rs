@@ -216,7 +216,9 @@ impl<'a> Prover<'a> {
     fn execute(&self, task: &Task, identity: Identity, threads: Option<usize>) -> Result<Outputs> {
         // However long it takes here: it is its bytes that are asked about.
         let (store, cancelled) = (&self.own, self.cancelled);
-        let bench = Bench { task, store, remote: None, progress: &Silent, cancelled, timeout: None };
+        let computed = &|| ();
+        let bench =
+            Bench { task, store, remote: None, progress: &Silent, cancelled, timeout: None, computed };
         let work = move || {
             let job = Job { identity, memory: BTreeMap::new(), forced: true, lost: false };
             catch_unwind(AssertUnwindSafe(|| produce(&bench, job)))

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::{Result, bail};
+use fs_err::File;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +93,23 @@ impl Loss {
             Self::Missing => "missing",
             Self::Damaged => "damaged",
         }
+    }
+}
+
+/// Bytes whose digest is known.
+pub struct Named {
+    /// It.
+    pub digest: Digest,
+    /// How many they are.
+    pub bytes: u64,
+    /// Their file, where they aren't an object yet.
+    new: Option<(File, PathBuf)>,
+}
+
+impl Named {
+    /// Whether they are yet to be an object.
+    pub fn is_new(&self) -> bool {
+        self.new.is_some()
     }
 }
 
@@ -310,19 +328,44 @@ impl Store {
         self.scratch.make()
     }
 
-    /// Takes bytes over as an object.
+    /// Names bytes that are to be an object, and writes them into the scratch folder unless they are one.
     ///
     /// # Errors
     /// When the disk is full.
-    pub fn put_bytes(&self, bytes: &[u8], scratch: &Path) -> Result<Digest> {
-        let digest = Digest::of(bytes);
-        if self.intact(&digest, bytes.len() as u64) {
-            return Ok(digest);
+    pub fn name_bytes(&self, bytes: &[u8], scratch: &Path) -> Result<Named> {
+        let (digest, size) = (Digest::of(bytes), bytes.len() as u64);
+        if self.intact(&digest, size) {
+            return Ok(Named { digest, bytes: size, new: None });
         }
         let path = scratch.join(format!(".custem-object-{}", digest.short()));
-        disk::write_synced(&path, bytes)?;
-        self.adopt(&path, &digest)?;
-        Ok(digest)
+        let mut file = disk::create(&path)?;
+        disk::write(&mut file, bytes)?;
+        Ok(Named { digest, bytes: size, new: Some((file, path)) })
+    }
+
+    /// Names a finished file that is to be an object.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn name_file(&self, path: &Path) -> Result<Named> {
+        let own = own_file(path)?;
+        let file = disk::open(&own)?;
+        let digest = Digest::of_file(file.file())?;
+        let bytes = file.metadata()?.len();
+        let new = (!self.intact(&digest, bytes)).then_some((file, own));
+        Ok(Named { digest, bytes, new })
+    }
+
+    /// Takes what has been named over as an object: mostly waiting for the disk.
+    ///
+    /// # Errors
+    /// When the disk fails, or the file can't be moved.
+    pub fn put(&self, named: &Named) -> Result<()> {
+        if let Some((file, path)) = &named.new {
+            disk::sync(file)?;
+            self.adopt(path, &named.digest)?;
+        }
+        Ok(())
     }
 
     /// Takes a finished file over as an object.
@@ -330,15 +373,9 @@ impl Store {
     /// # Errors
     /// When it can't be read or moved.
     pub fn put_file(&self, path: &Path) -> Result<(Digest, u64)> {
-        let own = own_file(path)?;
-        let file = disk::open(&own)?;
-        let digest = Digest::of_file(file.file())?;
-        let bytes = file.metadata()?.len();
-        if !self.intact(&digest, bytes) {
-            disk::sync(&file)?;
-            self.adopt(&own, &digest)?;
-        }
-        Ok((digest, bytes))
+        let named = self.name_file(path)?;
+        self.put(&named)?;
+        Ok((named.digest, named.bytes))
     }
 
     /// The file whose bytes are locked for leases.

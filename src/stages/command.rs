@@ -198,10 +198,12 @@ impl Command {
                 placed.insert(to);
             }
         }
-        fs_err::create_dir_all(folder)?;
-        for file in self.outputs.values() {
-            if let Some(parent) = folder.join(file).parent() {
-                fs_err::create_dir_all(parent)?;
+        if self.dir.is_some() {
+            fs_err::create_dir_all(folder)?;
+        }
+        for parent in self.outputs.values().filter_map(|file| Path::new(file).parent()) {
+            if !parent.as_os_str().is_empty() {
+                fs_err::create_dir_all(folder.join(parent))?;
             }
         }
         Ok(placed)

@@ -20,11 +20,24 @@ use crate::stage::{Failure, Stopped};
 /// Tables that wait in memory for the next stage take at most this much.
 const MEMORY: usize = 1 << 30;
 
+/// So many tasks may wait for the disk without a core of theirs.
+const SETTLING: usize = 16;
+
 impl Run<'_> {
+    /// A task has computed, and waits for the disk: its cores are free for another one meanwhile. Where there is one
+    /// core, tasks run one after the other all the same.
+    pub(super) fn computed(&mut self, at: usize) {
+        if self.options.budget.cores > 1 && self.settling.len() < SETTLING && self.settling.insert(at) {
+            self.left = self.left.with(self.ready.takes(at).cores_alone());
+        }
+    }
+
     /// Takes what a thread gives back.
     pub(super) fn returned(&mut self, at: usize, product: Result<Product>) {
         self.running -= 1;
-        self.left = self.left.with(self.ready.takes(at));
+        let takes = self.ready.takes(at);
+        let held = if self.settling.remove(&at) { takes.memory_alone() } else { takes };
+        self.left = self.left.with(held);
         let Some(mut under_way) = self.under_way.remove(&at) else { return };
         match product {
             Ok(Product::InputLost(key, loss)) => self.input_lost(at, &under_way, &key, loss),
@@ -226,7 +239,7 @@ impl Run<'_> {
         // A task stands after all that it needs, so whatever is missing to it is known when it is reached.
         let mut open: BTreeSet<usize> = self.consumers[at].iter().copied().collect();
         while let Some(consumer) = open.pop_first() {
-            if !matches!(self.states[consumer], State::Waiting | State::Ready) {
+            if !matches!(self.states[consumer], State::Waiting | State::Ready | State::Reading) {
                 continue;
             }
             let inputs = &self.task(consumer).inputs;

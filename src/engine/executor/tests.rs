@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::Result;
 use schemars::JsonSchema;
@@ -43,7 +43,42 @@ impl Stage for Threads {
     }
 }
 
-static KINDS: [Kind; 1] = [Kind::of::<Threads>()];
+/// Counts how many of its kind compute at once.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct Crowd {
+    number: u64,
+}
+
+/// How many there are, and the most that there were.
+static CROWD: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
+
+impl Stage for Crowd {
+    const KIND: &'static str = "crowd";
+    const VERSION: u32 = 1;
+    const LAYER: Layer = Layer::Data;
+
+    fn needs(&self) -> Vec<Need> {
+        Vec::new()
+    }
+
+    fn gives(&self) -> Vec<Port> {
+        vec![Port::new("number", PortType::File, "Its number.")]
+    }
+
+    fn metrics(&self) -> Vec<MetricName> {
+        Vec::new()
+    }
+
+    fn run(&self, _: &Context<'_>) -> Result<Outcome> {
+        CROWD[1].fetch_max(CROWD[0].fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        std::thread::yield_now();
+        CROWD[0].fetch_sub(1, Ordering::SeqCst);
+        Ok(Outcome::new("").bytes("number", self.number.to_le_bytes().to_vec()))
+    }
+}
+
+static KINDS: [Kind; 2] = [Kind::of::<Threads>(), Kind::of::<Crowd>()];
 
 #[derive(Default)]
 struct Counts(Mutex<Vec<f64>>);
@@ -111,4 +146,14 @@ fn who_wants_to_stop_is_heard_among_stages_that_come_from_the_cache() {
     let impatient = Impatient::default();
     let tally = ran(folder.path(), text, &impatient, &impatient.0);
     assert_eq!(tally, Tally { hit: 1, skipped: 1, ..Tally::default() });
+}
+
+#[test]
+fn no_more_compute_at_once_than_there_are_cores_however_many_wait_for_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = |number: usize| format!("[stages.s{number}]\nkind = \"crowd\"\nnumber = {number}\n");
+    let text: String = (0..200).map(stage).collect();
+    let tally = ran(folder.path(), &text, &Counts::default(), &AtomicBool::new(false));
+    assert_eq!(tally, Tally { ran: 200, ..Tally::default() });
+    assert!(CROWD[1].load(Ordering::SeqCst) <= 4, "{CROWD:?}");
 }

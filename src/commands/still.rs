@@ -119,6 +119,6 @@ pub fn keep(
         lines: str::from_utf8(&lines)?,
     };
     let layers: Vec<_> =
-        pipeline.layers.iter().map(|layer| (layer.path.clone(), Digest::of(&layer.bytes))).collect();
+        pipeline.layers.iter().map(|layer| (layer.path.clone(), Digest::of(&layer.bytes()))).collect();
     still::keep(project, asked, &layers, facts, said)
 }

@@ -13,10 +13,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use super::abreast;
 use super::digest::Digest;
 use super::disk;
 use super::log::Log;
+use crate::abreast;
 
 /// The kernel's clock may give two changes within this time the same stamp.
 const TICK: Duration = Duration::from_millis(20);
@@ -204,7 +204,7 @@ impl Files {
     /// # Errors
     /// As for one file: of the first one that has a problem. The others are remembered all the same.
     pub fn digests(&mut self, paths: &[PathBuf]) -> Result<Vec<(Digest, Stamp)>> {
-        let told = abreast::each(paths, |path| self.told(path));
+        let told = abreast::each(paths, abreast::FILES, |path| self.told(path));
         let good = |(path, told): (&'_ PathBuf, &'_ Result<Told>)| {
             told.as_ref().ok().map(|told| (path.clone(), *told))
         };

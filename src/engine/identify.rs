@@ -29,6 +29,7 @@ pub struct Identity {
     pub stamps: Vec<Stamp>,
     /// Patterns among the sources, with what they matched.
     pub patterns: Vec<(String, Matched)>,
+    params: toml::Table,
     replaced: Vec<String>,
     named: Vec<(String, Digest)>,
 }
@@ -37,7 +38,7 @@ impl Identity {
     /// Identifies a task by its inputs' digests (in the task's order).
     ///
     /// # Errors
-    /// When a file from outside is missing or can't be read.
+    /// When a file from outside is missing or can't be read, or a parameter doesn't fit TOML.
     pub fn of(task: &Task, inputs: Vec<(String, Digest)>, files: &mut Files, root: &Path) -> Result<Self> {
         let wanted = task.draft.body.sources();
         let mut replaced: Vec<_> = task.inputs.iter().map(|edge| edge.key.clone()).collect();
@@ -58,7 +59,8 @@ impl Identity {
         };
         let sources: Vec<_> = named.into_iter().zip(digests).map(source).collect();
         let named = sources.iter().map(|source| (source.name.clone(), source.digest)).collect();
-        let mut identity = Self { key: Digest::of(b""), inputs, sources, stamps, patterns, replaced, named };
+        let (key, params) = (Digest::of(b""), task.draft.params()?);
+        let mut identity = Self { key, inputs, sources, stamps, patterns, params, replaced, named };
         identity.key = identity.manifest(task).key();
         Ok(identity)
     }
@@ -67,7 +69,7 @@ impl Identity {
         Manifest {
             kind: task.draft.kind.name,
             version: task.draft.kind.version,
-            params: &task.draft.params,
+            params: &self.params,
             replaced: &self.replaced,
             seed: task.draft.kind.seeded.then_some(task.seed),
             inputs: &self.inputs,

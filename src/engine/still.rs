@@ -18,12 +18,12 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::Project;
-use super::abreast;
 use super::digest::Digest;
 use super::disk;
 use super::files::{Files, Stamp};
 use super::pattern::{self, Looked, Matched};
 use super::store::{self, Output};
+use crate::abreast;
 
 /// So many notes are kept; the oldest go first.
 const MOST: usize = 64;
@@ -74,7 +74,7 @@ impl Ground {
         Some(Facts {
             layers: Vec::new(),
             patterns: self.patterns.into_iter().map(pattern).collect(),
-            files: abreast::each(&all, stamp).into_iter().collect::<Option<_>>()?,
+            files: abreast::each(&all, abreast::FILES, stamp).into_iter().collect::<Option<_>>()?,
             folders: Vec::new(),
             objects: Cow::Owned(objects),
             records,
@@ -182,7 +182,7 @@ impl Facts<'_> {
 
     fn files_hold(&self) -> bool {
         let as_before = |(path, stamp): &(PathBuf, Stamp)| Stamp::of(path).is_ok_and(|now| now == *stamp);
-        abreast::each(&self.files, as_before).into_iter().all(|holds| holds)
+        abreast::each(&self.files, abreast::FILES, as_before).into_iter().all(|holds| holds)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The TOML language: from text to a checked pipeline, a graph of tasks.
 //!
-//! `document` reads text into a tree with positions, `layers` lays `extends` and `--set` over each
+//! `parse` reads text, a large one in `pieces`, into a `document`, a tree with positions, of `table`s; `layers` lays `extends` and `--set` over each
 //! other, `draft` checks a stage on its own, `schedule` says how it is to be run, `sweep` reads the axes, `remote` where results are shared, `wire` holds references against each
 //! other, `order` finds cycles, `saves` looks where outputs go, `weave` makes the graph. Nothing here runs,
 //! hashes or opens anything but pipeline files.
@@ -11,6 +11,8 @@ mod draft;
 mod head;
 mod layers;
 mod order;
+mod parse;
+mod pieces;
 pub mod quantity;
 mod remote;
 pub mod resolved;
@@ -19,6 +21,7 @@ pub mod schedule;
 pub mod schema;
 pub mod shape;
 mod sweep;
+mod table;
 mod weave;
 mod wire;
 
@@ -27,6 +30,7 @@ use std::sync::Arc;
 
 use petgraph::graph::DiGraph;
 
+use crate::abreast::{self, Parting};
 use crate::diagnostic::{Diagnostic, Location, Problems, did_you_mean, quoted};
 use crate::stage::Kind;
 
@@ -185,7 +189,7 @@ pub fn load(
     // File by file, the user's own first and flags last; in each as it is written.
     problems.sort_by_cached_key(|problem| {
         problem.at.as_ref().map(|at| {
-            let flag = sets.iter().position(|set| at.source.name == "--set" && *set == at.source.text);
+            let flag = sets.iter().position(|set| at.source.name == "--set" && *set == *at.source.text);
             (flag, at.source.name != file, at.source.name.clone(), at.start)
         })
     });
@@ -202,6 +206,9 @@ pub fn locate(root: &Path, file: &Path) -> PathBuf {
     if file.is_absolute() || file.exists() { file.to_path_buf() } else { root.join(file) }
 }
 
+/// How stages are parted that are looked at one by one.
+const DRAFTS: Parting = Parting { worth: 2_000, block: 256 };
+
 fn check(
     document: document::Node,
     file: String,
@@ -210,12 +217,15 @@ fn check(
 ) -> Result<Pipeline, Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let head = head::read(&document, &file, &mut problems);
-    let mut kinds = draft::Kinds::new(registry);
+    let kinds = draft::Kinds::new(registry);
     let mut base = Vec::with_capacity(head.stages.len());
-    for (name, entry) in head.stages {
-        let (draft, found) = draft::stage(name, &entry.key, &entry.node, &mut kinds);
+    let stages: Vec<_> = head.stages.iter().collect();
+    for (draft, found) in abreast::each(&stages, DRAFTS, |(name, entry)| {
+        let (draft, found) = draft::stage(name, &entry.key, &entry.node, &kinds);
+        (draft.map(Arc::new), found)
+    }) {
         problems.extend(found);
-        base.extend(draft.map(Arc::new));
+        base.extend(draft);
     }
     let names = head.stages.keys().map(String::as_str);
     wire::references(&base, names, head.sweep.is_some(), &mut problems);
@@ -223,12 +233,12 @@ fn check(
     let drafts = || base.iter().map(Arc::as_ref);
     problems.extend(ground.problems(drafts().flat_map(Save::of), drafts()));
     let swept = head.sweep.is_some();
-    let sweep = head.sweep.and_then(|table| sweep::read(table, &document, &base, &mut kinds, &mut problems));
+    let sweep = head.sweep.and_then(|table| sweep::read(table, &document, &base, &kinds, &mut problems));
     if !problems.is_empty() {
         return Err(problems);
     }
     let (name, seed, resources, remote) = (head.name, head.seed, head.resources, head.remote);
-    let weave::Wired { tasks, graph, sweep } = weave::tasks(&base, sweep, seed, &mut kinds)?;
+    let weave::Wired { tasks, graph, sweep } = weave::tasks(&base, sweep, seed, &kinds)?;
     if swept {
         let drafts = tasks.iter().map(|task| task.draft.as_ref());
         let problems = ground.problems(tasks.iter().flat_map(Save::of_task), drafts);

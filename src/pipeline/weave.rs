@@ -13,7 +13,7 @@ use super::draft::{self, Draft, Kinds};
 use super::order::order;
 use super::sweep::{Axes, Target};
 use super::wire::LEADERBOARD;
-use super::{Edge, Sweep, Task, Variant, document, layers, wire};
+use super::{Edge, Sweep, Task, Variant, document, layers, parse, wire};
 use crate::diagnostic::{Diagnostic, Location, SourceText};
 
 /// The result of weaving.
@@ -34,7 +34,7 @@ pub fn tasks(
     base: &[Arc<Draft>],
     axes: Option<Axes>,
     seed: u64,
-    kinds: &mut Kinds,
+    kinds: &Kinds,
 ) -> Result<Wired, Vec<Diagnostic>> {
     let mut weaver = Weaver::new(base, axes.as_ref(), seed, kinds);
     let mut variants = weaver.variants()?;
@@ -109,7 +109,7 @@ struct Weaver<'a> {
     axes: &'a [super::sweep::Axis],
     whole: Option<&'a Axes>,
     seed: u64,
-    kinds: &'a mut Kinds,
+    kinds: &'a Kinds,
     numbers: HashMap<&'a str, usize>,
     /// Per stage, the axes that change it itself.
     own: Vec<Vec<usize>>,
@@ -122,7 +122,7 @@ struct Weaver<'a> {
 }
 
 impl<'a> Weaver<'a> {
-    fn new(base: &'a [Arc<Draft>], whole: Option<&'a Axes>, seed: u64, kinds: &'a mut Kinds) -> Self {
+    fn new(base: &'a [Arc<Draft>], whole: Option<&'a Axes>, seed: u64, kinds: &'a Kinds) -> Self {
         let axes = whole.map_or(&[][..], |axes| &axes.axes);
         let own = base.iter().enumerate().map(|(stage, draft)| own_axes(axes, stage, draft)).collect();
         Self {
@@ -349,8 +349,8 @@ impl<'a> Weaver<'a> {
         table.insert("objective".into(), objective.into());
         table.insert("goal".into(), if axes.goal == super::Goal::Max { "max" } else { "min" }.into());
         table.insert("variants".into(), rows.into());
-        let source = Arc::new(SourceText { name: "[sweep]".to_owned(), text: table.to_string() });
-        let mut node = document::parse(&source)?;
+        let source = Arc::new(SourceText::new("[sweep]", table.to_string()));
+        let mut node = parse::parse(&source)?;
         place_at(&mut node, axes);
         draft::generated(LEADERBOARD, &node, self.kinds)
     }
@@ -360,7 +360,7 @@ impl<'a> Weaver<'a> {
 fn place_at(node: &mut Node, axes: &Axes) {
     node.at = axes.at.clone();
     let Value::Table(table) = &mut node.value else { return };
-    for (key, entry) in Arc::make_mut(table) {
+    for (key, entry) in Arc::make_mut(table).iter_mut() {
         let at = if key == "objective" { &axes.objective_at } else { &axes.at };
         (entry.key, entry.node.at) = (at.clone(), at.clone());
         // Items have no places of their own: the list's is the nearest one.
@@ -375,7 +375,7 @@ fn place_items(node: &mut Node, at: &Location) {
     match &mut node.value {
         Value::Array(items) => items.iter_mut().for_each(|item| place_items(item, at)),
         Value::Table(table) => {
-            Arc::make_mut(table).values_mut().for_each(|entry| place_items(&mut entry.node, at))
+            Arc::make_mut(table).iter_mut().for_each(|(_, entry)| place_items(&mut entry.node, at))
         }
         _ => {}
     }

@@ -1,6 +1,6 @@
 //! The TOML language: from text to a checked pipeline, a graph of tasks.
 //!
-//! `parse` reads text, a large one in `pieces`, into a `document`, a tree with positions, of `table`s; `layers` lays `extends` and `--set` over each
+//! `parse` reads text, a large one in `pieces`, what is `plain` of them in one step, into a `document`, a tree with positions, of `table`s; `layers` lays `extends` and `--set` over each
 //! other, `draft` checks a stage on its own, `schedule` says how it is to be run, `sweep` reads the axes, `remote` where results are shared, `wire` holds references against each
 //! other, `order` finds cycles, `saves` looks where outputs go, `weave` makes the graph. Nothing here runs,
 //! hashes or opens anything but pipeline files.
@@ -13,6 +13,7 @@ mod layers;
 mod order;
 mod parse;
 mod pieces;
+mod plain;
 pub mod quantity;
 mod remote;
 pub mod resolved;
@@ -206,9 +207,6 @@ pub fn locate(root: &Path, file: &Path) -> PathBuf {
     if file.is_absolute() || file.exists() { file.to_path_buf() } else { root.join(file) }
 }
 
-/// How stages are parted that are looked at one by one.
-const DRAFTS: Parting = Parting { worth: 2_000, block: 256 };
-
 fn check(
     document: document::Node,
     file: String,
@@ -218,27 +216,25 @@ fn check(
     let mut problems = Vec::new();
     let head = head::read(&document, &file, &mut problems);
     let kinds = draft::Kinds::new(registry);
-    let mut base = Vec::with_capacity(head.stages.len());
-    let stages: Vec<_> = head.stages.iter().collect();
-    for (draft, found) in abreast::each(&stages, DRAFTS, |(name, entry)| {
-        let (draft, found) = draft::stage(name, &entry.key, &entry.node, &kinds);
-        (draft.map(Arc::new), found)
-    }) {
-        problems.extend(found);
-        base.extend(draft);
-    }
+    let base = drafts(head.stages, &kinds, &mut problems);
     let names = head.stages.keys().map(String::as_str);
-    wire::references(&base, names, head.sweep.is_some(), &mut problems);
-    problems.extend(order::order(&base).err().into_iter().flatten());
-    let drafts = || base.iter().map(Arc::as_ref);
-    problems.extend(ground.problems(drafts().flat_map(Save::of), drafts()));
+    let numbers = order::numbers(&base);
+    wire::references(&base, &numbers, names, head.sweep.is_some(), &mut problems);
+    let order = order::order(&base, &numbers).unwrap_or_else(|cycles| {
+        problems.extend(cycles);
+        Vec::new()
+    });
+    let all = || base.iter().map(Arc::as_ref);
+    problems.extend(ground.problems(all().flat_map(Save::of), all()));
     let swept = head.sweep.is_some();
     let sweep = head.sweep.and_then(|table| sweep::read(table, &document, &base, &kinds, &mut problems));
     if !problems.is_empty() {
         return Err(problems);
     }
     let (name, seed, resources, remote) = (head.name, head.seed, head.resources, head.remote);
-    let weave::Wired { tasks, graph, sweep } = weave::tasks(&base, sweep, seed, &kinds)?;
+    let stages = weave::Stages { base: &base, numbers: &numbers, order };
+    let weave::Wired { tasks, graph, sweep } = weave::tasks(stages, sweep, seed, &kinds)?;
+    drop(numbers);
     if swept {
         let drafts = tasks.iter().map(|task| task.draft.as_ref());
         let problems = ground.problems(tasks.iter().flat_map(Save::of_task), drafts);
@@ -259,4 +255,22 @@ fn check(
         document,
         layers: Vec::new(),
     })
+}
+
+/// How stages are parted that are looked at one by one.
+const ONE_BY_ONE: Parting = Parting { worth: 2_000, block: 256 };
+
+/// The stages as far as they are right, each looked at on its own.
+fn drafts(stages: &document::Table, kinds: &draft::Kinds, problems: &mut Vec<Diagnostic>) -> Vec<Arc<Draft>> {
+    let written: Vec<_> = stages.iter().collect();
+    let looked_at = abreast::each(&written, ONE_BY_ONE, |(name, entry)| {
+        let (draft, found) = draft::stage(name, &entry.key, &entry.node, kinds);
+        (draft.map(Arc::new), found)
+    });
+    let mut drafts = Vec::with_capacity(written.len());
+    for (draft, found) in looked_at {
+        problems.extend(found);
+        drafts.extend(draft);
+    }
+    drafts
 }

@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::document::{Entry, Node, Table, Value};
-use super::pieces;
+use super::{pieces, plain};
 use crate::diagnostic::{Diagnostic, Location, SourceText};
 
 /// Reads a text.
@@ -39,6 +39,9 @@ pub(super) fn whole(source: &Arc<SourceText>) -> Result<Table, Vec<Diagnostic>> 
 
 /// Reads a text that is a piece of a source, from `offset` on; `None` when anything is wrong with it.
 pub(super) fn piece(source: &Arc<SourceText>, text: &str, offset: usize) -> Option<Table> {
+    if let Some(table) = plain::read(source, text, offset) {
+        return Some(table);
+    }
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut reading = Reading { source, offset, problems: Vec::new() };
     let table = reading.table(document.into_inner());

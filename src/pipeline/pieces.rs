@@ -91,7 +91,7 @@ fn add(stages: &mut Entry, more: Entry) -> Option<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use std::sync::Arc;
 
     use super::{SourceText, Table, cut, parse};
@@ -99,7 +99,7 @@ mod tests {
     use crate::pipeline::parse::whole;
 
     /// A table as text, with every place.
-    fn shown(table: &Table) -> String {
+    pub fn shown(table: &Table) -> String {
         let entry = |(key, entry): (&String, &crate::pipeline::document::Entry)| {
             format!("{key}@{}-{}={}", entry.key.start, entry.key.end, shown_node(&entry.node))
         };

@@ -11,7 +11,7 @@ use super::digest::Digest;
 use super::files::Files;
 use super::identify::{self, Identity};
 use super::save::{self, Standing};
-use super::store::{Output, Record, Store};
+use super::store::{Brief, Output, Store};
 use crate::pipeline::{Edge, Pipeline, Task};
 
 /// A task as it last came out well.
@@ -30,7 +30,7 @@ pub type History<'a> = dyn Fn(&str) -> Option<Last> + 'a;
 #[derive(Clone, Debug)]
 pub enum Verdict {
     /// Its result is in the cache.
-    UpToDate(Box<Record>),
+    UpToDate(Box<Brief>),
     /// It must run, for these reasons.
     MustRun(Vec<Cause>),
     /// It runs if these tasks give other bytes than before.
@@ -73,7 +73,7 @@ pub fn plan(
     for at in (0..pipeline.tasks.len()).filter(|at| wanted[*at]) {
         let task = &pipeline.tasks[at];
         let verdict = planner.verdict(task, forced[at], &mut outputs, &mut files);
-        let last = history(&task.label).and_then(|last| store.record(&last.key));
+        let last = history(&task.label).and_then(|last| store.brief(&last.key));
         let mut restore = Vec::new();
         if let Verdict::UpToDate(record) = &verdict {
             restore = restores(task, record, &mut files, &store, project)?;
@@ -122,7 +122,7 @@ impl Planner<'_> {
             return self.without_key(task, forced, &identity, unknown);
         }
         // A record's outputs are what another run would give, also where it must run for other reasons.
-        let known = self.store.record(&identity.key).map(|record| record.outputs);
+        let known = self.store.brief(&identity.key).map(|record| record.outputs);
         let place = self.pipeline.tasks.iter().position(|other| std::ptr::eq(other, task));
         if let Some(at) = place {
             outputs[at] = known;
@@ -170,11 +170,11 @@ fn frame(manifest: &BTreeMap<String, String>) -> Frame {
 }
 
 /// The record of a task that needn't run; else why it must, beyond having another key.
-pub(super) fn judge(identity: &Identity, store: &Store, forced: bool) -> Result<Record, Vec<Cause>> {
+pub(super) fn judge(identity: &Identity, store: &Store, forced: bool) -> Result<Brief, Vec<Cause>> {
     if forced {
         return Err(vec![Cause::Forced]);
     }
-    let record = store.record(&identity.key).ok_or_else(Vec::new)?;
+    let record = store.brief(&identity.key).ok_or_else(Vec::new)?;
     match store.lost(&record) {
         Some((port, loss)) => Err(vec![Cause::lost(port, loss)]),
         None => Ok(record),
@@ -199,7 +199,7 @@ pub(super) fn causes_since(
 
 fn restores(
     task: &Task,
-    record: &Record,
+    record: &Brief,
     files: &mut Files,
     store: &Store,
     project: &Project,

@@ -5,11 +5,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use serde_json::Value as Json;
-
 use crate::engine::Project;
 use crate::engine::plan::Last;
-use crate::observe::runs::{self, Run};
+use crate::observe::runs;
 use crate::present::terminal::Metrics;
 
 /// How many runs back a task is looked for.
@@ -77,25 +75,11 @@ impl History {
     }
 
     fn read(&self, run: &str, tasks: &mut HashMap<String, Ended>) {
-        let Ok(run) = Run::outline(&self.experiments, run) else { return };
-        if run.overview().pipeline != self.pipeline {
-            return;
-        }
-        for line in run.of("stage_done") {
-            if let (Some(stage), Some("ran" | "hit")) = (line["stage"].as_str(), line["outcome"].as_str())
-                && let Some(ended) = Ended::of(line)
-            {
-                tasks.entry(stage.to_owned()).or_insert(ended);
+        for end in runs::ends(&self.experiments, run, &self.pipeline).into_iter().flatten() {
+            if let Ok(key) = end.key.parse() {
+                let last = Last { key, seconds: end.seconds };
+                tasks.entry(end.stage).or_insert(Ended { last, metrics: end.metrics });
             }
         }
-    }
-}
-
-impl Ended {
-    fn of(line: &Json) -> Option<Self> {
-        let metrics = line["metrics"].as_object().into_iter().flatten();
-        let metrics = metrics.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?)));
-        let (key, seconds) = (line["key"].as_str()?.parse().ok()?, line["seconds"].as_f64()?);
-        Some(Self { last: Last { key, seconds }, metrics: metrics.collect() })
     }
 }

@@ -37,7 +37,7 @@ use super::remote::queue::Queue as Pushing;
 use super::remote::{Remote, Session};
 use super::state::{State, Step};
 use super::still::{Facts, Ground};
-use super::store::{Output, Record, Store};
+use super::store::{Brief, Output, Store};
 use crate::data::Table;
 use crate::pipeline::{Edge, Pipeline, Task};
 use crate::stage::Failure;
@@ -442,7 +442,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn hit(&mut self, at: usize, identity: &Identity, record: Record) {
+    fn hit(&mut self, at: usize, identity: &Identity, record: Brief) {
         let under_way = self.under_way(at, identity, Vec::new());
         self.finish(at, under_way, record, Outcome::Hit);
     }

@@ -13,10 +13,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use super::abreast;
 use super::digest::Digest;
 use super::disk;
 use super::log::Log;
+use crate::abreast;
 
 /// The kernel's clock may give two changes within this time the same stamp.
 const TICK: Duration = Duration::from_millis(20);
@@ -238,13 +238,13 @@ impl Files {
     /// # Errors
     /// As for one file: of the first one that has a problem. The others are remembered all the same.
     pub fn digests(&mut self, paths: &[PathBuf]) -> Result<Vec<(Digest, Stamp)>> {
-        let told = abreast::each(paths, |path| self.told(path));
+        let told = abreast::each(paths, abreast::FILES, |path| self.told(path));
         self.take(paths, told)
     }
 
     /// What is known of files by `stat` alone.
     pub fn by_stat(&self, paths: &[PathBuf]) -> Vec<Option<Told>> {
-        abreast::each(paths, |path| self.by_stamp(path, &Stamp::of(path).ok()?))
+        abreast::each(paths, abreast::FILES, |path| self.by_stamp(path, &Stamp::of(path).ok()?))
     }
 
     /// Takes the digests of files over, where they had to be read.

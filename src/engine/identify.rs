@@ -29,6 +29,7 @@ pub struct Identity {
     pub stamps: Vec<Stamp>,
     /// Patterns among the sources, with what they matched.
     pub patterns: Vec<(String, Matched)>,
+    params: toml::Table,
     replaced: Vec<String>,
     named: Vec<(String, Digest)>,
 }
@@ -67,20 +68,23 @@ impl Identity {
     /// Identifies a task by its inputs' digests (in the task's order).
     ///
     /// # Errors
-    /// When a file from outside is missing or can't be read.
+    /// When a file from outside is missing or can't be read, or a parameter doesn't fit TOML.
     pub fn of(task: &Task, inputs: Vec<(String, Digest)>, files: &mut Files, root: &Path) -> Result<Self> {
         let sources = Sources::of(task, root)?;
         let digests = files.digests(&sources.paths())?;
-        Ok(Self::with(task, inputs, sources, digests))
+        Self::with(task, inputs, sources, digests)
     }
 
     /// Identifies a task by its inputs' digests (in the task's order) and those of its sources (in theirs).
+    ///
+    /// # Errors
+    /// When a parameter doesn't fit TOML.
     pub fn with(
         task: &Task,
         inputs: Vec<(String, Digest)>,
         found: Sources,
         digests: Vec<(Digest, Stamp)>,
-    ) -> Self {
+    ) -> Result<Self> {
         let mut replaced: Vec<_> = task.inputs.iter().map(|edge| edge.key.clone()).collect();
         replaced.extend(found.keys);
         let (digests, stamps): (Vec<_>, _) = digests.into_iter().unzip();
@@ -88,16 +92,17 @@ impl Identity {
         let sources: Vec<_> = found.named.into_iter().zip(digests).map(source).collect();
         let named = sources.iter().map(|source| (source.name.clone(), source.digest)).collect();
         let (key, patterns) = (Digest::of(b""), found.patterns);
-        let mut identity = Self { key, inputs, sources, stamps, patterns, replaced, named };
+        let params = task.draft.params()?;
+        let mut identity = Self { key, inputs, sources, stamps, patterns, params, replaced, named };
         identity.key = identity.manifest(task).key();
-        identity
+        Ok(identity)
     }
 
     fn manifest<'a>(&'a self, task: &'a Task) -> Manifest<'a> {
         Manifest {
             kind: task.draft.kind.name,
             version: task.draft.kind.version,
-            params: &task.draft.params,
+            params: &self.params,
             replaced: &self.replaced,
             seed: task.draft.kind.seeded.then_some(task.seed),
             inputs: &self.inputs,

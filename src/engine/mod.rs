@@ -7,7 +7,6 @@
 //! partial results, `remote` shares results with others, `proof` computes stages again, `locked` is what a pipeline should
 //! give. The engine sees stages only through `stage`.
 
-mod abreast;
 pub mod budget;
 pub mod cause;
 mod difference;

@@ -14,7 +14,7 @@ use super::identify::{self, Identity};
 use super::remote::session::{Offer, Wanted};
 use super::remote::{Remote, Session, requests};
 use super::save::{self, Standing};
-use super::store::{Output, Record, Store};
+use super::store::{Brief, Output, Record, Store};
 use super::waves::waves;
 use crate::pipeline::{Edge, Pipeline, Task};
 
@@ -34,7 +34,7 @@ pub type History<'a> = dyn Fn(&str) -> Option<Last> + 'a;
 #[derive(Clone, Debug)]
 pub enum Verdict {
     /// Its result is in the cache.
-    UpToDate(Box<Record>),
+    UpToDate(Box<Brief>),
     /// It must run, for these reasons.
     MustRun(Vec<Cause>),
     /// The remote has its result.
@@ -180,13 +180,13 @@ impl Planner<'_> {
             return Look::Settled(self.without_key(task, forced, &identity, unknown));
         }
         // A record's outputs are what another run would give, also where it must run for other reasons.
-        let known = self.store.record(&identity.key);
-        self.outputs[at] = known.as_ref().map(|record| record.outputs.clone());
+        self.outputs[at] = self.store.brief(&identity.key).map(|record| record.outputs);
         match judge(&identity, self.store, forced) {
             Ok(record) => Look::Settled(Verdict::UpToDate(Box::new(record))),
             Err(causes) if forced => Look::Settled(Verdict::MustRun(causes)),
             Err(causes) => {
                 let causes = if causes.is_empty() { self.causes(task, &identity) } else { causes };
+                let known = self.remote.and_then(|_| self.store.record(&identity.key));
                 Look::Absent(Box::new(Absent { task: at, identity, known, causes }))
             }
         }
@@ -209,12 +209,12 @@ impl Planner<'_> {
     fn planned(&mut self, at: usize, verdict: Verdict) -> Result<Planned> {
         let Question { pipeline, project, history, .. } = self.question;
         let task = &pipeline.tasks[at];
-        let last = history(&task.label).and_then(|last| self.store.record(&last.key));
+        let last = history(&task.label).and_then(|last| self.store.brief(&last.key));
         let restore = match &verdict {
             Verdict::UpToDate(record) => restores(task, record, &mut self.files, self.store, project)?,
             _ => Vec::new(),
         };
-        let size = |record: &Record| record.outputs.values().map(|output| output.bytes).sum();
+        let size = |record: &Brief| record.outputs.values().map(|output| output.bytes).sum();
         let (seconds, bytes) = (last.as_ref().map(|record| record.seconds), last.as_ref().map(size));
         Ok(Planned { task: at, verdict, seconds, bytes, restore })
     }
@@ -259,11 +259,11 @@ fn frame(manifest: &BTreeMap<String, String>) -> Frame {
 }
 
 /// The record of a task that needn't run; else why it must, beyond having another key.
-pub(super) fn judge(identity: &Identity, store: &Store, forced: bool) -> Result<Record, Vec<Cause>> {
+pub(super) fn judge(identity: &Identity, store: &Store, forced: bool) -> Result<Brief, Vec<Cause>> {
     if forced {
         return Err(vec![Cause::Forced]);
     }
-    let record = store.record(&identity.key).ok_or_else(Vec::new)?;
+    let record = store.brief(&identity.key).ok_or_else(Vec::new)?;
     match store.lost(&record) {
         Some((port, loss)) => Err(vec![Cause::lost(port, loss)]),
         None => Ok(record),
@@ -288,7 +288,7 @@ pub(super) fn causes_since(
 
 fn restores(
     task: &Task,
-    record: &Record,
+    record: &Brief,
     files: &mut Files,
     store: &Store,
     project: &Project,

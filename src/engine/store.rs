@@ -14,6 +14,7 @@ use std::sync::Mutex;
 use anyhow::{Result, bail};
 use fs_err::File;
 use schemars::JsonSchema;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
@@ -29,7 +30,7 @@ const FORMAT: u32 = 1;
 
 /// What a stage run left behind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Record {
+pub struct Record<M = BTreeMap<String, String>> {
     /// The kind that ran.
     pub kind: String,
     /// Its outputs by port.
@@ -43,13 +44,24 @@ pub struct Record {
     /// How long it took.
     pub seconds: f64,
     /// The manifest in readable form.
-    pub manifest: BTreeMap<String, String>,
+    pub manifest: M,
     /// Of how many partial results it was put together, where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<Parts>,
     /// The keys of these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub memos: Vec<Digest>,
+}
+
+/// A record for who doesn't ask for the manifest, which is most of it.
+pub type Brief = Record<IgnoredAny>;
+
+impl Record {
+    /// The record without its manifest.
+    pub fn brief(self) -> Brief {
+        let Self { kind, outputs, summary, metrics, warnings, seconds, manifest: _, parts, memos } = self;
+        Record { kind, outputs, summary, metrics, warnings, seconds, manifest: IgnoredAny, parts, memos }
+    }
 }
 
 /// Partial results that a stage run was put together of.
@@ -181,6 +193,11 @@ impl Store {
         self.records.lock().ok()?.get(key)
     }
 
+    /// The record of a key without its manifest.
+    pub fn brief(&self, key: &Digest) -> Option<Brief> {
+        self.records.lock().ok()?.get(key)
+    }
+
     /// The record of a key, after taking in what other processes have done since.
     ///
     /// # Errors
@@ -271,7 +288,7 @@ impl Store {
 
     /// The first output of a record that is not in the store with its size, and what became of it: one
     /// stat an output.
-    pub fn lost<'r>(&self, record: &'r Record) -> Option<(&'r str, Loss)> {
+    pub fn lost<'r, M>(&self, record: &'r Record<M>) -> Option<(&'r str, Loss)> {
         record.outputs.iter().find_map(|(port, output)| Some((port.as_str(), self.loss(output)?)))
     }
 

@@ -268,24 +268,10 @@ impl Command {
 
     /// A placeholder in a word that stands for nothing: the message, and what to do about it.
     fn unknown_placeholder(&self, word: &str) -> Option<(String, String)> {
-        let inputs: Vec<_> = self.inputs.keys().map(String::as_str).collect();
-        let outputs: Vec<_> = self.outputs.keys().map(String::as_str).collect();
-        for (table, known) in [("inputs", inputs), ("outputs", outputs)] {
-            let open = format!("{{{table}.");
-            for (start, _) in word.match_indices(&open) {
-                let name = word[start + open.len()..].split('}').next().unwrap_or_default();
-                if known.contains(&name) {
-                    continue;
-                }
-                let hint = match did_you_mean(name, known.iter().copied()) {
-                    Some(near) => format!("did you mean `{open}{near}}}`?"),
-                    None if known.is_empty() => format!("declare it: `{table} = {{ {name} = \"...\" }}`"),
-                    None => format!("`{table}` declares {}", quoted(known.iter().copied(), "and")),
-                };
-                return Some((format!("`{open}{}}}` names nothing that is declared", shown(name)), hint));
-            }
-        }
-        None
+        let inputs = self.inputs.keys().map(String::as_str);
+        let outputs = self.outputs.keys().map(String::as_str);
+        undeclared(word, "inputs", "{inputs.", inputs)
+            .or_else(|| undeclared(word, "outputs", "{outputs.", outputs))
     }
 
     fn collect(&self, folder: &Path, ended: &Ended) -> Result<Outcome> {
@@ -315,6 +301,26 @@ impl Command {
         }
         Ok(outcome)
     }
+}
+
+/// A placeholder in a word that names nothing which a table declares: the message, and what to do about it.
+fn undeclared<'a>(
+    word: &'a str,
+    table: &str,
+    open: &str,
+    declared: impl Iterator<Item = &'a str> + Clone,
+) -> Option<(String, String)> {
+    let starts = memchr::memmem::find_iter(word.as_bytes(), open).map(|at| at + open.len());
+    let mut names = starts.map(|start| word[start..].split('}').next().unwrap_or_default());
+    let name = names.find(|name| !declared.clone().any(|known| known == *name))?;
+    let hint = match did_you_mean(name, declared.clone()) {
+        Some(near) => format!("did you mean `{open}{near}}}`?"),
+        None if declared.clone().next().is_none() => {
+            format!("declare it: `{table} = {{ {name} = \"...\" }}`")
+        }
+        None => format!("`{table}` declares {}", quoted(declared, "and")),
+    };
+    Some((format!("`{open}{}}}` names nothing that is declared", shown(name)), hint))
 }
 
 /// The numbers that a program wrote.

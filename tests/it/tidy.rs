@@ -46,10 +46,10 @@ fn allowed(file: &str) -> &'static [&'static str] {
         return &[];
     }
     match first_part(file) {
-        "diagnostic" | "model" => &[],
+        "abreast" | "diagnostic" | "model" => &[],
         "stage" => &["diagnostic", "engine::digest", "data"],
-        "pipeline" => &["diagnostic", "stage"],
-        "engine" => &["pipeline", "stage", "diagnostic", "data"],
+        "pipeline" => &["abreast", "diagnostic", "stage"],
+        "engine" => &["abreast", "pipeline", "stage", "diagnostic", "data"],
         "data" => &["model", "diagnostic"],
         "observe" => &["engine::digest", "engine::disk", "diagnostic"],
         "present" => &["observe", "data", "engine", "model", "pipeline", "diagnostic", "stage"],

@@ -13,7 +13,7 @@ use crate::engine::events::{Event, Note, Origin, Outcome, StageDone};
 use crate::engine::produce::Product;
 use crate::engine::save::{self, Placed, Standing};
 use crate::engine::state::{State, Step};
-use crate::engine::store::{Loss, Output, Record};
+use crate::engine::store::{Brief, Loss, Output};
 use crate::pipeline::Task;
 use crate::stage::{Failure, Stopped};
 
@@ -48,12 +48,12 @@ impl Run<'_> {
                     self.sink.event(&Event::Warning(Note::at(message, place)));
                 }
                 self.remember(at, tables);
-                self.finish(at, under_way, record, Outcome::Ran);
+                self.finish(at, under_way, record.brief(), Outcome::Ran);
             }
-            Ok(Product::Taken(record)) => self.finish(at, under_way, record, Outcome::Hit),
+            Ok(Product::Taken(record)) => self.finish(at, under_way, record.brief(), Outcome::Hit),
             Ok(Product::Fetched(record)) => {
                 under_way.fetched = true;
-                self.finish(at, under_way, record, Outcome::Hit);
+                self.finish(at, under_way, record.brief(), Outcome::Hit);
             }
             Err(error) if self.may_try_again(at, &under_way, &error) => {
                 self.try_again(at, &under_way, &error)
@@ -104,7 +104,7 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn finish(&mut self, at: usize, under_way: UnderWay, record: Record, outcome: Outcome) {
+    pub(super) fn finish(&mut self, at: usize, under_way: UnderWay, record: Brief, outcome: Outcome) {
         // Before anything is saved or handed on.
         if let Some(failure) = self.refused(at, &record) {
             return self.fail(at, Some(&under_way), &failure.into());
@@ -134,7 +134,7 @@ impl Run<'_> {
     }
 
     /// What the lock has against a result, where there is one.
-    fn refused(&self, at: usize, record: &Record) -> Option<Failure> {
+    fn refused(&self, at: usize, record: &Brief) -> Option<Failure> {
         let locked = self.options.locked.as_ref()?;
         locked.refuses(&self.task(at).label, &record.outputs, &self.pipeline.file)
     }
@@ -154,7 +154,7 @@ impl Run<'_> {
         }
     }
 
-    fn report(&self, at: usize, under_way: UnderWay, record: Record, outcome: Outcome) {
+    fn report(&self, at: usize, under_way: UnderWay, record: Brief, outcome: Outcome) {
         let task = self.task(at);
         let note = |warning: &crate::stage::Warning| {
             Note::at(&warning.message, task.place(warning.key.as_deref().unwrap_or("kind")))
@@ -180,7 +180,7 @@ impl Run<'_> {
     }
 
     /// Puts saved outputs in place, and says so unless they are `new`; the port whose bytes are lost, if one is.
-    fn save(&mut self, at: usize, record: &Record, new: bool) -> Result<Option<(String, Loss)>> {
+    fn save(&mut self, at: usize, record: &Brief, new: bool) -> Result<Option<(String, Loss)>> {
         for (port, path) in &self.task(at).saves {
             let Some(output) = record.outputs.get(port) else { continue };
             let full = self.project.root.join(path);

@@ -11,7 +11,7 @@ use std::thread::{Builder, Scope};
 use anyhow::Result;
 
 use super::{Message, Run};
-use crate::engine::abreast;
+use crate::abreast;
 use crate::engine::files::{self, Told};
 use crate::engine::identify::{Identity, Sources};
 use crate::engine::state::{State, Step};
@@ -70,7 +70,7 @@ fn serve(orders: &Receiver<(usize, Vec<PathBuf>)>, done: &Sender<Message>, over:
     for (at, paths) in orders {
         // What can't be read is read once more when its task is decided on, and then says why.
         let read = |path: &PathBuf| if over.load(Ordering::Relaxed) { None } else { files::read(path).ok() };
-        let told = abreast::each(&paths, read);
+        let told = abreast::each(&paths, abreast::FILES, read);
         // The receiver is only gone when the run broke off.
         let _ = done.send(Message::Read(at, paths.into_iter().zip(told).collect()));
     }
@@ -106,7 +106,7 @@ impl Run<'_> {
         let told = paths.iter().zip(known).map(told).collect();
         let digests = self.files.take(&paths, told)?;
         let inputs = task.inputs.iter().filter_map(|edge| self.input(edge)).collect();
-        Ok(Look::Known(Box::new(Identity::with(task, inputs, sources, digests))))
+        Ok(Look::Known(Box::new(Identity::with(task, inputs, sources, digests)?)))
     }
 
     /// Sets a task aside until its sources have been read.

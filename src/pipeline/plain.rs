@@ -95,7 +95,7 @@ impl Builder<'_> {
             self.root = table;
             return;
         };
-        let node = Node { at, value: Value::Table(Arc::new(table)) };
+        let node = Node { at, value: whole(table) };
         self.plain &= match (names.next(), names.next(), names.next()) {
             (Some(name), None, _) => add(&mut self.root, name, node),
             (Some(outer), Some(name), None) => below(&mut self.root, outer, name, node),
@@ -130,8 +130,11 @@ impl Builder<'_> {
             return;
         };
         let value = match value {
-            Inside::List(items) => Value::Array(items),
-            Inside::Table(table) => Value::Table(Arc::new(table)),
+            Inside::List(mut items) => {
+                items.shrink_to_fit();
+                Value::Array(items)
+            }
+            Inside::Table(table) => whole(table),
         };
         let at = self.at(start, span.end());
         self.put(key, Node { at, value });
@@ -142,11 +145,17 @@ impl Builder<'_> {
         Some(match self.raw(span, encoding).decode_scalar(&mut text, wrong) {
             ScalarKind::String => Value::String(text.into_owned()),
             ScalarKind::Boolean(truth) => Value::Boolean(truth),
-            ScalarKind::DateTime => Value::Datetime(text.parse().ok()?),
+            ScalarKind::DateTime => Value::Datetime(Box::new(text.parse().ok()?)),
             ScalarKind::Float => Value::Float(text.parse().unwrap_or(f64::NAN)),
             ScalarKind::Integer(radix) => Value::Integer(i64::from_str_radix(&text, radix.value()).ok()?),
         })
     }
+}
+
+/// A table to which nothing will be added.
+fn whole(mut table: Table) -> Value {
+    table.shrink_to_fit();
+    Value::Table(Arc::new(table))
 }
 
 /// Adds a value to a table; whether its key is a new one.
@@ -236,14 +245,14 @@ mod tests {
     use std::sync::Arc;
 
     use super::{SourceText, read};
-    use crate::pipeline::parse::whole;
+    use crate::pipeline::parse;
     use crate::pipeline::pieces::tests::shown;
 
     /// Whether a text is plain; held against the library's tree.
     fn is_plain(text: &str) -> bool {
         let source = Arc::new(SourceText::new("p.toml", text));
         let Some(table) = read(&source, text, 0) else { return false };
-        assert_eq!(shown(&table), shown(&whole(&source).unwrap()), "{text}");
+        assert_eq!(shown(&table), shown(&parse::whole(&source).unwrap()), "{text}");
         true
     }
 
@@ -322,7 +331,7 @@ mod tests {
         for end in 0..text.len() {
             let source = Arc::new(SourceText::new("p.toml", &text[..end]));
             if let Some(table) = read(&source, &text[..end], 0) {
-                assert_eq!(Ok(shown(&table)), whole(&source).map(|table| shown(&table)).map_err(drop));
+                assert_eq!(Ok(shown(&table)), parse::whole(&source).map(|table| shown(&table)).map_err(drop));
             }
         }
     }

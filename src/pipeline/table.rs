@@ -104,6 +104,11 @@ impl Table {
         self.entries.reserve(more);
     }
 
+    /// Gives back the room that no entry needs.
+    pub fn shrink_to_fit(&mut self) {
+        self.entries.shrink_to_fit();
+    }
+
     fn place(&self, key: &str) -> Option<usize> {
         match self.index.as_deref() {
             None => self.entries.iter().position(|(known, _)| known == key),

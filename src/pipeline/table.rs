@@ -104,11 +104,6 @@ impl Table {
         self.entries.reserve(more);
     }
 
-    /// Gives back the room that no entry needs.
-    pub fn shrink_to_fit(&mut self) {
-        self.entries.shrink_to_fit();
-    }
-
     fn place(&self, key: &str) -> Option<usize> {
         match self.index.as_deref() {
             None => self.entries.iter().position(|(known, _)| known == key),
@@ -144,6 +139,15 @@ impl Table {
         for at in start..self.entries.len() {
             places.insert_unique(hash(&at), at, hash);
         }
+    }
+}
+
+/// Entries no two of which have the same key.
+impl From<Vec<(String, Entry)>> for Table {
+    fn from(entries: Vec<(String, Entry)>) -> Self {
+        let mut table = Self { entries, index: None };
+        table.index_if_many();
+        table
     }
 }
 

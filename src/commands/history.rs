@@ -1,12 +1,13 @@
 //! The key, the metrics and the time that each task had when it last came out well, read from the logs
 //! when they are asked for.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
 use crate::engine::Project;
+use crate::engine::digest::Digest;
 use crate::engine::plan::Last;
+use crate::observe::ends::{End, Ends};
 use crate::observe::runs;
 use crate::present::terminal::Metrics;
 
@@ -22,17 +23,12 @@ pub struct History {
     past: Mutex<Option<Past>>,
 }
 
-/// What has been read, and the runs that have not.
+/// What has been taken in, and the runs that have not.
 struct Past {
-    tasks: HashMap<String, Ended>,
+    /// Newest first.
+    read: Vec<Ends>,
     /// Newest last.
     unread: Vec<String>,
-}
-
-/// How a task came out.
-struct Ended {
-    last: Last,
-    metrics: Metrics,
 }
 
 impl History {
@@ -49,22 +45,29 @@ impl History {
 
     /// A task as it last came out well.
     pub fn last(&self, label: &str) -> Option<Last> {
-        self.ended(label, |ended| ended.last)
+        let (key, end) = self.ended(label)?;
+        Some(Last { key, seconds: end.seconds })
     }
 
     /// What a task measured when it last came out well.
     pub fn metrics(&self, label: &str) -> Option<Metrics> {
-        self.ended(label, |ended| ended.metrics.clone())
+        self.ended(label).map(|(_, end)| end.metrics)
     }
 
-    fn ended<T>(&self, label: &str, part: impl Fn(&Ended) -> T) -> Option<T> {
+    fn ended(&self, label: &str) -> Option<(Digest, End)> {
         let mut past = self.past.lock().ok()?;
-        let past = past.get_or_insert_with(|| Past { tasks: HashMap::new(), unread: self.runs() });
-        while !past.tasks.contains_key(label) {
-            let run = past.unread.pop()?;
-            self.read(&run, &mut past.tasks);
+        let past = past.get_or_insert_with(|| Past { read: Vec::new(), unread: self.runs() });
+        for back in 0.. {
+            if back == past.read.len() {
+                let run = past.unread.pop()?;
+                past.read.push(Ends::read(&self.experiments, &run, &self.pipeline).unwrap_or_default());
+            }
+            let end = past.read[back].of(label);
+            if let Some(found) = end.and_then(|end| Some((end.key.parse().ok()?, end))) {
+                return Some(found);
+            }
         }
-        past.tasks.get(label).map(part)
+        None
     }
 
     /// The names of the runs that count, newest last.
@@ -72,14 +75,5 @@ impl History {
         let mut names = runs::names(&self.experiments);
         names.retain(|name| !name.contains('.') && self.now.as_ref() != Some(name));
         names.split_off(names.len().saturating_sub(DEPTH))
-    }
-
-    fn read(&self, run: &str, tasks: &mut HashMap<String, Ended>) {
-        for end in runs::ends(&self.experiments, run, &self.pipeline).into_iter().flatten() {
-            if let Ok(key) = end.key.parse() {
-                let last = Last { key, seconds: end.seconds };
-                tasks.entry(end.stage).or_insert(Ended { last, metrics: end.metrics });
-            }
-        }
     }
 }

@@ -367,7 +367,8 @@ impl<'a> Run<'a> {
                 self.hit(at, &identity, record);
                 return None;
             }
-            Err(_) if !self.in_order => {
+            // Where nothing else could start, there is nothing to choose.
+            Err(_) if !self.in_order && !self.ready.is_empty() => {
                 self.put_in_order();
                 self.ready.push(at);
                 return None;

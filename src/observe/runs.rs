@@ -1,11 +1,9 @@
 //! Recorded runs, found and read back. A damaged line is passed over; the others still count.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::journal::log_path;
@@ -19,63 +17,6 @@ pub struct Run {
     pub name: String,
     /// Its events in order.
     pub events: Vec<Json>,
-}
-
-/// How a stage came out, as far as later runs ask.
-#[derive(Debug)]
-pub struct End {
-    /// The stage.
-    pub stage: String,
-    /// Its key.
-    pub key: String,
-    /// How long it took.
-    pub seconds: f64,
-    /// What it measured.
-    pub metrics: BTreeMap<String, f64>,
-}
-
-/// What a line of a log may say of the start of the run and the ends of stages.
-#[derive(Deserialize)]
-struct Line<'l> {
-    #[serde(borrow)]
-    event: Cow<'l, str>,
-    pipeline: Option<String>,
-    stage: Option<String>,
-    #[serde(borrow)]
-    outcome: Option<&'l str>,
-    key: Option<String>,
-    seconds: Option<f64>,
-    metrics: Option<serde_json::Map<String, Json>>,
-}
-
-impl Line<'_> {
-    /// The end of a stage that came out well.
-    fn end(self) -> Option<End> {
-        if self.event != "stage_done" || !matches!(self.outcome, Some("ran" | "hit")) {
-            return None;
-        }
-        let metrics = self.metrics.into_iter().flatten();
-        let metrics = metrics.filter_map(|(name, value)| Some((name, value.as_f64()?))).collect();
-        Some(End { stage: self.stage?, key: self.key?, seconds: self.seconds?, metrics })
-    }
-}
-
-/// How the stages of a run came out that came out well, where it is one of a pipeline.
-///
-/// # Errors
-/// When its log can't be read.
-pub fn ends(experiments: &Path, name: &str, pipeline: &str) -> Result<Vec<End>> {
-    let bytes = fs_err::read(log_path(experiments, name))?;
-    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && !is_talk(line));
-    let mut lines = lines.filter_map(|line| serde_json::from_slice::<Line<'_>>(line).ok());
-    let start = lines.by_ref().find(|line| line.event == "run_started");
-    let own = start.is_some_and(|start| start.pipeline.as_deref() == Some(pipeline));
-    Ok(if own { lines.filter_map(Line::end).collect() } else { Vec::new() })
-}
-
-/// Whether a line says what a program printed.
-fn is_talk(line: &[u8]) -> bool {
-    line.starts_with(br#"{"event":"stage_output","#)
 }
 
 /// What a run came to, in a line.
@@ -119,7 +60,7 @@ impl Run {
     /// # Errors
     /// When its log can't be read.
     pub fn outline(experiments: &Path, name: &str) -> Result<Self> {
-        Self::read_lines(experiments, name, &|line| !is_talk(line))
+        Self::read_lines(experiments, name, &|line| !super::ends::is_talk(line))
     }
 
     fn read_lines(experiments: &Path, name: &str, wanted: &dyn Fn(&[u8]) -> bool) -> Result<Self> {

@@ -30,7 +30,7 @@ pub enum Value {
     /// `true` or `false`.
     Boolean(bool),
     /// A date, a time, or both.
-    Datetime(Datetime),
+    Datetime(Box<Datetime>),
     /// A list.
     Array(Vec<Node>),
     /// A table, in the order in which it is written; copies share it until one is changed.
@@ -45,7 +45,7 @@ pub struct Entry {
     /// The value.
     pub node: Node,
     /// The value that it took the place of, when a flag or a file on top changed it.
-    pub replaced: Option<Location>,
+    pub replaced: Option<Box<Location>>,
 }
 
 impl Entry {
@@ -121,14 +121,21 @@ impl Node {
             Value::Integer(number) => toml::Value::Integer(*number),
             Value::Float(number) => toml::Value::Float(*number),
             Value::Boolean(truth) => toml::Value::Boolean(*truth),
-            Value::Datetime(date) => toml::Value::Datetime(*date),
+            Value::Datetime(date) => toml::Value::Datetime(**date),
             Value::Array(items) => items.iter().map(Self::to_toml).collect::<Vec<_>>().into(),
             Value::Table(table) => toml::Value::Table(table_to_toml(table)),
         }
     }
 }
 
+/// Some entries of a table as a plain one; one after another, which for few is quicker than all at once.
+pub fn plain<'a>(entries: impl Iterator<Item = (&'a String, &'a Entry)>) -> toml::Table {
+    let mut plain = toml::Table::new();
+    entries.for_each(|(key, entry)| drop(plain.insert(key.clone(), entry.node.to_toml())));
+    plain
+}
+
 /// The plain TOML table, positions forgotten.
 pub fn table_to_toml(table: &Table) -> toml::Table {
-    table.iter().map(|(key, entry)| (key.clone(), entry.node.to_toml())).collect()
+    plain(table.iter())
 }

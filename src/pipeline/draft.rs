@@ -10,7 +10,7 @@ use anyhow::Context;
 use serde_json::{Value as Json, json};
 
 use super::conform::{self, Owner, Place};
-use super::document::{Node, Table, Value, table_to_toml};
+use super::document::{self, Node, Table, Value};
 use super::schedule::{self, Schedule};
 use super::shape::{Field, Shape};
 use crate::diagnostic::{Diagnostic, Location, did_you_mean, shown};
@@ -281,8 +281,7 @@ impl Written<'_> {
 
     fn build(&self, table: &Table) -> Result<Draft, Diagnostic> {
         let name = self.name;
-        let mut given = table_to_toml(table);
-        given.retain(|key, _| !is_common(key));
+        let given = document::plain(table.iter().filter(|(key, _)| !is_common(key)));
         let body = (self.kind.build)(given).map_err(|error| {
             Diagnostic::error(format!("stage `{name}`: {}", error.message()))
                 .at(self.header)

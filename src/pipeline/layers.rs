@@ -181,7 +181,7 @@ fn lay(base: &mut Table, key: String, above: Entry) {
     slot.node = merge(below, above.node);
     slot.key = above.key;
     if !is_table {
-        slot.replaced = Some(old);
+        slot.replaced = Some(Box::new(old));
     }
 }
 
@@ -286,7 +286,7 @@ pub fn put(document: &mut Node, steps: &[String], key: &Location, value: Node) {
     });
     if rest.is_empty() {
         let old = slot.node.at.clone();
-        slot.replaced = (old.source.name != key.source.name).then_some(old);
+        slot.replaced = (old.source.name != key.source.name).then(|| Box::new(old));
         slot.key = key.clone();
         slot.node = value;
     } else {

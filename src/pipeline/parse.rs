@@ -140,7 +140,7 @@ impl Reading<'_> {
             },
             DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
             DeValue::Boolean(truth) => Value::Boolean(truth),
-            DeValue::Datetime(date) => Value::Datetime(date),
+            DeValue::Datetime(date) => Value::Datetime(Box::new(date)),
             DeValue::Array(items) => Value::Array(items.into_iter().map(|item| self.node(item)).collect()),
             DeValue::Table(entries) => Value::Table(Arc::new(self.table(entries))),
         };

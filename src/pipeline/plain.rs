@@ -17,6 +17,9 @@ use crate::diagnostic::{Location, SourceText};
 /// Deeper values are left to the library, which ends somewhere.
 const DEPTH: usize = 32;
 
+/// So are longer tables: here each key is held against all of its table's others.
+const MANY: usize = 64;
+
 /// Reads a text that stands in a source from `offset` on; `None` when it isn't plain.
 pub fn read(source: &Arc<SourceText>, text: &str, offset: usize) -> Option<Table> {
     let text = Source::new(text);
@@ -29,7 +32,8 @@ pub fn read(source: &Arc<SourceText>, text: &str, offset: usize) -> Option<Table
         header: Vec::new(),
         start: None,
         at: None,
-        current: Table::new(),
+        entries: Vec::new(),
+        items: Vec::new(),
         key: None,
         open: Vec::new(),
     };
@@ -57,8 +61,10 @@ struct Builder<'a> {
     start: Option<usize>,
     /// Where the last header stands.
     at: Option<Location>,
-    /// The table below the last header.
-    current: Table,
+    /// What has been read of the table below the last header and of tables in braces that aren't closed.
+    entries: Vec<(String, Entry)>,
+    /// What has been read of lists that aren't closed.
+    items: Vec<Node>,
     /// The key whose value comes next.
     key: Option<Key>,
     /// Lists and tables in braces that aren't closed, the innermost last.
@@ -72,9 +78,11 @@ struct Open {
     value: Inside,
 }
 
+/// From where on what has been read last belongs to it.
+#[derive(Clone, Copy)]
 enum Inside {
-    List(Vec<Node>),
-    Table(Table),
+    List(usize),
+    Table(usize),
 }
 
 impl Builder<'_> {
@@ -89,7 +97,10 @@ impl Builder<'_> {
 
     /// Puts the table below the last header where that says.
     fn end_table(&mut self) {
-        let table = std::mem::take(&mut self.current);
+        // Nothing stays open beyond a table where all is right.
+        self.plain &= self.open.is_empty();
+        self.open.clear();
+        let table = Table::from(self.entries.drain(..).collect::<Vec<_>>());
         let mut names = std::mem::take(&mut self.header).into_iter();
         let Some(at) = self.at.take() else {
             self.root = table;
@@ -105,15 +116,23 @@ impl Builder<'_> {
 
     /// Puts a value where it belongs.
     fn put(&mut self, key: Option<Key>, node: Node) {
-        self.plain &= match (self.open.last_mut().map(|open| &mut open.value), key) {
-            (Some(Inside::List(items)), None) => {
-                items.push(node);
+        self.plain &= match (self.open.last().map(|open| open.value), key) {
+            (Some(Inside::List(_)), None) => {
+                self.items.push(node);
                 true
             }
-            (Some(Inside::Table(table)), Some(key)) => add(table, key, node),
-            (None, Some(key)) => add(&mut self.current, key, node),
+            (Some(Inside::Table(start)), Some(key)) => self.enter(start, key, node),
+            (None, Some(key)) => self.enter(0, key, node),
             _ => false,
         };
+    }
+
+    /// Adds a value to the table that has been read from `start` on; whether that is plain.
+    fn enter(&mut self, start: usize, (name, at): Key, node: Node) -> bool {
+        let others = &self.entries[start..];
+        let plain = others.len() < MANY && !others.iter().any(|(other, _)| *other == name);
+        self.entries.push((name, Entry::new(at, node)));
+        plain
     }
 
     /// Opens a list or a table in braces; whether it may be read.
@@ -130,8 +149,10 @@ impl Builder<'_> {
             return;
         };
         let value = match value {
-            Inside::List(items) => Value::Array(items),
-            Inside::Table(table) => Value::Table(Arc::new(table)),
+            Inside::List(start) => Value::Array(self.items.drain(start..).collect()),
+            Inside::Table(start) => {
+                Value::Table(Arc::new(self.entries.drain(start..).collect::<Vec<_>>().into()))
+            }
         };
         let at = self.at(start, span.end());
         self.put(key, Node { at, value });
@@ -142,7 +163,7 @@ impl Builder<'_> {
         Some(match self.raw(span, encoding).decode_scalar(&mut text, wrong) {
             ScalarKind::String => Value::String(text.into_owned()),
             ScalarKind::Boolean(truth) => Value::Boolean(truth),
-            ScalarKind::DateTime => Value::Datetime(text.parse().ok()?),
+            ScalarKind::DateTime => Value::Datetime(Box::new(text.parse().ok()?)),
             ScalarKind::Float => Value::Float(text.parse().unwrap_or(f64::NAN)),
             ScalarKind::Integer(radix) => Value::Integer(i64::from_str_radix(&text, radix.value()).ok()?),
         })
@@ -184,7 +205,7 @@ impl EventReceiver for Builder<'_> {
     }
 
     fn inline_table_open(&mut self, span: Span, _: &mut dyn ErrorSink) -> bool {
-        self.opens(span, Inside::Table(Table::new()))
+        self.opens(span, Inside::Table(self.entries.len()))
     }
 
     fn inline_table_close(&mut self, span: Span, _: &mut dyn ErrorSink) {
@@ -192,7 +213,7 @@ impl EventReceiver for Builder<'_> {
     }
 
     fn array_open(&mut self, span: Span, _: &mut dyn ErrorSink) -> bool {
-        self.opens(span, Inside::List(Vec::new()))
+        self.opens(span, Inside::List(self.items.len()))
     }
 
     fn array_close(&mut self, span: Span, _: &mut dyn ErrorSink) {
@@ -236,14 +257,14 @@ mod tests {
     use std::sync::Arc;
 
     use super::{SourceText, read};
-    use crate::pipeline::parse::whole;
+    use crate::pipeline::parse;
     use crate::pipeline::pieces::tests::shown;
 
     /// Whether a text is plain; held against the library's tree.
     fn is_plain(text: &str) -> bool {
         let source = Arc::new(SourceText::new("p.toml", text));
         let Some(table) = read(&source, text, 0) else { return false };
-        assert_eq!(shown(&table), shown(&whole(&source).unwrap()), "{text}");
+        assert_eq!(shown(&table), shown(&parse::whole(&source).unwrap()), "{text}");
         true
     }
 
@@ -298,11 +319,16 @@ mod tests {
             "a = 1\rb = 2\n",
             "'''a''' = 1\n",
             "= 1\n",
+            "a = [\n[b]\nc = 1\n]\n",
+            "a = { b = [\n[c]\nd = 1\n}\n]\n",
+            "a = }\nb = ]\n",
         ] {
             assert!(!is_plain(text), "{text}");
         }
         assert!(!is_plain(&format!("a = {}1{}\n", "[".repeat(40), "]".repeat(40))));
         assert!(is_plain(&format!("a = {}1{}\n", "[".repeat(30), "]".repeat(30))));
+        let keys = |count: usize| (0..count).map(|at| format!("k{at} = {at}\n")).collect::<String>();
+        assert!(is_plain(&keys(64)) && !is_plain(&keys(65)));
     }
 
     #[test]
@@ -322,7 +348,7 @@ mod tests {
         for end in 0..text.len() {
             let source = Arc::new(SourceText::new("p.toml", &text[..end]));
             if let Some(table) = read(&source, &text[..end], 0) {
-                assert_eq!(Ok(shown(&table)), whole(&source).map(|table| shown(&table)).map_err(drop));
+                assert_eq!(Ok(shown(&table)), parse::whole(&source).map(|table| shown(&table)).map_err(drop));
             }
         }
     }

@@ -142,6 +142,15 @@ impl Table {
     }
 }
 
+/// Entries no two of which have the same key.
+impl From<Vec<(String, Entry)>> for Table {
+    fn from(entries: Vec<(String, Entry)>) -> Self {
+        let mut table = Self { entries, index: None };
+        table.index_if_many();
+        table
+    }
+}
+
 impl FromIterator<(String, Entry)> for Table {
     fn from_iter<I: IntoIterator<Item = (String, Entry)>>(entries: I) -> Self {
         let entries = entries.into_iter();

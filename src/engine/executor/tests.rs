@@ -8,7 +8,7 @@ use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Options, Tally, run};
+use super::{History, Options, Tally, run};
 use crate::engine::Project;
 use crate::engine::budget::Budget;
 use crate::engine::events::{Event, Sink};
@@ -93,6 +93,16 @@ impl Sink for Counts {
 
 /// Runs all stages of a pipeline in a folder.
 fn ran(folder: &Path, text: &str, sink: &dyn Sink, cancelled: &AtomicBool) -> Tally {
+    ran_after(folder, text, sink, &|_| None, cancelled)
+}
+
+fn ran_after(
+    folder: &Path,
+    text: &str,
+    sink: &dyn Sink,
+    history: &History<'_>,
+    cancelled: &AtomicBool,
+) -> Tally {
     fs_err::write(folder.join("p.toml"), text).unwrap();
     let pipeline = load(folder, Path::new("p.toml"), &[], &KINDS).unwrap();
     let (budget, count) = (Budget { cores: 4, memory: 0 }, pipeline.tasks.len());
@@ -106,7 +116,7 @@ fn ran(folder: &Path, text: &str, sink: &dyn Sink, cancelled: &AtomicBool) -> Ta
         remote: None,
         start: std::time::Instant::now(),
     };
-    run(&pipeline, &Project::new(folder), &options, sink, &|_| None, cancelled).unwrap().tally
+    run(&pipeline, &Project::new(folder), &options, sink, history, cancelled).unwrap().tally
 }
 
 /// The threads that a stage with a further line has.
@@ -156,4 +166,22 @@ fn no_more_compute_at_once_than_there_are_cores_however_many_wait_for_the_disk()
     let tally = ran(folder.path(), &text, &Counts::default(), &AtomicBool::new(false));
     assert_eq!(tally, Tally { ran: 200, ..Tally::default() });
     assert!(CROWD[1].load(Ordering::SeqCst) <= 4, "{CROWD:?}");
+}
+
+#[test]
+fn the_past_is_asked_for_an_order_only_where_there_is_a_choice() {
+    let asked = |text: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let asked = Mutex::new(Vec::new());
+        let history = |label: &str| {
+            asked.lock().unwrap().push(label.to_owned());
+            None
+        };
+        ran_after(folder.path(), text, &Counts::default(), &history, &AtomicBool::new(false));
+        asked.into_inner().unwrap()
+    };
+    let (a, b) = ("[stages.a]\nkind = \"threads\"\n", "[stages.b]\nkind = \"threads\"\n");
+    // Each that runs is asked for once, to say why.
+    assert_eq!(asked(a), ["a"]);
+    assert_eq!(asked(&format!("{a}{b}")), ["a", "b", "a", "b"]);
 }

@@ -2,7 +2,7 @@
 //!
 //! Does not know what it is for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
@@ -17,6 +17,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::guard::Place;
+use super::named::Named;
 use super::printed::Printed;
 use super::secrets::Secrets;
 use crate::stage::{Context, Failure, Stream};
@@ -32,7 +33,7 @@ pub struct Program<'a> {
     /// Its name and arguments.
     pub words: &'a [String],
     /// Its environment, besides `PATH`, `HOME` and the secrets.
-    pub env: &'a BTreeMap<String, String>,
+    pub env: &'a Named<String>,
     /// Variables whose values nobody else may see.
     pub secrets: &'a Secrets,
     /// The folder that it starts in.

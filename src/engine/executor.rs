@@ -21,7 +21,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use tempfile::TempDir;
 
 use super::Project;
 use super::budget::Budget;
@@ -35,6 +34,7 @@ use super::plan::{self, History};
 use super::produce::{Job, Product};
 use super::remote::queue::Queue as Pushing;
 use super::remote::{Remote, Session};
+use super::scratch::Room;
 use super::state::{State, Step};
 use super::still::{Facts, Ground};
 use super::store::{Brief, Output, Store};
@@ -193,7 +193,7 @@ struct Run<'a> {
     /// Tables in memory by the task that gave them, with their ports.
     memory: HashMap<usize, Vec<(String, Table)>>,
     /// Where copies of saved outputs are made.
-    copies: Option<TempDir>,
+    copies: Option<Room>,
     stopped: bool,
     tally: Tally,
     ground: Ground,

@@ -10,7 +10,6 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use serde::Serialize;
-use tempfile::TempDir;
 
 use super::Project;
 use super::difference;
@@ -18,6 +17,7 @@ use super::digest::Digest;
 use super::files::Files;
 use super::identify::{Identity, inputs};
 use super::produce::{Bench, Job, Product, broke_down, produce};
+use super::scratch::Room;
 use super::store::{Amiss, Output, Store};
 use crate::pipeline::{Pipeline, Task};
 use crate::stage::Progress;
@@ -125,7 +125,7 @@ struct Prover<'a> {
     cache: Store,
     /// The store that is written to; it goes with its folder, which is dropped after it.
     own: Store,
-    _folder: TempDir,
+    _folder: Room,
     files: Files,
     /// Outputs of tasks: what the cache has, else what the first computation gave.
     outputs: Vec<Option<BTreeMap<String, Output>>>,

@@ -21,7 +21,7 @@ use super::digest::Digest;
 use super::disk;
 use super::files::Stamp;
 use super::log::Log;
-use super::scratch::Scratch;
+use super::scratch::{Room, Scratch};
 use super::share::Share;
 use crate::stage::{Metrics, PortType, Warning};
 
@@ -341,7 +341,7 @@ impl Store {
     ///
     /// # Errors
     /// When it can't be made.
-    pub fn scratch(&self) -> Result<tempfile::TempDir> {
+    pub fn scratch(&self) -> Result<Room> {
         self.scratch.make()
     }
 

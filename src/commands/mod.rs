@@ -10,6 +10,7 @@ mod init;
 mod kinds;
 mod lock;
 mod plan;
+mod provenance;
 mod run;
 mod runs;
 mod schema;

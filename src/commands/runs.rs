@@ -67,6 +67,6 @@ fn list(experiments: &Path, count: usize, variants: bool, json: bool) -> Result<
         }
         return Ok(());
     }
-    print(format_args!("{}", terminal::runs(&overviews, listed.len().saturating_sub(count))))?;
+    print(format_args!("{}", terminal::runs(&overviews, listed.len().saturating_sub(count), None)))?;
     Ok(())
 }

@@ -21,7 +21,7 @@ use super::files::Stamp;
 use super::log::Log;
 use super::scratch::Scratch;
 use super::share::Share;
-use crate::stage::{Metrics, PortType, Warning};
+use crate::stage::{Metrics, PortType, Usage, Warning};
 
 /// The layout of the cache folder; a newer one is refused.
 const FORMAT: u32 = 1;
@@ -41,6 +41,12 @@ pub struct Record {
     pub warnings: Vec<Warning>,
     /// How long it took.
     pub seconds: f64,
+    /// What it took of the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// The columns of each output that is a table.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, Vec<String>>,
     /// The manifest in readable form.
     pub manifest: BTreeMap<String, String>,
     /// Of how many partial results it was put together, where it was.

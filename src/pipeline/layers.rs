@@ -22,6 +22,11 @@ pub struct Layer {
 }
 
 impl Layer {
+    /// How messages call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether a path, its folder's links followed, is that of this file.
     pub fn is_at(&self, path: &Path) -> bool {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());

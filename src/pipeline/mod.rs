@@ -2,7 +2,7 @@
 //!
 //! `document` reads text into a tree with positions, `layers` lays `extends` and `--set` over each
 //! other, `draft` checks a stage on its own, `schedule` says how it is to be run, `sweep` reads the axes, `remote` where results are shared, `wire` holds references against each
-//! other, `order` finds cycles, `saves` looks where outputs go, `weave` makes the graph. Nothing here runs,
+//! other, `order` finds cycles, `saves` looks where outputs go, `weave` makes the graph, `places` says where values stand. Nothing here runs,
 //! hashes or opens anything but pipeline files.
 
 mod conform;
@@ -11,6 +11,7 @@ mod draft;
 mod head;
 mod layers;
 mod order;
+pub mod places;
 pub mod quantity;
 mod remote;
 pub mod resolved;

@@ -29,6 +29,7 @@ mod programs;
 mod project;
 mod proof;
 mod remote;
+mod runs_record;
 #[cfg(feature = "remote")]
 mod s3;
 mod scheduling;

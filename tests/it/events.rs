@@ -112,13 +112,14 @@ fn every_line_of_a_run_fits() {
     let of_variant = |path: &Path| path.file_name().unwrap().to_string_lossy().matches('.').count() == 2;
     let variants = project.files("experiments/logs").into_iter().filter(|(path, _)| of_variant(path)).count();
     assert_eq!(variants, 3);
-    // A project in a git repository.
+    // A note on a run, and a project in a git repository.
     project.git(&["init", "--quiet"]);
     project.git(&["add", "p.toml"]);
     project.git(&["commit", "--quiet", "--message", "first"]);
     project.write("p.toml", SEGMENTS);
     seen.extend(run(&project, &["--force", "segments"], 0));
-    seen.insert("run_note".to_owned());
+    assert_eq!(project.custem(&["runs", "note", "last", "better"]).code, 0);
+    seen.extend(fits(&project.log("last")));
     // What there is with a remote cache only, and while results are on their way to it.
     seen.insert("pushing".to_owned());
     assert_eq!(seen, words());

@@ -12,13 +12,16 @@ use super::runs::Run;
 /// Keys of a stage that are no part of what identifies its results.
 const OUTSIDE: [&str; 5] = ["save", "timeout", "retries", "priority", "resources"];
 
+/// The place of a value that is written nowhere.
+pub const DEFAULT: &str = "default";
+
 /// A run to compare.
 pub struct Side<'a> {
     /// Its record.
     pub run: &'a Run,
     /// Its resolved pipeline.
     pub config: &'a Table,
-    /// Where a value stands in it.
+    /// Where a value stands in it, or `default`; nothing where that isn't recorded.
     pub place: &'a dyn Fn(&str) -> Option<String>,
 }
 
@@ -60,9 +63,9 @@ pub struct Change {
     pub old: Option<String>,
     /// What it is; nothing when it is gone.
     pub new: Option<String>,
-    /// Where it stood.
+    /// Where it stood, or `default` where it was written nowhere; nothing where that isn't recorded.
     pub old_place: Option<String>,
-    /// Where it stands.
+    /// Where it stands, in the same words.
     pub place: Option<String>,
     /// Stages that have another key because of it.
     pub stages: Vec<String>,

@@ -59,12 +59,15 @@ impl Places {
         upwards(path).find_map(|path| self.set.get(path)).map(String::as_str)
     }
 
+    /// Whether a value has a place of its own.
+    pub fn lists(&self, path: &str) -> bool {
+        self.set.contains_key(path) || self.lines.values().any(|lines| lines.contains_key(path))
+    }
+
     /// Whether a value is written down itself rather than left to its default.
     pub fn has(&self, path: &str) -> bool {
-        let own =
-            |path: &str| self.set.contains_key(path) || self.lines.values().any(|of| of.contains_key(path));
         // What is in a list or a table that is written down on one line stands there too.
-        upwards(path).take_while(|above| above.contains('.')).any(own)
+        upwards(path).take_while(|above| above.contains('.')).any(|above| self.lists(above))
     }
 }
 

@@ -64,7 +64,7 @@ fn changed_lines_are_told_with_what_they_did() {
     let change = &default["changes"][0];
     assert_eq!(
         (text(change, "name"), &change["old_place"], text(change, "place")),
-        ("segments.n_init", &Json::Null, "p.toml:19")
+        ("segments.n_init", &"default".into(), "p.toml:19")
     );
     let nothing = project.custem(&["runs", "diff", "1", "1"]).out;
     assert!(nothing.ends_with(" have the same values, bytes and metrics\n"), "{nothing}");
@@ -194,7 +194,8 @@ fn what_can_not_be_compared_is_said() {
     let log = fs::read_to_string(&path).unwrap();
     fs::write(&path, log.replace("{\"event\":\"provenance\"", "{\"event\":\"prov")).unwrap();
     let told = project.custem(&["runs", "diff", "1", "2"]).out;
-    assert!(told.contains("pipeline.name  shop -> other"), "{told}");
+    // Where a record doesn't tell places, nothing is taken for a default.
+    assert!(told.contains("changed              p.toml:2  pipeline.name  shop -> other\n"), "{told}");
     fs::remove_file(project.path(&format!("experiments/configs/{two}.toml"))).unwrap();
     assert_eq!(project.custem(&["runs", "diff", "1", "2"]).code, 1);
 }

@@ -11,7 +11,7 @@ use super::attribute::{self, Attribution};
 use crate::cli::RunsDiff;
 use crate::diagnostic::{Diagnostic, Problems};
 use crate::engine::Project;
-use crate::observe::compare::{Difference, Side, compare};
+use crate::observe::compare::{DEFAULT, Difference, Side, compare};
 use crate::observe::journal::config_path;
 use crate::observe::runs::{self, Run};
 use crate::pipeline::places::Places;
@@ -79,7 +79,8 @@ pub struct Recorded {
     pub run: Run,
     /// Its resolved pipeline.
     pub config: Table,
-    places: Places,
+    /// Nothing where they aren't recorded.
+    places: Option<Places>,
 }
 
 impl Recorded {
@@ -102,7 +103,7 @@ impl Recorded {
         let config = text.parse().with_context(|| format!("`{}` is damaged", path.display()))?;
         let places = match runs::sweep_of(name) {
             // A variant's values stand in the pipeline of its sweep.
-            Some(sweep) => Run::outline(experiments, sweep).map(|sweep| places(&sweep)).unwrap_or_default(),
+            Some(sweep) => Run::outline(experiments, sweep).ok().and_then(|sweep| places(&sweep)),
             None => places(&run),
         };
         Ok(Self { run, config, places })
@@ -115,29 +116,25 @@ impl Recorded {
         compare(&old, &Side { run: &new.run, config: &new.config, place: &is })
     }
 
-    /// Where a value stands, an axis of a sweep first; nothing when it is a default.
+    /// Where a value stands, an axis of a sweep first, or `default`; nothing where that isn't recorded.
     pub fn place(&self, path: &str) -> Option<String> {
+        let places = self.places.as_ref()?;
         let axis = format!("sweep.axes.{path}");
-        if runs::sweep_of(&self.run.name).is_some() && self.places.has(&axis) && self.is_axis(path) {
-            return self.places.of(&axis);
+        if runs::sweep_of(&self.run.name).is_some() && places.lists(&axis) {
+            return places.of(&axis);
         }
         let whole_stage = !path.contains('.');
-        if whole_stage || self.places.has(path) { self.places.of(path) } else { None }
+        let written = whole_stage || places.has(path);
+        if written { places.of(path) } else { Some(DEFAULT.to_owned()) }
     }
 
     /// Whether a value is written down rather than left to its default.
     pub fn is_written(&self, path: &str) -> bool {
-        self.places.has(path)
-    }
-
-    fn is_axis(&self, path: &str) -> bool {
-        let start = format!("sweep.axes.{path}");
-        self.places.lines.values().any(|lines| lines.keys().any(|key| key.starts_with(&start)))
+        self.places.as_ref().is_some_and(|places| places.has(path))
     }
 }
 
 /// Where the values of a run stood, as far as it was recorded.
-fn places(run: &Run) -> Places {
-    let rests = run.of("provenance").next();
-    rests.and_then(|rests| serde_json::from_value(rests.clone()).ok()).unwrap_or_default()
+fn places(run: &Run) -> Option<Places> {
+    serde_json::from_value(run.of("provenance").next()?.clone()).ok()
 }

@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 use super::listing::metric;
 use crate::diagnostic::{plural, shown};
 use crate::engine::cause::short;
-use crate::observe::compare::{Change, Difference, Metric, What};
+use crate::observe::compare::{Change, DEFAULT, Difference, Metric, What};
 use crate::observe::runs::Overview;
 
 /// How the differences of metrics are made up.
@@ -85,9 +85,10 @@ fn changed(change: &Change) -> String {
         Some(value) => shown(value),
     };
     let of_stage = change.what == What::Stage;
-    let (old, new) = (value(old, was.is_none() && !of_stage), value(new, is.is_none() && !of_stage));
+    let is_default = |place: &Option<String>| place.as_deref() == Some(DEFAULT);
+    let (old, new) = (value(old, is_default(&was)), value(new, is_default(&is)));
     // The line of the file is told where there is one, and a flag behind the values.
-    let line = [&is, &was].into_iter().find(|place| place.is_some() && !is_flag(place));
+    let line = [&is, &was].into_iter().find(|place| place.is_some() && !is_flag(place) && !is_default(place));
     let flag = [(&is, ""), (&was, "before: ")].into_iter().find(|(place, _)| is_flag(place));
     let line = line.and_then(|line| line.as_ref()).map(|line| format!("{line}  ")).unwrap_or_default();
     let flag = flag
@@ -211,8 +212,9 @@ mod tests {
             told(both, [Some("--set s.k=5"), Some("p.toml:4")]),
             "p.toml:4  s.k  5 -> 6  (before: --set s.k=5)"
         );
-        assert_eq!(told(both, [None, Some("p.toml:4")]), "p.toml:4  s.k  5 (default) -> 6");
+        assert_eq!(told(both, [Some("default"), Some("p.toml:4")]), "p.toml:4  s.k  5 (default) -> 6");
         assert_eq!(told([Some("5"), None], [Some("p.toml:4"), None]), "p.toml:4  s.k  5 -> none");
+        assert_eq!(told(both, [None, None]), "s.k  5 -> 6");
         let stage = change(What::Stage, "s", [None, Some("segment")], [None, Some("p.toml:3")]);
         assert_eq!(changed(&stage), "p.toml:3  stage s  none -> segment");
     }

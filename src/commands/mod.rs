@@ -10,11 +10,13 @@ mod init;
 mod kinds;
 mod lock;
 mod plan;
+mod provenance;
 mod run;
 mod runs;
 mod schema;
 mod show;
 mod still;
+mod trace;
 mod variants;
 mod verify;
 mod watch;
@@ -73,6 +75,7 @@ fn obey(command: &Command, project: &Project) -> Result<ExitCode> {
         Command::Kinds(flags) => kinds::kinds(flags),
         Command::Schema { events } => schema::schema(*events),
         Command::Show(flags) => show::show(flags, project),
+        Command::Trace(flags) => trace::trace(flags, project),
         Command::Runs(command) => runs::runs(command, project),
         Command::Verify(flags) => verify::verify(flags, project),
         Command::Lock(target) => lock::lock(target, project),

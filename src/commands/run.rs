@@ -13,7 +13,9 @@ use anyhow::Result;
 use super::history::History;
 use super::still::Answer;
 use super::variants::Variants;
-use super::{FAILED, INTERRUPTED, forced, incremental, is_broken_pipe, load, lock, plan, still, wanted};
+use super::{
+    FAILED, INTERRUPTED, forced, incremental, is_broken_pipe, load, lock, plan, provenance, still, wanted,
+};
 use crate::cli;
 use crate::engine::Project;
 use crate::engine::budget::Budget;
@@ -114,7 +116,8 @@ pub fn recorded(
     cancelled: &Arc<AtomicBool>,
     shown: Shown<'_>,
 ) -> Result<Outcome> {
-    let budget = Budget::new(Machine::here(), pipeline.resources, wish.jobs.map(usize::from));
+    let machine = Machine::here();
+    let budget = Budget::new(machine, pipeline.resources, wish.jobs.map(usize::from));
     threads(budget.cores);
     let remote = pipeline.remote.as_ref().filter(|_| wish.shared);
     let options = Options {
@@ -137,8 +140,12 @@ pub fn recorded(
     let past = |label: &str| history.metrics(label);
     let sink = Recorder::new(&journal, shown(&past));
     sink.event(&started(&journal.run, &pipeline.name, &pipeline.file, count));
+    let rests = provenance::of(pipeline, machine, project);
+    sink.event(&Event::Provenance(Box::new(rests.clone())));
     let start = options.start;
-    let ended = executor::run(pipeline, project, &options, &sink, &|label| history.last(label), cancelled);
+    let ended = provenance::beside_git(&project.root, &sink, || {
+        executor::run(pipeline, project, &options, &sink, &|label| history.last(label), cancelled)
+    });
     let interrupted = cancelled.load(Ordering::Relaxed);
     let Ended { tally, facts, pushed } = match ended {
         Ok(ended) => ended,
@@ -164,11 +171,14 @@ pub fn recorded(
         && !interrupted
     {
         // A shortcut that can't be kept costs the next run some milliseconds and nothing else.
-        let _ = still::keep(asked, project, pipeline, &config, facts, &sink.ends());
+        let _ = still::keep(asked, project, pipeline, (&config, &rests), facts, &sink.ends());
     }
     if let Some(reason) = guard::let_go() {
         let message = format!("programs would have gone on if custem had been killed: {reason}");
         sink.event(&Event::Warning(Note::new(message)));
+    }
+    if let Some(data) = provenance::data(&sink.ends()) {
+        sink.event(&data);
     }
     let shared = Shared { fetched: fetched(&sink.ends()), pushed };
     sink.event(&done(&journal.run, tally, shared, interrupted, start));

@@ -26,7 +26,7 @@ use super::Project;
 use super::budget::Budget;
 use super::cause::Cause;
 use super::digest::Digest;
-use super::events::{Event, Note, Outcome, Sink};
+use super::events::{Event, Note, Outcome, Sink, Taken};
 use super::files::{Files, Told};
 use super::identify::Identity;
 use super::locked::Locked;
@@ -202,6 +202,7 @@ struct Run<'a> {
 struct UnderWay {
     key: Digest,
     inputs: BTreeMap<String, String>,
+    sources: Option<Taken>,
     because: Vec<Cause>,
     start: Instant,
     /// Which try it is, from 1.
@@ -457,6 +458,7 @@ impl<'a> Run<'a> {
         UnderWay {
             key: identity.key,
             inputs: identity.input_digests(),
+            sources: identity.taken(),
             because,
             start: Instant::now(),
             attempt: self.failures.get(&at).map_or(1, |failures| failures + 1),

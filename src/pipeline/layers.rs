@@ -34,6 +34,11 @@ impl Layer {
         if self.marked { Cow::Owned([MARK.as_bytes(), text].concat()) } else { Cow::Borrowed(text) }
     }
 
+    /// How messages call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether a path, its folder's links followed, is that of this file.
     pub fn is_at(&self, path: &Path) -> bool {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());

@@ -2,7 +2,7 @@
 //!
 //! `parse` reads text, a large one in `pieces`, what is `plain` of them in one step, into a `document`, a tree with positions, of `table`s; `layers` lays `extends` and `--set` over each
 //! other, `draft` checks a stage on its own, `schedule` says how it is to be run, `sweep` reads the axes, `remote` where results are shared, `wire` holds references against each
-//! other, `order` finds cycles, `saves` looks where outputs go, `weave` makes the graph. Nothing here runs,
+//! other, `order` finds cycles, `saves` looks where outputs go, `weave` makes the graph, `places` says where values stand. Nothing here runs,
 //! hashes or opens anything but pipeline files.
 
 mod conform;
@@ -13,6 +13,7 @@ mod layers;
 mod order;
 mod parse;
 mod pieces;
+pub mod places;
 mod plain;
 pub mod quantity;
 mod remote;

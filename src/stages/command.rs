@@ -160,7 +160,7 @@ impl Stage for Command {
             return Err(Failure::new(message).at("command").into());
         }
         self.refuse_secrets(&folder, &secrets)?;
-        let outcome = self.collect(&folder, &ended)?;
+        let outcome = Outcome { usage: Some(ended.usage), ..self.collect(&folder, &ended)? };
         known.extend(self.outputs.values().map(|file| folder.join(file)));
         Ok(self.warned(outcome, ctx.scratch(), &known, &secrets))
     }

@@ -29,6 +29,10 @@ mod programs;
 mod project;
 mod proof;
 mod remote;
+mod runs_diff;
+mod runs_list;
+mod runs_record;
+mod runs_trace;
 #[cfg(feature = "remote")]
 mod s3;
 mod scheduling;

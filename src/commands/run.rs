@@ -11,29 +11,36 @@ use anyhow::Result;
 
 use super::history::History;
 use super::variants::Variants;
-use super::{FAILED, INTERRUPTED, forced, incremental, is_broken_pipe, load, lock, plan, still, wanted};
+use super::{
+    FAILED, INTERRUPTED, forced, incremental, is_broken_pipe, load_swept, lock, plan, still, wanted, waves,
+};
 use crate::cli;
 use crate::engine::Project;
 use crate::engine::budget::Budget;
 use crate::engine::digest::Digest;
 use crate::engine::events::{Event, Note, Origin, Sink, StageDone};
-use crate::engine::executor::{self, Ended, Options, Tally};
+use crate::engine::executor::{Ended, Options, Past as Earlier, Tally};
 use crate::engine::machine::Machine;
 use crate::engine::remote::Remote;
 use crate::observe::journal::Journal;
 use crate::observe::printed::Printed;
-use crate::pipeline::{Pipeline, resolved};
+use crate::pipeline::{Flag, Pipeline, resolved};
 use crate::present::terminal::{self, Json, Live, Past, Plain};
 use crate::stages::guard;
 
 pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
-    let asked = still::asked(flags, project);
+    run_swept(flags, &[], project)
+}
+
+/// Runs a pipeline with what flags say of its sweep.
+pub fn run_swept(flags: &cli::Run, sweep: &[Flag], project: &Project) -> Result<ExitCode> {
+    let asked = if sweep.is_empty() { still::asked(flags, project) } else { None };
     if let Some(asked) = &asked
         && still::answer(asked, flags, project)?
     {
         return Ok(ExitCode::SUCCESS);
     }
-    let pipeline = load(&flags.target, project)?;
+    let pipeline = load_swept(&flags.target, sweep, project)?;
     if flags.dry_run {
         return plan::show(&pipeline, &flags.until, &flags.force, flags.json, project);
     }
@@ -117,6 +124,7 @@ pub fn recorded(
         locked: wish.locked.then(|| lock::read(pipeline, project)).transpose()?,
         remote: remote.map(|settings| Remote::new(settings, &project.root, cancelled)),
         start: Instant::now(),
+        past: Earlier::default(),
     };
     let journal = Journal::start(&project.experiments())?;
     let config = resolved::text(pipeline, None)?;
@@ -127,9 +135,17 @@ pub fn recorded(
     let sink = Recorder::new(&journal, shown(&past));
     sink.event(&started(&journal.run, &pipeline.name, &pipeline.file, count));
     let start = options.start;
-    let ended = executor::run(pipeline, project, &options, &sink, &|label| history.last(label), cancelled);
+    let ground = waves::Ground {
+        wish,
+        project,
+        sink: &sink,
+        ends: &|heard| sink.ends_after(heard),
+        history: &|label| history.last(label),
+        cancelled,
+    };
+    let ended = waves::run(pipeline, options, &ground);
     let interrupted = cancelled.load(Ordering::Relaxed);
-    let Ended { tally, facts, pushed } = match ended {
+    let (Ended { tally, facts, pushed, .. }, grown) = match ended {
         Ok(ended) => ended,
         Err(error) => {
             let failed = Tally { failed: 1, ..Tally::default() };
@@ -141,11 +157,12 @@ pub fn recorded(
             return Err(error);
         }
     };
+    let pipeline = grown.as_ref().unwrap_or(pipeline);
     if let Some(sweep) = &pipeline.sweep {
         let ends = sink.ends();
         let variants = Variants::new(pipeline, sweep, &ends, interrupted);
         variants.record(&journal)?;
-        if let Some(board) = variants.leaderboard() {
+        if let Some(board) = variants.leaderboard(&journal, project)? {
             sink.shown.event(&board);
         }
     }
@@ -285,6 +302,11 @@ impl<'a> Recorder<'a> {
             _ => {}
         }
         self.journal.append(event)
+    }
+
+    /// The ends of stages after the first so many.
+    fn ends_after(&self, count: usize) -> Vec<StageDone> {
+        self.ends.lock().map(|ends| ends[count.min(ends.len())..].to_vec()).unwrap_or_default()
     }
 
     /// The end of each stage so far.

@@ -54,6 +54,7 @@ impl Draft {
 }
 
 /// The kinds there are, with the keys of those in use.
+#[derive(Clone)]
 pub struct Kinds {
     all: &'static [Kind],
     fields: HashMap<&'static str, Arc<Vec<Field>>>,

@@ -3,13 +3,14 @@
 //! Listings are pure functions from values to text; sinks write to standard error, so that standard
 //! output stays free for data.
 
+mod board;
 mod listing;
 mod out;
 mod sinks;
 mod was;
 mod wave;
 
-pub use listing::{Since, elsewhere, leaderboard, plan, run, runs, table, why};
+pub use listing::{Since, elsewhere, plan, run, runs, table, why};
 pub use out::{print, tell};
 pub use sinks::{Json, Live, Past, Plain, pages};
 pub use was::Metrics;

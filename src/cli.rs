@@ -24,6 +24,10 @@ pub struct Cli {
 pub enum Command {
     /// Run a pipeline: only what changed since the last run runs again
     Run(Run),
+    /// Run a pipeline for many values of its parameters, and rank what comes out
+    ///
+    /// What the table `[sweep]` says (docs/sweeps.md), the flags add to or say otherwise: a sweep without editing.
+    Sweep(Sweep),
     /// Run a pipeline, and again whenever one of its files changes
     ///
     /// Runs it, and again after every change of its own files, of those that it extends, of its stages' sources and
@@ -139,6 +143,45 @@ impl Run {
             quiet: false,
         }
     }
+}
+
+/// Flags of `sweep`.
+#[derive(Debug, Args)]
+pub struct Sweep {
+    /// What there is to say of any run.
+    #[command(flatten)]
+    pub run: Run,
+    /// Try these values: STAGE.parameter=2..10, =2..10:2 (step), =0.001..1:log:5 (count), =a,b or what an axis is in
+    /// a file (repeatable)
+    #[arg(long, value_name = "KEY=VALUES", help_heading = "Sweep")]
+    pub axis: Vec<String>,
+    /// Compare variants by this metric: STAGE.metric (several: the best compromises are marked)
+    #[arg(long, value_name = "METRIC", help_heading = "Sweep")]
+    pub objective: Vec<String>,
+    /// Which end of it is best: max or min [default: max]
+    #[arg(long, value_name = "GOAL", help_heading = "Sweep")]
+    pub goal: Vec<String>,
+    /// How variants are chosen: grid, random, sobol, halving or tpe [default: grid]
+    #[arg(long, value_name = "NAME", help_heading = "Sweep")]
+    pub strategy: Option<String>,
+    /// The most points to try
+    #[arg(long, value_name = "N", help_heading = "Sweep")]
+    pub max_variants: Option<usize>,
+    /// Start no more variants after this time: 30m
+    #[arg(long, value_name = "TIME", help_heading = "Sweep")]
+    pub max_time: Option<String>,
+    /// Repeat each point over so many seeds of the pipeline, or over [1, 2, 3]
+    #[arg(long, value_name = "SEEDS", help_heading = "Sweep")]
+    pub repeat: Option<String>,
+    /// The parameter that grows from rung to rung: KEY=10..270 (halving)
+    #[arg(long, value_name = "KEY=RANGE", help_heading = "Sweep")]
+    pub budget: Vec<String>,
+    /// Of so many variants one goes on (halving)
+    #[arg(long, value_name = "N", help_heading = "Sweep")]
+    pub eta: Option<f64>,
+    /// Write the best variant there as a pipeline
+    #[arg(long, value_name = "FILE", help_heading = "Sweep")]
+    pub best: Option<String>,
 }
 
 /// Flags of `watch`.

@@ -165,6 +165,21 @@ pub struct Ranked {
     pub value: Option<f64>,
     /// How the stage came out that gives the objective.
     pub outcome: Option<Outcome>,
+    /// Over how many seeds `value` is the mean, where points are repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<usize>,
+    /// The lower end of the mean's 95% interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// The upper end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
+    /// The other objectives, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Option<f64>>,
+    /// Whether no other variant is better in one objective and no worse in the others, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front: Option<bool>,
 }
 
 /// Something that happens in a run.
@@ -284,6 +299,12 @@ pub enum Event {
     Leaderboard {
         /// The metric that they are compared by.
         objective: String,
+        /// The metrics that they are compared by besides.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<String>,
+        /// Where the best one stands as a pipeline that can be run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        best: Option<String>,
         /// The variants.
         rows: Vec<Ranked>,
     },

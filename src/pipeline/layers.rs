@@ -219,7 +219,7 @@ fn set_one(document: &mut Node, source: &Arc<SourceText>) -> Result<(), Diagnost
 }
 
 /// The path and the value of a flag; an `=` between quotes belongs to the path.
-fn assignment(text: &str) -> Option<(&str, &str)> {
+pub fn assignment(text: &str) -> Option<(&str, &str)> {
     let outside = |(at, _): &(usize, &str)| text[..*at].matches('"').count().is_multiple_of(2);
     let (at, _) = text.match_indices('=').find(outside)?;
     Some((&text[..at], &text[at + 1..]))

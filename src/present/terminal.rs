@@ -3,6 +3,7 @@
 //! Listings are pure functions from values to text; sinks write to standard error, so that standard
 //! output stays free for data.
 
+mod board;
 mod compare;
 mod lineage;
 mod listing;
@@ -13,7 +14,7 @@ mod wave;
 
 pub use compare::{Move, Shares, best, difference, moves};
 pub use lineage::{Before, Lineage, Row, Step, lineage};
-pub use listing::{Since, elsewhere, leaderboard, plan, run, runs, table, why};
+pub use listing::{Since, elsewhere, plan, run, runs, table, why};
 pub use out::{print, tell};
 pub use sinks::{Json, Live, Past, Plain, pages};
 pub use was::Metrics;

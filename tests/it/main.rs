@@ -41,6 +41,8 @@ mod shop;
 mod sql;
 mod still;
 mod sweep;
+mod sweep_axes;
+mod sweep_search;
 mod tidy;
 mod trace;
 mod watch;

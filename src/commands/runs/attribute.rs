@@ -225,6 +225,7 @@ impl Lab<'_> {
             locked: None,
             remote: None,
             start: Instant::now(),
+            past: executor::Past::default(),
         };
         let sink = Ends::default();
         let ended = executor::run(pipeline, self.project, &options, &sink, &|_| None, self.cancelled)?;

@@ -258,6 +258,15 @@ impl Run<'_> {
         }
     }
 
+    /// Tasks that fell in an earlier wave don't give what new ones need.
+    pub(super) fn miss_what_fell(&mut self) {
+        for at in 0..self.states.len() {
+            if matches!(self.states[at], State::Failed | State::Skipped) {
+                self.skip_consumers(at);
+            }
+        }
+    }
+
     /// So many more inputs of a task have come, or won't come.
     fn inputs_settled(&mut self, at: usize, count: usize) {
         self.missing[at] -= count;

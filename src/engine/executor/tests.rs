@@ -108,6 +108,7 @@ fn ran_after(
     let (budget, count) = (Budget { cores: 4, memory: 0 }, pipeline.tasks.len());
     let (wanted, forced) = (vec![true; count], vec![false; count]);
     let options = Options {
+        past: super::Past::default(),
         budget,
         keep_going: true,
         wanted,

@@ -13,21 +13,12 @@ use super::{bytes, seconds};
 use crate::data::{Table, columns};
 use crate::diagnostic::{grouped, plural, quoted, shown};
 use crate::engine::cause::{Cause, short};
-use crate::engine::events::Ranked;
 use crate::engine::plan::{Planned, Verdict};
-use crate::model::rank;
 use crate::observe::runs::{Overview, Run};
-use crate::pipeline::{Goal, Pipeline, Sweep};
+use crate::pipeline::Pipeline;
 
 /// A stage that took less time than this, in seconds, takes none worth a word.
 const NOTICEABLE: f64 = 0.05;
-
-/// Variants of a sweep, ranked by their objective; those without a value come last.
-pub fn leaderboard(sweep: &Sweep, variants: Vec<Ranked>) -> Vec<Ranked> {
-    let values: Vec<_> = variants.iter().map(|one| one.value.unwrap_or(f64::NAN)).collect();
-    let order = rank::order(&values, sweep.goal == Goal::Max);
-    order.into_iter().map(|at| variants[at].clone()).collect()
-}
 
 /// A plan: what must run, what may, what is fetched or put back, how much is up to date.
 pub fn plan(pipeline: &Pipeline, planned: &[Planned]) -> String {

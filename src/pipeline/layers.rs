@@ -9,7 +9,7 @@ use super::document::{self, Entry, Node, Table, Value};
 use crate::diagnostic::{Diagnostic, Location, Problems, SourceText, did_you_mean, quoted, shown};
 
 /// The tables that a pipeline may have, besides the key `extends`.
-pub const TABLES: [&str; 5] = ["pipeline", "resources", "stages", "sweep", "remote"];
+pub const TABLES: [&str; 6] = ["pipeline", "resources", "stages", "sweep", "remote", "track"];
 
 /// A file of a pipeline as it was read.
 pub struct Layer {

@@ -1,7 +1,7 @@
 //! The TOML language: from text to a checked pipeline, a graph of tasks.
 //!
 //! `document` reads text into a tree with positions, `layers` lays `extends` and `--set` over each
-//! other, `draft` checks a stage on its own, `schedule` says how it is to be run, `sweep` reads the axes, `remote` where results are shared, `wire` holds references against each
+//! other, `draft` checks a stage on its own, `schedule` says how it is to be run, `sweep` reads the axes, `remote` where results are shared, `track` where runs are mirrored, `wire` holds references against each
 //! other, `order` finds cycles, `saves` looks where outputs go, `weave` makes the graph. Nothing here runs,
 //! hashes or opens anything but pipeline files.
 
@@ -19,6 +19,7 @@ pub mod schedule;
 pub mod schema;
 pub mod shape;
 mod sweep;
+mod track;
 mod weave;
 mod wire;
 
@@ -56,6 +57,8 @@ pub struct Pipeline {
     pub sweep: Option<Sweep>,
     /// Where results are shared, when it says so; no part of what identifies them.
     pub remote: Option<Remote>,
+    /// Where runs are mirrored, resolved, when it says so; no part of what identifies them.
+    pub track: Option<toml::Table>,
     /// The stages as written, in their order: what `resolved` prints.
     pub base: Vec<Arc<Draft>>,
     /// The whole document.
@@ -227,7 +230,8 @@ fn check(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let (name, seed, resources, remote) = (head.name, head.seed, head.resources, head.remote);
+    let (name, seed, resources) = (head.name, head.seed, head.resources);
+    let (remote, track) = (head.remote, head.track);
     let weave::Wired { tasks, graph, sweep } = weave::tasks(&base, sweep, seed, &mut kinds)?;
     if swept {
         let drafts = tasks.iter().map(|task| task.draft.as_ref());
@@ -245,6 +249,7 @@ fn check(
         graph,
         sweep,
         remote,
+        track,
         base,
         document,
         layers: Vec::new(),

@@ -15,6 +15,7 @@ mod runs;
 mod schema;
 mod show;
 mod still;
+mod track;
 mod variants;
 mod verify;
 mod watch;
@@ -74,6 +75,7 @@ fn obey(command: &Command, project: &Project) -> Result<ExitCode> {
         Command::Schema { events } => schema::schema(*events),
         Command::Show(flags) => show::show(flags, project),
         Command::Runs(command) => runs::runs(command, project),
+        Command::Track(command) => track::track(command, project),
         Command::Verify(flags) => verify::verify(flags, project),
         Command::Lock(target) => lock::lock(target, project),
         Command::Cache(command) => cache::cache(command, project),

@@ -7,10 +7,11 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::run::{Shared, done, started};
+use super::track;
 use crate::cli;
 use crate::engine::Project;
 use crate::engine::digest::Digest;
-use crate::engine::events::{Event, Outcome, Sink, StageDone};
+use crate::engine::events::{Event, Note, Outcome, Sink, StageDone};
 use crate::engine::executor::Tally;
 use crate::engine::still::{self, Facts};
 use crate::observe::journal::Journal;
@@ -31,6 +32,8 @@ struct Said<'n> {
     stages: usize,
     /// How many warnings its stages have had.
     warnings: usize,
+    /// Whether it is mirrored in trackers.
+    tracked: bool,
     /// The reports that it saves.
     pages: Vec<String>,
     /// The end of each stage, an event a line.
@@ -67,6 +70,10 @@ pub fn answer(asked: &Digest, flags: &cli::Run, project: &Project) -> Result<boo
     let last = done(&journal.run, tally, Shared::default(), false, start);
     journal.append(&first)?;
     journal.append_lines(said.lines.as_bytes())?;
+    let amiss = if said.tracked { mirror(&journal.run, &said, project, [&first, &last]) } else { Vec::new() };
+    for warning in &amiss {
+        journal.append(warning)?;
+    }
     journal.append(&last)?;
     let look = terminal::Look { verbose: false, quiet: flags.quiet };
     let json = Json::default();
@@ -75,9 +82,20 @@ pub fn answer(asked: &Digest, flags: &cli::Run, project: &Project) -> Result<boo
     if flags.json {
         print(format_args!("{}", said.lines))?;
     }
+    amiss.iter().for_each(|warning| shown.event(warning));
     shown.event(&last);
     shown.finish()?;
     Ok(true)
+}
+
+/// Tells the trackers of a run that had nothing to do; what they couldn't do.
+fn mirror(run: &str, said: &Said<'_>, project: &Project, [first, last]: [&Event; 2]) -> Vec<Event> {
+    let Some(tracking) = track::start_bare(run, said.config, project) else { return Vec::new() };
+    tracking.event(first);
+    for line in said.lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()) {
+        tracking.event(&line);
+    }
+    tracking.finish(last).into_iter().map(|warning| Event::Warning(Note::new(warning))).collect()
 }
 
 /// Writes down that a run left nothing to do, for the next one.
@@ -115,6 +133,7 @@ pub fn keep(
         file: &pipeline.file,
         stages: last.len(),
         warnings: last.values().filter_map(|at| ends.get(*at)).map(|end| end.warnings.len()).sum(),
+        tracked: pipeline.track.is_some(),
         pages: terminal::pages(pipeline).filter(|(stage, _)| saved(stage)).map(|(_, page)| page).collect(),
         lines: str::from_utf8(&lines)?,
     };

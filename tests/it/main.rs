@@ -39,4 +39,5 @@ mod still;
 mod sweep;
 mod tidy;
 mod trace;
+mod track;
 mod watch;

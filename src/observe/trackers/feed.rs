@@ -25,6 +25,8 @@ pub struct Feed<'a> {
     saves: &'a Saves,
     now: f64,
     series: BTreeMap<String, Series>,
+    /// What stages from the cache gave: told at the end in one row, however many they are.
+    cached: BTreeMap<String, Value>,
     summary: Map<String, Json>,
     state: Option<State>,
 }
@@ -75,8 +77,8 @@ impl<'a> Feed<'a> {
         saves: &'a Saves,
     ) -> Result<Self> {
         tracker.start(spec)?;
-        let (series, summary) = (BTreeMap::new(), Map::new());
-        Ok(Self { tracker, shelf, spec, saves, now: spec.time, series, summary, state: None })
+        let (series, cached, summary) = (BTreeMap::new(), BTreeMap::new(), Map::new());
+        Ok(Self { tracker, shelf, spec, saves, now: spec.time, series, cached, summary, state: None })
     }
 
     /// Takes one event.
@@ -116,6 +118,16 @@ impl<'a> Feed<'a> {
     pub fn finish(mut self) -> Result<()> {
         let stages: Vec<_> = self.series.keys().cloned().collect();
         stages.iter().try_for_each(|stage| self.emit(stage))?;
+        let values: Vec<_> = std::mem::take(&mut self.cached).into_iter().collect();
+        if !values.is_empty() {
+            self.tracker.log(&Row {
+                stage: String::new(),
+                step: 0,
+                series: false,
+                time: self.now,
+                values,
+            })?;
+        }
         let state = self.state.unwrap_or(State::Killed);
         self.tracker.finish(&End { state, time: self.now, summary: self.summary })
     }
@@ -178,7 +190,9 @@ impl<'a> Feed<'a> {
             values.push((name, Value::Number(value)));
         }
         self.look(stage, event, &mut values);
-        if !values.is_empty() {
+        if event["outcome"] == "hit" {
+            self.cached.extend(values);
+        } else if !values.is_empty() {
             // The end of what was counted stands behind it.
             let counted = |series: &&Series| values.iter().any(|(name, _)| series.names.contains(name));
             let step = self.series.get(stage).filter(counted).map_or(0, |series| series.step);
@@ -385,7 +399,7 @@ mod tests {
 
     #[test]
     fn a_record_without_an_end_is_of_a_run_that_was_killed() {
-        let done = json!({ "event": "stage_done", "stage": "s[k=3]", "outcome": "hit", "time": 0.0, "metrics": { "n": 1.0 } });
+        let done = json!({ "event": "stage_done", "stage": "s[k=3]", "outcome": "ran", "time": 0.0, "metrics": { "n": 1.0 } });
         let variant = told("0001-a-b.01", "", std::slice::from_ref(&done));
         assert_eq!(
             variant,
@@ -396,5 +410,13 @@ mod tests {
         assert_eq!(counted[1..3], ["log 8 true 100 s.n=2", "log 8 false 100 s.n=1"]);
         let sweep = told("0001-a-b", "[sweep]\n", &[done]);
         assert_eq!(sweep, ["start 0001-a-b", "finish Killed 100 {}"]);
+    }
+
+    #[test]
+    fn stages_from_the_cache_are_one_row_at_the_end() {
+        let hit = |stage: &str| json!({ "event": "stage_done", "stage": stage, "outcome": "hit", "time": 1.0, "metrics": { "n": 1.0 } });
+        let ran = json!({ "event": "stage_done", "stage": "c", "outcome": "ran", "time": 2.0, "metrics": { "n": 2.0 } });
+        let told = told("0001-a-b", "", &[hit("b"), hit("a"), ran]);
+        assert_eq!(told[1..3], ["log 0 false 102 c.n=2", "log 0 false 102 a.n=1 b.n=1"]);
     }
 }

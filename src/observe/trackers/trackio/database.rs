@@ -18,8 +18,14 @@ use crate::observe::trackers::{Artifact, Spec, text};
 /// How long another writer may hold the lock, as the client waits.
 const LOCKED: Duration = Duration::from_secs(10);
 
+/// How long a page may be held by another process.
+const BUSY: Duration = Duration::from_secs(30);
+
 /// Files up to this size are looked through before they are written to.
 const LOOKED_THROUGH: u64 = 256 << 10;
+
+/// The file beside a database is read whole by whoever opens it, so it isn't left to grow beyond this.
+const BESIDE: u64 = 512 << 10;
 
 /// How an SQLite file begins.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -58,7 +64,7 @@ impl Database {
         if !batch.last {
             // Nobody waits now. The end of a run stays in the file beside, from which readers and later writers take it:
             // waiting for the disk would take longer than a run that has nothing to do.
-            let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+            fold(connection);
         }
         Ok(())
     }
@@ -82,7 +88,7 @@ fn open(path: &Path) -> Result<Connection> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(Duration::from_secs(30))?;
+    connection.busy_timeout(BUSY)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     if size > 0 && size <= LOOKED_THROUGH {
         let said: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
@@ -92,8 +98,12 @@ fn open(path: &Path) -> Result<Connection> {
     }
     let complete = size > 0 && schema::is_complete(&connection)?;
     connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;",
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;
+         PRAGMA wal_autocheckpoint = 0;",
     )?;
+    if fs_err::metadata(path.with_extension("db-wal")).is_ok_and(|meta| meta.len() > BESIDE) {
+        fold(&connection);
+    }
     if !complete {
         let transaction = connection.transaction()?;
         transaction.execute_batch(schema::TABLES)?;
@@ -104,6 +114,13 @@ fn open(path: &Path) -> Result<Connection> {
         transaction.commit()?;
     }
     Ok(connection)
+}
+
+/// Puts what stands in the file beside the database into it. A reader may hold it up; then it is for the next time.
+fn fold(connection: &Connection) {
+    let _ = connection.busy_timeout(Duration::from_millis(50));
+    let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    let _ = connection.busy_timeout(BUSY);
 }
 
 /// The size of a file that begins as an SQLite file does and has as many pages as it says; 0 where there is none.
@@ -282,5 +299,38 @@ mod tests {
             connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
         };
         assert_eq!(version(&open(&path).unwrap()).unwrap(), 2);
+    }
+
+    /// A run with nothing to do, told to a database by itself.
+    fn tell(path: &std::path::Path, number: u64) {
+        let entry = super::Entry::Metrics { step: 0, time: 1.0, json: "{}".into(), id: number.to_string() };
+        let config = serde_json::json!({ "text": "x".repeat(8_000) });
+        let batch = super::Batch { entries: &[entry], config: &config, last: true };
+        let run: toml::Table = toml::Table::new();
+        let settings = crate::observe::trackers::Settings::of(&run);
+        let run = super::Spec::of(
+            &format!("{number:04}-a-b"),
+            &run,
+            &serde_json::json!({ "time": 1.0 }),
+            &settings,
+        );
+        super::Database::of(path, "p").write(&run, &batch).unwrap();
+    }
+
+    #[test]
+    fn the_file_beside_stays_small_and_no_row_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut largest = 0;
+        for number in 0..60 {
+            tell(folder.path(), number);
+            largest = largest.max(fs_err::metadata(folder.path().join("p.db-wal")).unwrap().len());
+        }
+        assert!(largest < 2 * super::BESIDE, "{largest}");
+        let connection = Connection::open(folder.path().join("p.db")).unwrap();
+        let count = |table: &str| {
+            let sql = format!("SELECT count(*) FROM {table}");
+            connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        assert_eq!((count("metrics"), count("configs")), (60, 60));
     }
 }

@@ -19,6 +19,7 @@ mod show;
 mod still;
 mod sweep;
 mod trace;
+mod track;
 mod variants;
 mod verify;
 mod watch;
@@ -81,6 +82,7 @@ fn obey(command: &Command, project: &Project) -> Result<ExitCode> {
         Command::Show(flags) => show::show(flags, project),
         Command::Trace(flags) => trace::trace(flags, project),
         Command::Runs(command) => runs::runs(command, project),
+        Command::Track(command) => track::track(command, project),
         Command::Verify(flags) => verify::verify(flags, project),
         Command::Lock(target) => lock::lock(target, project),
         Command::Cache(command) => cache::cache(command, project),

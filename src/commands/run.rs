@@ -15,7 +15,7 @@ use super::still::Answer;
 use super::variants::Variants;
 use super::{
     FAILED, INTERRUPTED, forced, incremental, is_broken_pipe, load_swept, lock, plan, provenance, still,
-    wanted, waves,
+    track, wanted, waves,
 };
 use crate::cli;
 use crate::engine::Project;
@@ -27,6 +27,7 @@ use crate::engine::machine::Machine;
 use crate::engine::remote::Remote;
 use crate::observe::journal::Journal;
 use crate::observe::printed::Printed;
+use crate::observe::trackers::Tracking;
 use crate::pipeline::{Flag, Pipeline, resolved};
 use crate::present::terminal::{self, Json, Live, Past, Plain};
 use crate::stages::guard;
@@ -145,7 +146,8 @@ pub fn recorded(
     let count = options.wanted.iter().filter(|wanted| **wanted).count();
     let history = History::new(project, &pipeline.name).before(&journal.run);
     let past = |label: &str| history.metrics(label);
-    let sink = Recorder::new(&journal, shown(&past));
+    let tracking = pipeline.track.as_ref().and_then(|_| track::start(&journal.run, &config, project));
+    let sink = Recorder::new(&journal, tracking, shown(&past));
     sink.event(&started(&journal.run, &pipeline.name, &pipeline.file, count));
     let rests = provenance::of(pipeline, machine, project);
     sink.event(&Event::Provenance(Box::new(rests.clone())));
@@ -165,7 +167,10 @@ pub fn recorded(
         Err(error) => {
             let failed = Tally { failed: 1, ..Tally::default() };
             let warning = Event::Warning(Note::new(format!("{error:#}")));
-            for event in [warning, done(&journal.run, failed, Shared::default(), interrupted, start)] {
+            let last = done(&journal.run, failed, Shared::default(), interrupted, start);
+            sink.mirror(&warning);
+            sink.mirrored(&last);
+            for event in [warning, last] {
                 // People get the error itself, from whoever called.
                 if wish.json { sink.event(&event) } else { drop(journal.append(&event)) }
             }
@@ -195,7 +200,9 @@ pub fn recorded(
         sink.event(&data);
     }
     let shared = Shared { fetched: fetched(&sink.ends()), pushed };
-    sink.event(&done(&journal.run, tally, shared, interrupted, start));
+    let last = done(&journal.run, tally, shared, interrupted, start);
+    sink.mirrored(&last);
+    sink.event(&last);
     Ok(Outcome { tally, interrupted, told: sink.shown.finish(), ends: sink.ends() })
 }
 
@@ -299,6 +306,7 @@ pub fn done(run: &str, tally: Tally, shared: Shared, interrupted: bool, start: I
 struct Recorder<'a> {
     journal: &'a Journal,
     printed: Printed,
+    tracking: Option<Tracking>,
     shown: Box<dyn Sink + 'a>,
     ends: Mutex<Vec<StageDone>>,
     /// Raised when an event could not be recorded: to say it once is enough.
@@ -306,9 +314,9 @@ struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    fn new(journal: &'a Journal, shown: Box<dyn Sink + 'a>) -> Self {
+    fn new(journal: &'a Journal, tracking: Option<Tracking>, shown: Box<dyn Sink + 'a>) -> Self {
         let printed = Printed::of(journal);
-        Self { journal, printed, shown, ends: Mutex::default(), deaf: AtomicBool::new(false) }
+        Self { journal, printed, tracking, shown, ends: Mutex::default(), deaf: AtomicBool::new(false) }
     }
 
     fn record(&self, event: &Event) -> Result<()> {
@@ -319,12 +327,29 @@ impl<'a> Recorder<'a> {
             Event::StageDone(end) => self.printed.end(&end.stage)?,
             _ => {}
         }
+        self.mirror(event);
         self.journal.append(event)
     }
 
     /// The ends of stages after the first so many.
     fn ends_after(&self, count: usize) -> Vec<StageDone> {
         self.ends.lock().map(|ends| ends[count.min(ends.len())..].to_vec()).unwrap_or_default()
+    }
+
+    /// Tells the trackers; they hear of the end by itself.
+    fn mirror(&self, event: &Event) {
+        if let Some(tracking) = &self.tracking
+            && !matches!(event, Event::RunDone { .. } | Event::StageOutput { .. })
+        {
+            tracking.event(event);
+        }
+    }
+
+    /// Waits for the trackers, and says what they couldn't do.
+    fn mirrored(&self, last: &Event) {
+        for warning in self.tracking.iter().flat_map(|tracking| tracking.finish(last)) {
+            self.event(&Event::Warning(Note::new(warning)));
+        }
     }
 
     /// The end of each stage so far.

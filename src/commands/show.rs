@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use arrow::array::RecordBatch;
+use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde_json::{Map, Value as Json};
 
@@ -128,15 +129,38 @@ fn json(table: &Table, out: &mut impl Write) -> Result<()> {
         for row in 0..batch.num_rows() {
             let mut object = Map::new();
             for (column, field) in columns.iter().zip(batch.schema().fields()) {
-                let text = column.value(row).to_string();
-                let kind = field.data_type();
-                let number = || kind.is_numeric().then(|| text.parse::<f64>().ok().map(Json::from)).flatten();
-                let exact = || kind.is_integer().then(|| text.parse::<i64>().ok().map(Json::from)).flatten();
-                let value = if text.is_empty() { Some(Json::Null) } else { exact().or_else(number) };
-                object.insert(field.name().clone(), value.unwrap_or(Json::String(text)));
+                object.insert(field.name().clone(), cell(column.value(row).to_string(), field.data_type()));
             }
             writeln!(out, "{}", Json::Object(object))?;
         }
     }
     Ok(())
+}
+
+/// A small table's rows as JSON.
+///
+/// # Errors
+/// When it can't be read.
+pub fn rows(table: &Table) -> Result<Vec<Vec<Json>>> {
+    let mut rows = Vec::with_capacity(table.rows());
+    for batch in table.batches()? {
+        let batch = batch?;
+        let options = FormatOptions::default();
+        let columns = formatters(&batch, &options)?;
+        let schema = batch.schema();
+        let kinds = || schema.fields().iter().map(|field| field.data_type());
+        let cells = |row: usize| {
+            columns.iter().zip(kinds()).map(move |(c, kind)| cell(c.value(row).to_string(), kind))
+        };
+        rows.extend((0..batch.num_rows()).map(|row| cells(row).collect()));
+    }
+    Ok(rows)
+}
+
+/// A value as JSON, from how it is shown.
+fn cell(text: String, kind: &DataType) -> Json {
+    let number = || kind.is_numeric().then(|| text.parse::<f64>().ok().map(Json::from)).flatten();
+    let exact = || kind.is_integer().then(|| text.parse::<i64>().ok().map(Json::from)).flatten();
+    let value = if text.is_empty() { Some(Json::Null) } else { exact().or_else(number) };
+    value.unwrap_or(Json::String(text))
 }

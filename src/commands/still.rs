@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::provenance;
 use super::run::{Shared, done, started};
+use super::track;
 use crate::cli;
 use crate::engine::Project;
 use crate::engine::digest::Digest;
-use crate::engine::events::{Event, Outcome, Sink, StageDone};
+use crate::engine::events::{Event, Note, Outcome, Sink, StageDone};
 use crate::engine::executor::Tally;
 use crate::engine::provenance::Provenance;
 use crate::engine::still::{self, Facts, Holds};
@@ -36,6 +37,8 @@ struct Said<'n> {
     stages: usize,
     /// How many warnings its stages have had.
     warnings: usize,
+    /// Whether it is mirrored in trackers.
+    tracked: bool,
     /// The reports that it saves.
     pages: Vec<String>,
     /// The end of each stage, an event a line.
@@ -102,6 +105,10 @@ pub fn answer(asked: &Digest, flags: &cli::Run, project: &Project) -> Result<Ans
     journal.append(&first)?;
     journal.append_lines(provenance.as_bytes())?;
     journal.append_lines(said.lines.as_bytes())?;
+    let amiss = if said.tracked { mirror(&journal.run, &said, project, [&first, &last]) } else { Vec::new() };
+    for warning in &amiss {
+        journal.append(warning)?;
+    }
     journal.append(&last)?;
     let look = terminal::Look { verbose: false, quiet: flags.quiet };
     let json = Json::default();
@@ -110,9 +117,20 @@ pub fn answer(asked: &Digest, flags: &cli::Run, project: &Project) -> Result<Ans
     if flags.json {
         print(format_args!("{provenance}{}", said.lines))?;
     }
+    amiss.iter().for_each(|warning| shown.event(warning));
     shown.event(&last);
     shown.finish()?;
     Ok(Answer::Given)
+}
+
+/// Tells the trackers of a run that had nothing to do; what they couldn't do.
+fn mirror(run: &str, said: &Said<'_>, project: &Project, [first, last]: [&Event; 2]) -> Vec<Event> {
+    let Some(tracking) = track::start_bare(run, said.config, project) else { return Vec::new() };
+    tracking.event(first);
+    for line in said.lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()) {
+        tracking.event(&line);
+    }
+    tracking.finish(last).into_iter().map(|warning| Event::Warning(Note::new(warning))).collect()
 }
 
 /// Writes down that a run left nothing to do, for the next one.
@@ -156,6 +174,7 @@ pub fn keep(
         file: &pipeline.file,
         stages: last.len(),
         warnings: last.values().filter_map(|at| ends.get(*at)).map(|end| end.warnings.len()).sum(),
+        tracked: pipeline.track.is_some(),
         pages: terminal::pages(pipeline).filter(|(stage, _)| saved(stage)).map(|(_, page)| page).collect(),
         lines: str::from_utf8(&lines)?,
     };

@@ -478,7 +478,7 @@ fn own_file(path: &Path) -> Result<PathBuf> {
 }
 
 /// Where a cache folder has an object.
-pub(super) fn object_path(cache: &Path, digest: &Digest) -> PathBuf {
+pub fn object_path(cache: &Path, digest: &Digest) -> PathBuf {
     let hex = digest.hex();
     let mut path = objects_path(cache);
     path.push(&hex[..2]);

@@ -2,7 +2,8 @@
 //!
 //! A run is a TOML file that can be rerun as it is (`configs/`) and a log with one JSON object a line
 //! (`logs/`). The log is what the engine reported; here it is text that is appended and found again. What programs
-//! printed stands there too, and in files of its own where it is much.
+//! printed stands there too, and in files of its own where it is much. From it other programs' records are written
+//! (`trackers`).
 
 pub mod compare;
 pub mod config;
@@ -14,3 +15,4 @@ pub mod journal;
 mod names;
 pub mod printed;
 pub mod runs;
+pub mod trackers;

@@ -28,6 +28,7 @@ impl Pipeline {
             graph: DiGraph::new(),
             sweep: loom.sweep(),
             remote: self.remote.clone(),
+            track: self.track.clone(),
             base: self.base.iter().map(Arc::clone).collect(),
             document: self.document.clone(),
             layers: Vec::new(),

@@ -1,4 +1,4 @@
-//! The tables around the stages: `[pipeline]`, `[resources]`, `[sweep]` and `[remote]`, and what else may stand at the top.
+//! The tables around the stages: `[pipeline]`, `[resources]`, `[sweep]`, `[remote]` and `[track]`, and what else may stand at the top.
 
 use std::sync::LazyLock;
 
@@ -10,6 +10,7 @@ use super::layers::TABLES;
 use super::remote::{self, Remote};
 use super::schedule::{self, Resources};
 use super::shape::Shape;
+use super::track;
 use crate::diagnostic::{Diagnostic, did_you_mean, quoted, shown};
 
 /// What stands at the top of a document.
@@ -26,6 +27,8 @@ pub struct Head<'a> {
     pub sweep: Option<&'a Entry>,
     /// The table `[remote]`, when it is right.
     pub remote: Option<Remote>,
+    /// The table `[track]`, resolved, when it is right.
+    pub track: Option<toml::Table>,
 }
 
 static NO_STAGES: LazyLock<Table> = LazyLock::new(Table::new);
@@ -174,7 +177,8 @@ pub fn read<'a>(document: &'a Node, file: &str, problems: &mut Vec<Diagnostic>) 
     let entry = |key: &str| pipeline.and_then(|entry| entry.node.get(key));
     let resources = resources.and_then(|entry| entry.node.table()).map(Resources::of).unwrap_or_default();
     let (name, seed) = (name(entry("name"), file), seed(entry("seed")));
-    Head { name, seed, resources, stages, sweep, remote }
+    let track = top.get("track").and_then(|entry| track::read(entry, &name, problems));
+    Head { name, seed, resources, stages, sweep, remote, track }
 }
 
 /// The name at the top of a document that a misspelt one is near to.

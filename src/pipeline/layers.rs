@@ -11,7 +11,7 @@ use super::parse;
 use crate::diagnostic::{Diagnostic, Location, Problems, SourceText, did_you_mean, quoted, shown};
 
 /// The tables that a pipeline may have, besides the key `extends`.
-pub const TABLES: [&str; 5] = ["pipeline", "resources", "stages", "sweep", "remote"];
+pub const TABLES: [&str; 6] = ["pipeline", "resources", "stages", "sweep", "remote", "track"];
 
 /// The byte order mark.
 const MARK: &str = "\u{feff}";

@@ -1,7 +1,7 @@
 //! The TOML language: from text to a checked pipeline, a graph of tasks.
 //!
 //! `parse` reads text, a large one in `pieces`, what is `plain` of them in one step, into a `document`, a tree with positions, of `table`s; `layers` lays `extends` and `--set` over each
-//! other, `draft` checks a stage on its own, `schedule` says how it is to be run, `sweep` reads the axes and says which points on them are tried, `remote` where results are shared, `wire` holds references against each
+//! other, `draft` checks a stage on its own, `schedule` says how it is to be run, `sweep` reads the axes and says which points on them are tried, `remote` where results are shared, `track` where runs are mirrored, `wire` holds references against each
 //! other, `order` finds cycles, `saves` looks where outputs go, `weave` makes the graph, `places` says where values stand. Nothing here runs,
 //! hashes or opens anything but pipeline files.
 
@@ -25,6 +25,7 @@ pub mod schema;
 pub mod shape;
 mod sweep;
 mod table;
+mod track;
 mod weave;
 mod wire;
 
@@ -64,6 +65,8 @@ pub struct Pipeline {
     pub sweep: Option<Sweep>,
     /// Where results are shared, when it says so; no part of what identifies them.
     pub remote: Option<Remote>,
+    /// Where runs are mirrored, resolved, when it says so; no part of what identifies them.
+    pub track: Option<toml::Table>,
     /// The stages as written, in their order: what `resolved` prints.
     pub base: Vec<Arc<Draft>>,
     /// The whole document.
@@ -279,7 +282,8 @@ fn check(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let (name, seed, resources, remote) = (head.name, head.seed, head.resources, head.remote);
+    let (name, seed, resources) = (head.name, head.seed, head.resources);
+    let (remote, track) = (head.remote, head.track);
     let stages = weave::Stages { base: &base, numbers: Arc::new(numbers), order };
     let weave::Wired { tasks, graph, sweep, loom } = weave::tasks(stages, sweep, seed, kinds)?;
     if swept {
@@ -298,6 +302,7 @@ fn check(
         graph,
         sweep,
         remote,
+        track,
         base,
         document,
         layers: Vec::new(),

@@ -20,6 +20,7 @@ pub fn text(pipeline: &Pipeline, variant: Option<&Variant>) -> Result<String> {
     if let (Some(sweep), None) = (sweep, variant) {
         top.insert("sweep".to_owned(), sweep.into());
     }
+    top.extend(pipeline.track.clone().map(|track| ("track".to_owned(), track.into())));
     Ok(toml::to_string(&top)?)
 }
 

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::layers::TABLES;
-use super::{draft, head, remote, shape};
+use super::{draft, head, remote, shape, track};
 use crate::stage::Kind;
 
 /// The schema of the document format.
@@ -28,6 +28,7 @@ pub fn language(registry: &[Kind]) -> Json {
     }
     let sweep = plain(&head::sweep_schema());
     let remote = plain(&remote::schema());
+    let track = plain(&track::schema());
     let whole = open(json!({
         "required": ["stages"],
         "properties": {
@@ -38,6 +39,7 @@ pub fn language(registry: &[Kind]) -> Json {
                 "else": open(json!({ "required": ["objective"] })),
             })),
             "remote": open(json!({ "required": remote["required"] })),
+            "track": open(json!({ "required": track["required"] })),
         },
     }));
     json!({
@@ -59,6 +61,7 @@ pub fn language(registry: &[Kind]) -> Json {
             },
             "sweep": swept(closed(without_required(sweep), "A grid of values that are all tried.")),
             "remote": shared(closed(without_required(remote), "Where results are shared.")),
+            "track": tracked(closed(without_required(track), "Where runs are mirrored.")),
         },
         "additionalProperties": false,
         "if": { "required": ["extends"] },
@@ -112,6 +115,22 @@ fn shared(mut remote: Json) -> Json {
     remote["properties"]["url"]["minLength"] = 1.into();
     remote["properties"]["url"]["not"] = json!({ "type": "string", "pattern": r"://([^/]*@|.*\?)" });
     remote
+}
+
+/// The table `[track]`, whose tables take no other keys and whose URLs have no user and no query.
+fn tracked(mut track: Json) -> Json {
+    track["properties"]["to"]["uniqueItems"] = true.into();
+    track["properties"]["tags"]["items"]["minLength"] = 1.into();
+    track["properties"]["tags"]["items"]["maxLength"] = 64.into();
+    for tracker in ["trackio", "wandb", "mlflow"] {
+        track["properties"][tracker]["additionalProperties"] = false.into();
+    }
+    for tracker in ["trackio", "mlflow"] {
+        let url = &mut track["properties"][tracker]["properties"]["url"];
+        url["pattern"] = "^https?://[^/]".into();
+        url["not"] = json!({ "type": "string", "pattern": r"://([^/]*@|.*\?)" });
+    }
+    track
 }
 
 /// The keys of a kind with those that every stage has.

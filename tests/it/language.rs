@@ -652,7 +652,7 @@ fn what_stands_at_the_top_is_told_from_what_should() {
     assert_eq!(
         check(&format!("title = 1\n{ONE}")),
         [
-            "1:1 unknown key `title`; a pipeline has the tables `pipeline`, `resources`, `stages`, `sweep` and `remote`, and the key `extends`"
+            "1:1 unknown key `title`; a pipeline has the tables `pipeline`, `resources`, `stages`, `sweep`, `remote` and `track`, and the key `extends`"
         ]
     );
     let single = "write `[stages.NAME]`, in single brackets, for each stage";

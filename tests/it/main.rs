@@ -45,4 +45,5 @@ mod sweep_axes;
 mod sweep_search;
 mod tidy;
 mod trace;
+mod track;
 mod watch;

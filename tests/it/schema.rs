@@ -164,7 +164,7 @@ fn mistakes_are_refused_where_custem_refuses_them() {
         (
             "[stages.s]",
             "[stages.sweep]",
-            "/stages: {\"enum\":[\"pipeline\",\"resources\",\"stages\",\"sweep\",\"remote\"]} is not allowed for \"sweep\"",
+            "/stages: {\"enum\":[\"pipeline\",\"resources\",\"stages\",\"sweep\",\"remote\",\"track\"]} is not allowed for \"sweep\"",
         ),
         (
             "[stages.t]",
@@ -212,6 +212,27 @@ fn mistakes_are_refused_where_custem_refuses_them() {
     }
     assert_eq!(errors("[pipeline]\nname = \"x\"\n"), [": \"stages\" is a required property"]);
     assert_eq!(errors("stages = {}\n"), ["/stages: {} has less than 1 property"]);
+}
+
+#[test]
+fn a_table_of_trackers_is_checked() {
+    let with = |track: &str| errors(&format!("{RIGHT}[track]\n{track}"));
+    let all = "to = [\"trackio\", \"mlflow\"]\ntags = [\"a\"]\nwait = \"2s\"\ntrackio.store = \"jsonl\"\nmlflow.url = \"http://h:5000\"\n";
+    assert_eq!(with(all), [""; 0]);
+    assert_eq!(with("project = \"x\"\n"), ["/track: \"to\" is a required property"]);
+    let said = with("to = [\"tracko\"]\n");
+    assert!(said[0].starts_with("/track/to/0: \"tracko\" is not one of "), "{said:?}");
+    let twice = ["/track/to: [\"wandb\",\"wandb\"] has non-unique elements"];
+    assert_eq!(with("to = [\"wandb\", \"wandb\"]\n"), twice);
+    let unknown = "/track/wandb: Additional properties are not allowed ('entty' was unexpected)";
+    assert_eq!(with("to = []\nwandb.entty = \"x\"\n"), [unknown]);
+    for wrong in [
+        "to = []\nmlflow.url = \"ftp://h\"\n",
+        "to = []\nmlflow.url = \"http://me@h\"\n",
+        "to = []\ntags = [\"\"]\n",
+    ] {
+        assert_eq!(with(wrong).len(), 1, "{wrong}");
+    }
 }
 
 #[test]

@@ -126,11 +126,13 @@ fn imports_run_one_way() {
 }
 
 /// Crates that only one place may know, with what it is.
-const ALONE: [(&str, &[&str]); 4] = [
+const ALONE: [(&str, &[&str]); 6] = [
     ("datafusion", &["data/relational.rs"]),
     ("object_store", &["engine/remote/storage.rs"]),
     ("futures_util", &["engine/remote/storage.rs"]),
     ("tokio", &["data/relational.rs", "engine/remote/storage.rs"]),
+    ("rusqlite", &["observe/trackers/trackio/database.rs", "observe/trackers/trackio/schema.rs"]),
+    ("ureq", &["observe/trackers/http.rs"]),
 ];
 
 /// Whether a text names a crate in code, outside comments.

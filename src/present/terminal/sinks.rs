@@ -9,6 +9,7 @@ use anstyle::AnsiColor;
 use anyhow::Result;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use super::echo::{Unechoed, unechoed};
 use super::out::{print, tell};
 use super::was::{Metrics, was};
 use super::{Look, seconds};
@@ -85,12 +86,15 @@ pub struct Live<'a> {
     lines: Lines<'a>,
     all: MultiProgress,
     bars: Mutex<HashMap<String, ProgressBar>>,
+    /// The last field, so that the terminal has its modes back when all bars are gone.
+    _unechoed: Unechoed,
 }
 
 impl<'a> Live<'a> {
     /// Bars for a pipeline's stages.
     pub fn new(pipeline: &Pipeline, look: Look, past: Past<'a>) -> Self {
-        Self { lines: Lines::new(pipeline, look, past), all: MultiProgress::new(), bars: Mutex::default() }
+        let lines = Lines::new(pipeline, look, past);
+        Self { lines, all: MultiProgress::new(), bars: Mutex::default(), _unechoed: unechoed() }
     }
 
     /// The command that runs the pipeline once more.

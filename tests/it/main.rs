@@ -33,6 +33,7 @@ mod remote;
 mod s3;
 mod scheduling;
 mod schema;
+mod screen;
 mod shop;
 mod sql;
 mod still;

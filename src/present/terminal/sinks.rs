@@ -114,7 +114,7 @@ impl<'a> Live<'a> {
         bar.enable_steady_tick(Duration::from_millis(120));
         if let Ok(mut bars) = self.bars.lock() {
             // One that is tried again has a bar already.
-            bars.insert(stage.to_owned(), bar).into_iter().for_each(|old| old.finish_and_clear());
+            bars.insert(stage.to_owned(), bar).iter().for_each(|old| self.take_away(old));
         }
     }
 
@@ -151,8 +151,16 @@ impl<'a> Live<'a> {
         if let Ok(mut bars) = self.bars.lock()
             && let Some(bar) = bars.remove(stage)
         {
-            bar.finish_and_clear();
+            self.take_away(&bar);
         }
+    }
+
+    /// Takes a bar off the screen for good: one that only ends is counted as a line until its last tick
+    /// is over, and what stands above it would be cleared in its place.
+    fn take_away(&self, bar: &ProgressBar) {
+        bar.disable_steady_tick();
+        bar.finish_and_clear();
+        self.all.remove(bar);
     }
 }
 

@@ -15,11 +15,13 @@ mod page;
 mod parts;
 mod portraits;
 mod quality;
+mod reach;
 mod revenue;
 mod risk;
 mod segments;
 mod separation;
 mod spend;
+mod when;
 
 #[cfg(test)]
 pub mod example;

@@ -11,6 +11,7 @@ mod forecast;
 mod images;
 mod leaderboard;
 mod load;
+mod outlooks;
 mod page;
 mod parts;
 mod portraits;
@@ -21,6 +22,7 @@ mod risk;
 mod segments;
 mod separation;
 mod spend;
+mod target;
 mod when;
 
 #[cfg(test)]

@@ -194,3 +194,15 @@ fn a_histogram_counts_customers_only_where_rows_are_customers() {
     assert!(rows.contains("<title>Amount: half of all rows lie below 2</title>"), "{rows}");
     assert!(rows.contains(">\n3 rows\n") && !rows.contains("customers"), "{rows}");
 }
+
+/// A forecast that names its target is drawn as that, without the currency of another one.
+#[test]
+fn a_forecast_is_drawn_as_its_target() {
+    let forecast = example::forecast().to_batch().unwrap();
+    let names = forecast.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
+    let target = ("target".to_owned(), example::texts(vec!["customers"; forecast.num_rows()]));
+    let columns = names.into_iter().zip(forecast.columns().iter().cloned()).chain([target]);
+    let input = Table::from_batch(arrow::array::RecordBatch::try_from_iter(columns).unwrap());
+    let svg = svg_of(&run("type = 'forecast'\ncurrency = '€'", &[("input", input)]).unwrap());
+    assert!(svg.contains("Customers a week") && !svg.contains('€'), "{svg}");
+}

@@ -16,19 +16,32 @@ use crate::cli;
 use crate::data::dates;
 use crate::data::read::inspect::{Inspection, inspect};
 use crate::data::read::{File, Options};
-use crate::diagnostic::{Diagnostic, Failure, Problems, count, grouped, listing, percent, plural};
+use crate::diagnostic::{Diagnostic, Failure, Problems, count, grouped, listing, percent, plural, render};
 use crate::engine::Project;
-use crate::present::terminal::print;
+use crate::present::terminal::{print, tell};
 
 /// The starter pipeline, which is also in the repository.
 const STARTER: &str = include_str!("../../pipelines/quickstart.toml");
 
+/// What runs write, and can write again.
+const IGNORED: &str = "\
+# Written by custem run
+/cache/
+/experiments/
+/data/raw/
+/data/processed/
+/data/*.html
+/data/*.svg
+/data/*.png
+";
+
 pub fn init(flags: &cli::Init, project: &Project) -> Result<ExitCode> {
-    let (text, name) = match &flags.from {
-        None => (STARTER.to_owned(), "quickstart".to_owned()),
+    let (text, name, bad) = match &flags.from {
+        None => (STARTER.to_owned(), "quickstart".to_owned(), None),
         Some(file) => {
             let name = name_of(flags.to.as_ref().unwrap_or(file));
-            (pipeline_for(file, &name, project)?, name)
+            let (text, bad) = pipeline_for(file, &name, project)?;
+            (text, name, bad)
         }
     };
     let to = flags.to.clone().unwrap_or_else(|| PathBuf::from("pipelines").join(format!("{name}.toml")));
@@ -46,8 +59,23 @@ pub fn init(flags: &cli::Init, project: &Project) -> Result<ExitCode> {
         let _ = fs_err::remove_file(&path);
         return Err(error.into());
     }
-    print(format_args!("wrote {}; run it: custem run {}\n", to.display(), to.display()))?;
+    if let Some(bad) = bad {
+        tell(format_args!("{}\n", render(&bad, true)));
+    }
+    let ignores = flags.from.is_none() && ignore_results(project)?;
+    let also = if ignores { " and .gitignore" } else { "" };
+    print(format_args!("wrote {}{also}; run it: custem run {}\n", to.display(), to.display()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Keeps what runs write out of git, in a project that has no rules of its own; whether it has done so.
+fn ignore_results(project: &Project) -> Result<bool> {
+    let path = project.root.join(".gitignore");
+    if path.symlink_metadata().is_ok() {
+        return Ok(false);
+    }
+    fs_err::write(&path, IGNORED)?;
+    Ok(true)
 }
 
 /// A name for a pipeline: the file's, with only letters, digits, `_` and `-`.
@@ -59,7 +87,8 @@ fn name_of(file: &Path) -> String {
     if name.is_empty() { "own".to_owned() } else { name }
 }
 
-fn pipeline_for(file: &Path, name: &str, project: &Project) -> Result<String> {
+/// The pipeline for a file, and what to say of its rows where many can't be read.
+fn pipeline_for(file: &Path, name: &str, project: &Project) -> Result<(String, Option<Diagnostic>)> {
     let (path, shown) = place(file, project)?;
     let file = File { name: file.display().to_string(), path };
     let seen = inspect(&file)?;
@@ -76,7 +105,24 @@ fn pipeline_for(file: &Path, name: &str, project: &Project) -> Result<String> {
     text += &orders(&seen);
     text += &bad_rows(&survey);
     text += &columns(&seen);
-    Ok(text + "\n" + &rest(&choices(&survey), &quoted(&format!("data/{name}.html"))))
+    let text = text + "\n" + &rest(&choices(&survey), &quoted(&format!("data/{name}.html")));
+    Ok((text, unread(&shown, &survey)))
+}
+
+/// That a pipeline was written for a file of which much can't be read.
+fn unread(file: &str, survey: &Survey) -> Option<Diagnostic> {
+    let most = max_bad(survey)?;
+    let (rows, of) = (grouped(survey.rejected), count(survey.rows + survey.rejected, "row"));
+    let message = format!("{rows} of {of} of `{file}` ({}) can't be read", percent(survey.bad()));
+    let hint = format!(
+        "the pipeline allows it, with `max_bad = {most:.2}`; after a run, `custem show rows.rejected` lists them"
+    );
+    Some(Diagnostic::warning(message).hint(hint))
+}
+
+/// The share of bad rows that the pipeline allows, where there are more than is usual.
+fn max_bad(survey: &Survey) -> Option<f64> {
+    (survey.bad() > Options::default().max_bad).then(|| (survey.bad() * 100.0).ceil() / 100.0)
 }
 
 /// Where to open the file, and its path for the pipeline: as the user spelled it where the project
@@ -126,10 +172,7 @@ fn about(seen: &Inspection, survey: &Survey) -> String {
 
 /// What to say of rows that can't be read, where they are more than is usual.
 fn bad_rows(survey: &Survey) -> String {
-    if survey.bad() <= Options::default().max_bad {
-        return String::new();
-    }
-    let most = (survey.bad() * 100.0).ceil() / 100.0;
+    let Some(most) = max_bad(survey) else { return String::new() };
     format!(
         "max_bad = {most:.2}        # {} rows ({}) can't be read: custem show rows.rejected\n",
         grouped(survey.rejected),

@@ -11,7 +11,7 @@ use crate::cli;
 use crate::diagnostic::{Diagnostic, Problems, did_you_mean, plural};
 use crate::pipeline::shape::{Field, Shape};
 use crate::pipeline::{common_fields, schedule};
-use crate::present::terminal::print;
+use crate::present::terminal::{columns, print, wrap};
 use crate::stage::{Kind, MetricName, Port};
 use crate::stages::KINDS;
 
@@ -26,7 +26,7 @@ pub fn kinds(flags: &cli::Kinds) -> Result<ExitCode> {
     } else if flags.markdown {
         print(format_args!("{}", markdown::page(&chosen)))?;
     } else if let (Some(_), [kind]) = (&flags.kind, chosen.as_slice()) {
-        print(format_args!("{}", one(kind)))?;
+        print(format_args!("{}", one(kind, columns())))?;
     } else {
         print(format_args!("{}", list(&chosen)))?;
     }
@@ -72,46 +72,55 @@ fn list(kinds: &[&Kind]) -> String {
     format!("{}\n{lines}`custem kinds KIND` lists a kind's parameters\n", plural(kinds.len(), "kind"))
 }
 
-fn one(kind: &Kind) -> String {
-    let mut text = format!("kind = \"{}\" (version {})\n{}\n\n", kind.name, kind.version, doc(kind));
+fn one(kind: &Kind, columns: usize) -> String {
+    let mut text = format!("kind = \"{}\" (version {})\n", kind.name, kind.version);
+    text += &set(&doc(kind), 0, columns);
+    text.push('\n');
     let mut shortened = false;
     for field in fields(kind) {
-        text += &parameter(&field, 2, &mut shortened);
+        text += &parameter(&field, 2, columns, &mut shortened);
     }
     text += "\nhow it is run, which its outputs don't depend on\n";
     for field in running() {
-        text += &parameter(&field, 2, &mut shortened);
+        text += &parameter(&field, 2, columns, &mut shortened);
     }
     if shortened {
         text += &format!("\n  `custem kinds {} --json` has the defaults in full\n", kind.name);
     }
     text += "\noutputs, the main one first\n";
     for port in outputs(kind) {
-        text += &format!("  {}   {}\n      {}\n", port.name, port.ty.name(), port.doc);
+        text += &format!("  {}   {}\n{}", port.name, port.ty.name(), set(&port.doc, 6, columns));
     }
-    text + &measures(kind)
+    text + &measures(kind, columns)
+}
+
+/// A text behind a margin, in lines that end before a column.
+fn set(text: &str, margin: usize, columns: usize) -> String {
+    let lines = wrap(text, columns.saturating_sub(margin)).into_iter();
+    lines.map(|line| format!("{:margin$}{line}", "").trim_end().to_owned() + "\n").collect()
 }
 
 /// A parameter with what it takes and means, and the keys of the tables in it below.
-fn parameter(field: &Field, indent: usize, shortened: &mut bool) -> String {
+fn parameter(field: &Field, indent: usize, columns: usize, shortened: &mut bool) -> String {
     let mut text = format!("{:indent$}{} = {}\n", "", field.name, value(field, shortened));
-    for line in field.doc.lines() {
-        text += &format!("{:indent$}    {line}\n", "");
-    }
+    text += &set(&field.doc, indent + 4, columns);
     for inner in field.shape.inner() {
-        text += &parameter(inner, indent + 4, shortened);
+        text += &parameter(inner, indent + 4, columns, shortened);
     }
     text
 }
 
 /// The metrics that a stage may give, for `[sweep]`, `runs show` and the port `metrics`.
-fn measures(kind: &Kind) -> String {
+fn measures(kind: &Kind, columns: usize) -> String {
     let metrics = metrics(kind);
     if metrics.is_empty() {
         return String::new();
     }
     let width = metrics.iter().map(|metric| metric.name.len()).max().unwrap_or(0);
-    let line = |metric: &MetricName| format!("  {:width$}   {}\n", metric.name, metric.doc);
+    let line = |metric: &MetricName| {
+        let doc = set(&metric.doc, width + 5, columns);
+        format!("  {:width$}   {}", metric.name, doc.trim_start())
+    };
     let lines: String = metrics.iter().map(line).collect();
     format!("\nmetrics, numbers on the port `metrics`\n{lines}")
 }

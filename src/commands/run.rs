@@ -227,6 +227,7 @@ pub fn stop_on_ctrl_c() -> Arc<AtomicBool> {
     let handler = move || {
         if flag.swap(true, Ordering::Relaxed) {
             crate::stages::end_all();
+            terminal::echo_again();
             std::process::exit(i32::from(INTERRUPTED));
         }
     };

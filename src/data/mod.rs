@@ -2,6 +2,7 @@
 //!
 //! Knows Arrow and Parquet; knows nothing of stages, keys or caches.
 
+pub mod as_of;
 pub mod columns;
 pub mod dates;
 pub mod features;

@@ -5,20 +5,24 @@
 
 mod board;
 mod compare;
+mod echo;
 mod lineage;
 mod listing;
 mod out;
 mod sinks;
 mod was;
 mod wave;
+mod wrap;
 
 pub use compare::{Move, Shares, best, difference, moves};
+pub use echo::echo_again;
 pub use lineage::{Before, Lineage, Row, Step, lineage};
 pub use listing::{Since, elsewhere, plan, run, runs, table, why};
 pub use out::{print, tell};
 pub use sinks::{Json, Live, Past, Plain, pages};
 pub use was::Metrics;
 pub use wave::{Wave, clock};
+pub use wrap::wrap;
 
 /// How much to show.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,6 +36,15 @@ pub struct Look {
 /// The width of the terminal that standard output is; none where it is a file or a pipe.
 pub fn width() -> Option<usize> {
     terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
+}
+
+/// Columns that a text gets beyond which lines are hard to read, and where no width is known.
+const COLUMNS: (usize, usize) = (120, 100);
+
+/// Columns for running text: what `COLUMNS` says, else the terminal's, else a hundred.
+pub fn columns() -> usize {
+    let said = std::env::var("COLUMNS").ok().and_then(|said| said.trim().parse().ok());
+    said.or_else(width).unwrap_or(COLUMNS.1).clamp(40, COLUMNS.0)
 }
 
 /// Seconds for people: `0.4 s`, `2 min 5 s`.

@@ -142,7 +142,7 @@ impl Default for Chart {
 
 impl Stage for Chart {
     const KIND: &'static str = "chart";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     const LAYER: Layer = Layer::Present;
 
     fn needs(&self) -> Vec<Need> {

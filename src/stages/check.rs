@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::quality::{self, Finding, Rule, Severity};
-use crate::diagnostic::plural;
+use crate::diagnostic::{listing, plural};
 use crate::stage::{Artifact, Context, Failure, Layer, MetricName, Mistake, Need, Outcome, Port, Ref, Stage};
 
 /// Holds a table against rules; the checked rows are the main output.
@@ -94,7 +94,7 @@ impl Stage for Check {
         };
         let (errors, warnings) = (broken(Severity::Error), broken(Severity::Warn));
         if self.on_error == OnError::Fail && !errors.is_empty() {
-            return Err(self.stop(&errors).into());
+            return Err(self.stop(&errors, &warnings).into());
         }
         let noted = broken(Severity::Info).len();
         // Counts are far below 2^53.
@@ -117,26 +117,39 @@ impl Stage for Check {
     }
 }
 
-/// Findings that a failure names.
+/// Findings that a failure tells in full.
 const NAMED: usize = 20;
 
 impl Check {
-    /// The failure that errors come to: one finding a line.
-    fn stop(&self, errors: &[&Finding]) -> Failure {
-        let sentences: Vec<String> = errors.iter().map(|finding| self.sentence(finding)).collect();
-        let message = match sentences.as_slice() {
-            [one] => one.clone(),
-            many => {
-                let mut lines = vec![format!("{} failed", plural(many.len(), "check"))];
-                lines.extend(many.iter().take(NAMED).map(|sentence| format!("- {sentence}")));
-                if many.len() > NAMED {
-                    lines.push(format!("- and {} more", many.len() - NAMED));
+    /// The failure that errors come to: one finding a line, and those that would only have been warnings
+    /// below, since no table of findings is kept.
+    fn stop(&self, errors: &[&Finding], warnings: &[&Finding]) -> Failure {
+        let message = match (errors, warnings) {
+            ([one], []) => self.sentence(one),
+            _ => {
+                let mut lines = vec![format!("{} failed", plural(errors.len(), "check"))];
+                lines.extend(self.told(errors));
+                if !warnings.is_empty() {
+                    lines.push(format!("and {}", plural(warnings.len(), "warning")));
+                    lines.extend(self.told(warnings));
                 }
                 lines.join("\n")
             }
         };
         let key = errors.first().and_then(|finding| self.key(finding));
         Failure { message, hint: Some(self.advice(errors)), key }
+    }
+
+    /// Findings as lines; of very many, the rules that the others are of.
+    fn told(&self, findings: &[&Finding]) -> Vec<String> {
+        let (first, more) = findings.split_at(findings.len().min(NAMED));
+        let mut lines: Vec<String> = first.iter().map(|one| format!("- {}", self.sentence(one))).collect();
+        if !more.is_empty() {
+            let mut rules: Vec<String> = more.iter().map(|one| quality::label(one.rule)).collect();
+            rules.dedup();
+            lines.push(format!("- and {} more, of {}", more.len(), listing(&rules, "and")));
+        }
+        lines
     }
 
     fn advice(&self, errors: &[&Finding]) -> String {
@@ -160,7 +173,7 @@ impl Check {
         if self.rules.is_empty() {
             finding.message.clone()
         } else {
-            format!("rule {}: {}", finding.rule + 1, finding.message)
+            format!("{}: {}", quality::label(finding.rule), finding.message)
         }
     }
 }
@@ -244,7 +257,8 @@ mod tests {
         assert_eq!(
             failed(rules),
             (
-                "rule 2: 1 of 4 values of `amount` is below 0, such as `-2.0` (25 %): row 2".to_owned(),
+                "rule 2 (`rules.1`): 1 of 4 values of `amount` is below 0, such as `-2.0` (25 %): row 2"
+                    .to_owned(),
                 ADVICE.to_owned(),
                 Some("rules.1".to_owned())
             )
@@ -254,8 +268,8 @@ mod tests {
             failed(rules),
             (
                 "2 checks failed\n\
-                 - rule 1: 1 of 4 values of `customer_id` is missing (25 %): row 2\n\
-                 - rule 1: 1 of 3 values of `customer_id` is repeated (33 %): row 4"
+                 - rule 1 (`rules.0`): 1 of 4 values of `customer_id` is missing (25 %): row 2\n\
+                 - rule 1 (`rules.0`): 1 of 3 values of `customer_id` is repeated (33 %): row 4"
                     .to_owned(),
                 ADVICE.to_owned(),
                 Some("rules.0".to_owned())
@@ -264,7 +278,7 @@ mod tests {
         assert_eq!(
             failed("rules = [{ column = \"amout\", min = 0 }]"),
             (
-                "rule 1: there is no column `amout`; did you mean `amount`?".to_owned(),
+                "rule 1 (`rules.0`): there is no column `amout`; did you mean `amount`?".to_owned(),
                 ADVICE.to_owned(),
                 Some("rules.0.column".to_owned())
             )
@@ -285,9 +299,12 @@ mod tests {
             [
                 (
                     Some("rules.2"),
-                    "rule 3: 1 of 4 values of `amount` is below 0, such as `-2.0` (25 %): row 2"
+                    "rule 3 (`rules.2`): 1 of 4 values of `amount` is below 0, such as `-2.0` (25 %): row 2"
                 ),
-                (Some("rules.0"), "rule 1: 1 of 4 rows is a copy of an earlier one (25 %): row 4"),
+                (
+                    Some("rules.0"),
+                    "rule 1 (`rules.0`): 1 of 4 rows is a copy of an earlier one (25 %): row 4"
+                ),
             ]
         );
         let metrics: Vec<_> = outcome.metrics.iter().map(|(name, value)| (name.as_str(), *value)).collect();
@@ -308,7 +325,8 @@ mod tests {
         let (message, hint, key) = failed("");
         let missing = "1 of 4 values of `customer_id` is missing (25 %): row 2";
         let absent = "there is no column `txn_timestamp`; there are `customer_id` and `amount`";
-        assert_eq!(message, format!("2 checks failed\n- {missing}\n- {absent}"));
+        let copy = "1 of 4 rows is a copy of an earlier one (25 %): row 4";
+        assert_eq!(message, format!("2 checks failed\n- {missing}\n- {absent}\nand 1 warning\n- {copy}"));
         assert_eq!(
             hint,
             "rename columns with `columns` of the stage that reads them, or write `rules` of your own; \
@@ -317,7 +335,6 @@ mod tests {
         assert_eq!(key, None);
         let outcome = run("on_error = \"warn\"").unwrap();
         assert_eq!(outcome.summary, "6 checks, 2 failed, 1 warning");
-        let copy = "1 of 4 rows is a copy of an earlier one (25 %): row 4";
         assert_eq!(warned(&outcome), [(None, missing), (None, absent), (None, copy)]);
         let outcome = run("rules = [{ rows = { min = 1 } }]").unwrap();
         assert_eq!(outcome.summary, "1 check, all passed");
@@ -337,13 +354,16 @@ mod tests {
             [
                 (
                     Some("rules.1.columns"),
-                    "rule 2: there is no column `basket`; there are `customer_id` and `amount`"
+                    "rule 2 (`rules.1`): there is no column `basket`; there are `customer_id` and `amount`"
                 ),
                 (
                     Some("rules.2"),
-                    "rule 3: 1 of 4 values of `amount` is below 0, such as `-2.0` (25 %): row 2"
+                    "rule 3 (`rules.2`): 1 of 4 values of `amount` is below 0, such as `-2.0` (25 %): row 2"
                 ),
-                (Some("rules.0.column"), "rule 1: there is no column `amout`; did you mean `amount`?"),
+                (
+                    Some("rules.0.column"),
+                    "rule 1 (`rules.0`): there is no column `amout`; did you mean `amount`?"
+                ),
             ]
         );
     }
@@ -353,7 +373,28 @@ mod tests {
         let rules = vec!["{ column = \"amount\", min = 9 }"; 23].join(", ");
         let (message, _, _) = failed(&format!("rules = [{rules}]"));
         let lines: Vec<&str> = message.lines().collect();
-        assert_eq!((lines.len(), lines[0], lines[21]), (22, "23 checks failed", "- and 3 more"));
+        let more = "- and 3 more, of rule 21 (`rules.20`), rule 22 (`rules.21`) and rule 23 (`rules.22`)";
+        assert_eq!((lines.len(), lines[0], lines[21]), (22, "23 checks failed", more));
+    }
+
+    /// No findings are kept of a check that fails, so its message has every broken rule.
+    #[test]
+    fn a_failure_names_what_would_have_been_a_warning() {
+        let (message, _, key) = failed(
+            "rules = [
+                { duplicates = 0, severity = \"warn\" },
+                { column = \"amount\", max = 2, severity = \"info\" },
+                { column = \"amount\", min = 0 },
+            ]",
+        );
+        assert_eq!(
+            message,
+            "1 check failed\n\
+             - rule 3 (`rules.2`): 1 of 4 values of `amount` is below 0, such as `-2.0` (25 %): row 2\n\
+             and 1 warning\n\
+             - rule 1 (`rules.0`): 1 of 4 rows is a copy of an earlier one (25 %): row 4"
+        );
+        assert_eq!(key.as_deref(), Some("rules.2"));
     }
 
     #[test]
@@ -371,7 +412,7 @@ mod tests {
         let mistakes = Stage::check(&stage("rules = [{ column = \"a\" }]"));
         assert_eq!(
             (mistakes[0].key.as_str(), mistakes[0].message.as_str()),
-            ("rules.0", "rule 1: no check is given")
+            ("rules.0", "rule 1 (`rules.0`): no check is given")
         );
     }
 }

@@ -21,7 +21,7 @@ use toml::value::Datetime;
 
 use self::rows::{History, Rows};
 use crate::data::features::Columns;
-use crate::data::{Table, columns, dates};
+use crate::data::{Table, as_of, columns, dates};
 use crate::diagnostic::plural;
 use crate::model::predict::reliability::reliability;
 use crate::model::predict::scores::{Scores, scores};
@@ -51,8 +51,9 @@ const MEASURES: [(&str, &str); 4] = [
 /// Customers as of two horizons before the end, and whether they bought within the horizon after
 /// it, teach every model; customers as of one horizon before the end judge it on what it has not
 /// seen. Of the models that tell customers apart there (AUC of 0.55 or more, where any does) the one
-/// with the lowest log-loss is chosen, fitted again to both, and scores everybody as of the end. A purchase is a row with an amount above zero. Bands: `low` below a
-/// third, `high` from two thirds, `medium` between.
+/// with the lowest log-loss is chosen, fitted again to both, and scores everybody as of the end. A
+/// purchase is a row with an amount above zero. Bands: `low` below a third, `high` from two thirds,
+/// `medium` between.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Churn {
@@ -198,7 +199,7 @@ impl Stage for Churn {
         };
         Ok(history
             .warned(outcome)
-            .table("scores", scores_table(&everybody, &chances)?)
+            .table("scores", as_of::noted(scores_table(&everybody, &chances)?, everybody.cutoff))
             .table("models", models_table(&tried, best)?)
             .table("importance", importance_table(&names, &fitted.importance())?)
             .table("reliability", reliability_table(&holdout.labels, &best.chances)?))

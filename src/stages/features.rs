@@ -6,9 +6,12 @@ use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
 
 use crate::data::features::{self, Columns, Counts, REST, Request};
-use crate::data::{Table, columns, dates, partial};
+use crate::data::{Table, as_of, columns, dates, partial};
 use crate::diagnostic::{count, grouped, plural};
 use crate::stage::{Context, Failure, Layer, Make, MetricName, Mistake, Need, Outcome, Port, Ref, Stage};
+
+/// Days between the last transaction and a cutoff beyond which it is said that there are none.
+const LATE: i64 = 2;
 
 /// Recency, frequency, spend and habits of every customer.
 ///
@@ -57,7 +60,7 @@ impl Default for Features {
 
 impl Stage for Features {
     const KIND: &'static str = "features";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const LAYER: Layer = Layer::Data;
 
     fn needs(&self) -> Vec<Need> {
@@ -101,7 +104,12 @@ impl Stage for Features {
         if made.table.num_rows() == 0 {
             return Err(self.nothing(&table, cutoff)?.into());
         }
-        Ok(self.outcome(&table, made))
+        let late = self.late(&table, &made)?;
+        let outcome = self.outcome(&table, made);
+        Ok(match late {
+            Some(message) => outcome.warn_at("cutoff", message),
+            None => outcome,
+        })
     }
 }
 
@@ -140,7 +148,27 @@ impl Features {
         })
     }
 
+    /// That the cutoff lies behind the transactions, where it does.
+    fn late(&self, table: &Table, made: &features::Features) -> Result<Option<String>> {
+        let recent = columns::floats(&made.table, "recency_days")?;
+        let recent = arrow::compute::min(&recent).unwrap_or(0.0);
+        // Transactions are looked at again only where the features don't rule it out.
+        if self.cutoff.is_none() || recent <= LATE as f64 {
+            return Ok(None);
+        }
+        let last = features::span(table, &self.columns())?.map_or(made.cutoff, |(_, last)| last);
+        Ok((made.cutoff.saturating_sub(last) > LATE * dates::DAY).then(|| {
+            format!(
+                "the last transaction is of {}, and the cutoff is {}: the days between count as if \
+                 nobody had bought",
+                dates::show(last),
+                dates::show(made.cutoff)
+            )
+        }))
+    }
+
     fn outcome(&self, table: &Table, made: features::Features) -> Outcome {
+        let cutoff = made.cutoff;
         let (customers, width) = (made.table.num_rows(), made.table.num_columns());
         let mut outcome = Outcome::new(format!("{} x {width}", plural(customers, "customer")))
             .metric("customers", customers as f64)
@@ -164,7 +192,7 @@ impl Features {
             );
             outcome = outcome.warn_at("max_categories", message);
         }
-        outcome.table("features", Table::from_batch(made.table))
+        outcome.table("features", as_of::noted(Table::from_batch(made.table), cutoff))
     }
 
     /// Columns that were asked for (beyond the defaults) and don't exist.
@@ -301,6 +329,38 @@ mod tests {
         };
         assert_eq!(recency("input = 'x'"), [1.0, 5.0]);
         assert_eq!(recency("input = 'x'\ncutoff = 1970-01-16"), [5.0, 4.0]);
+    }
+
+    /// A cutoff behind the transactions makes everybody look as if they had stayed away.
+    #[test]
+    fn a_cutoff_behind_the_transactions_is_warned_of() {
+        let warnings = |params: &str| {
+            let notes = run(&built(params), &ROWS[..2]).unwrap().warnings;
+            notes.into_iter().map(|note| (note.key, note.message)).collect::<Vec<_>>()
+        };
+        let said = "the last transaction is of 1970-01-12, and the cutoff is 2099-01-01: \
+                    the days between count as if nobody had bought";
+        assert_eq!(
+            warnings("input = 'x'\ncutoff = 2099-01-01"),
+            [(Some("cutoff".to_owned()), said.to_owned())]
+        );
+        for params in ["input = 'x'", "input = 'x'\ncutoff = 1970-01-14", "input = 'x'\ncutoff = 1970-01-12"]
+        {
+            assert!(warnings(params).is_empty(), "{params}");
+        }
+        // A quiet stretch in the middle of the transactions is none of it.
+        let quiet = [(Some(1), 10, 5.0), (Some(1), 90, 5.0)];
+        assert!(run(&built("input = 'x'\ncutoff = 1970-03-01"), &quiet).unwrap().warnings.is_empty());
+    }
+
+    #[test]
+    fn the_table_notes_its_cutoff() {
+        let day = |params: &str| {
+            let outcome = run(&built(params), &ROWS).unwrap();
+            let Artifact::Table(table) = &outcome.artifacts[0].1 else { panic!("no table") };
+            as_of::of(table)
+        };
+        assert_eq!((day("input = 'x'"), day("input = 'x'\ncutoff = 1970-01-13")), (Some(16), Some(12)));
     }
 
     #[test]

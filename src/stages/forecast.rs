@@ -31,7 +31,10 @@ const MEASURES: [(&str, &str); 4] = [
 /// three, ...) before the end and forecast the weeks after it. The method with the lowest mean
 /// absolute error is the best one, for each series (`best` in the forecasts) and overall. Overall
 /// means the series `all` where there is one, else all series pooled. Intervals come from the
-/// errors in the back-test. A series with fewer than four weeks of anything gets no forecast.
+/// errors in the back-test (split conformal): those of a week from errors of single weeks, those of
+/// a total of weeks from errors of such totals. Ridge learns from all series together, so that
+/// other segments change the forecast of the whole, too. A series with fewer than four weeks of
+/// anything gets no forecast.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Forecast {
@@ -86,7 +89,7 @@ impl Default for Forecast {
 
 impl Stage for Forecast {
     const KIND: &'static str = "forecast";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const LAYER: Layer = Layer::Model;
 
     fn needs(&self) -> Vec<Need> {
@@ -97,7 +100,7 @@ impl Stage for Forecast {
         vec![
             Port::table(
                 "forecast",
-                "One row a series, model and week to come: mean, and the ends of the interval.",
+                "One row a series, model and week to come: mean and the ends of its interval, and the same of the total up to that week.",
             ),
             Port::table(
                 "backtest",
@@ -397,6 +400,26 @@ mod tests {
         assert_eq!(port(&outcome, "scores").num_rows(), 0);
         let failure = run(&Forecast::default(), weekly(&[], 0, wave)).unwrap_err();
         assert!(failure.downcast::<Failure>().unwrap().hint.is_some());
+    }
+
+    #[test]
+    fn tables_name_their_target_and_have_totals() {
+        let stage: Forecast =
+            toml::from_str("input = 's'\nhorizon = 4\nfolds = 3\nseason = 4\ntarget = 'customers'").unwrap();
+        let weeks = weekly(&["all"], 60, wave);
+        let mut fields = weeks.schema().fields().to_vec();
+        fields[2] = Arc::new(fields[2].as_ref().clone().with_name("customers"));
+        let schema = Arc::new(arrow::datatypes::Schema::new(fields));
+        let outcome = run(&stage, RecordBatch::try_new(schema, weeks.columns().to_vec()).unwrap()).unwrap();
+        for name in ["forecast", "backtest", "scores"] {
+            let targets = columns::strings(&port(&outcome, name), "target").unwrap();
+            assert!(targets.len() > 0 && targets.iter().all(|target| target == Some("customers")), "{name}");
+        }
+        let forecast = port(&outcome, "forecast");
+        let first = |name: &str| columns::float_vec(&forecast, name).unwrap()[..4].to_vec();
+        assert_eq!(first("total"), [10.0, 30.0, 60.0, 100.0]);
+        // The seasonal forecast of a pure season has never erred.
+        assert_eq!((first("total_lower"), first("total_upper")), (first("total"), first("total")));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod members;
 mod names;
+mod traits;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use crate::stage::{Context, Failure, Layer, MetricName, Need, Outcome, Port, Ref
 /// Describes and names segments: size, revenue, what sets them apart
 ///
 /// Names come from the data, by rules: how recently, often and much a segment buys, and its channel.
+/// Whatever a name says of a segment holds for its means: big spenders spend more than the average.
 /// Missing and infinite values count in no mean.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -44,7 +46,7 @@ impl Default for Profile {
 
 impl Stage for Profile {
     const KIND: &'static str = "profile";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     const LAYER: Layer = Layer::Model;
 
     fn needs(&self) -> Vec<Need> {
@@ -90,8 +92,10 @@ impl Stage for Profile {
 /// What each segment brings in.
 struct Revenue {
     sums: Vec<f64>,
-    /// The share of all revenue; none where revenue as a whole isn't positive.
+    /// The share of all revenue; none where revenue as a whole isn't positive, or is beyond all numbers.
     shares: Option<Vec<f64>>,
+    /// Members whose revenue is too large to compute with.
+    beyond: usize,
 }
 
 impl Revenue {
@@ -104,8 +108,8 @@ impl Revenue {
         };
         let sums: Vec<f64> = members.sums(feature.values.iter().copied()).iter().map(|sum| sum.0).collect();
         let total: f64 = sums.iter().sum();
-        let shares = (total > 0.0).then(|| sums.iter().map(|sum| sum / total).collect());
-        Ok(Self { sums, shares })
+        let shares = (total > 0.0 && total.is_finite()).then(|| sums.iter().map(|sum| sum / total).collect());
+        Ok(Self { sums, shares, beyond: feature.beyond })
     }
 
     /// The segment with the largest share, the first one among equals.
@@ -146,6 +150,16 @@ impl<'a> Contrast<'a> {
     }
 }
 
+impl Contrast<'_> {
+    /// How far the mean of a segment lies above that of all customers, as a part of it, on the scale
+    /// that people read; none where that says nothing.
+    fn above(&self, segment: usize) -> Option<f64> {
+        let all = self.overall.filter(|all| *all != 0.0)?;
+        let mean = self.means.get(segment).copied().flatten()?;
+        Some((mean - all) / all.abs()).filter(|part| part.is_finite())
+    }
+}
+
 fn scores(members: &Members, feature: &Feature) -> Vec<f64> {
     let preparation = Preparation::fit([(feature.name.as_str(), feature.values.as_slice())], Scale::Standard);
     let Some(prepared) = preparation.features.first() else {
@@ -162,6 +176,7 @@ fn names(members: &Members, contrasts: &[Contrast<'_>]) -> Vec<String> {
     let known = members.feature("tenure_days").map(Feature::largest);
     let portrait = |segment: usize| Portrait {
         scores: contrasts.iter().map(|contrast| contrast.scores[segment]).collect(),
+        plain: contrasts.iter().map(|contrast| contrast.above(segment)).collect(),
         frequency: frequency.and_then(|frequency| frequency.means[segment]),
         idle: recency.and_then(|recency| recency.means[segment]),
         gap: gaps.and_then(|gaps| gaps.means[segment]),
@@ -203,8 +218,18 @@ fn warn(mut outcome: Outcome, members: &Members, revenue: &Revenue) -> Outcome {
         let message = format!("column `{name}` left out: the profile has a column of that name");
         outcome = outcome.warn_at("features", message);
     }
+    if revenue.beyond > 0 {
+        let message = format!(
+            "the revenue of {} is too large to compute with and counts as missing",
+            customers(revenue.beyond)
+        );
+        outcome = outcome.warn_at("revenue", message);
+    }
     if revenue.shares.is_none() {
-        outcome = outcome.warn_at("revenue", "revenue as a whole is not positive, so it has no shares");
+        let total: f64 = revenue.sums.iter().sum();
+        let beyond = revenue.beyond == members.count() || !total.is_finite();
+        let why = if beyond { "is too large to compute with" } else { "is not positive" };
+        outcome = outcome.warn_at("revenue", format!("revenue as a whole {why}, so it has no shares"));
     }
     outcome
 }

@@ -182,7 +182,7 @@ impl JsonSchema for KeptColumns {
 
 impl Stage for Read {
     const KIND: &'static str = "read";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const LAYER: Layer = Layer::Data;
 
     fn needs(&self) -> Vec<Need> {

@@ -118,7 +118,36 @@ fn mixed_dates_are_described_as_mixed_and_bad_rows_are_allowed_for() {
     assert!(text.contains("# it holds dates (yyyy-mm-dd and dd.mm.yyyy)"), "{text}");
     let allowed = "\nmax_bad = 0.12        # 10 rows (11 %) can't be read: custem show rows.rejected\n";
     assert!(text.contains(allowed), "{text}");
+    assert_eq!(
+        ran.err,
+        "warning: 10 of 90 rows of `in.csv` (11 %) can't be read\n\
+         hint: the pipeline allows it, with `max_bad = 0.12`; after a run, `custem show rows.rejected` lists them\n"
+    );
+    assert!(!project.path(".gitignore").exists());
     assert_eq!(project.custem(&["run", "pipelines/in.toml"]).code, 0);
+}
+
+/// A file with the month first throughout has one way to write dates, though most of its days could be
+/// months as well; names of months stand between the signs that the file has.
+#[test]
+fn the_ways_to_write_dates_are_those_of_the_file() {
+    let described = |date: &dyn Fn(usize) -> String| {
+        let project = Project::new();
+        let rows: String = (0..90).map(|row| format!("{row},{},5\n", date(row))).collect();
+        project.write("in.csv", format!("customer_id,when,amount\n{rows}"));
+        assert_eq!(init(&project, "in.csv").err, "");
+        let text = project.read("pipelines/in.toml");
+        let line = text.lines().find(|line| line.starts_with("columns.txn_timestamp")).unwrap();
+        line.split_once("# ").unwrap().1.to_owned()
+    };
+    let month_first = described(&|row| format!("{:02}/{:02}/2023", row % 12 + 1, row % 28 + 1));
+    assert_eq!(month_first, "it holds dates (mm/dd/yyyy)");
+    let mixed = described(&|row| match row % 2 {
+        0 => format!("03/{}/2023", 13 + row % 15),
+        _ => format!("{}/03/2023", 13 + row % 15),
+    });
+    assert_eq!(mixed, "it holds dates (dd/mm/yyyy and mm/dd/yyyy)");
+    assert_eq!(described(&|row| format!("{} Sep 2023", row % 28 + 1)), "it holds dates (dd Mon yyyy)");
 }
 
 #[test]

@@ -213,6 +213,18 @@ fn nested_keys_are_listed_below_their_parameter() {
     assert!(simulate.contains("\n      share = "), "{simulate}");
     assert!(simulate.contains("\n  `custem kinds simulate --json` has the defaults in full\n"), "{simulate}");
     assert!(simulate.lines().all(|line| line.chars().count() <= 130), "{simulate}");
+    // Texts are set to the width that there is, not as the source has them.
+    let at = |columns: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_custem"));
+        let shown = command.args(["kinds", "churn"]).env("COLUMNS", columns).output().unwrap();
+        String::from_utf8(shown.stdout).unwrap()
+    };
+    for (columns, most) in [("60", 60), ("80", 80), ("", 100)] {
+        let text = at(columns);
+        let docs = text.lines().filter(|line| !line.contains(" = ") && !line.contains("https:"));
+        let longest = docs.map(|line| line.chars().count()).max().unwrap();
+        assert!((most - 12..=most).contains(&longest), "{longest} of {most}\n{text}");
+    }
     let json = kinds();
     let rules = json.iter().find(|kind| name(kind) == "check").map(|kind| list(kind, "parameters")).unwrap();
     let rules = rules.iter().find(|part| text(part, "name") == "rules").unwrap();

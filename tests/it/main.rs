@@ -37,6 +37,7 @@ mod runs_trace;
 mod s3;
 mod scheduling;
 mod schema;
+mod screen;
 mod shop;
 mod sql;
 mod still;

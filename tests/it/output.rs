@@ -102,9 +102,19 @@ fn completions_name_the_commands() {
 #[test]
 fn init_writes_a_first_pipeline_that_checks() {
     let project = Project::new();
-    assert_eq!(project.custem(&["init"]).code, 0);
+    let wrote =
+        "wrote pipelines/quickstart.toml and .gitignore; run it: custem run pipelines/quickstart.toml\n";
+    assert_eq!(project.custem(&["init"]).out, wrote);
+    let ignored = "# Written by custem run\n/cache/\n/experiments/\n/data/raw/\n/data/processed/\n\
+                   /data/*.html\n/data/*.svg\n/data/*.png\n";
+    assert_eq!(project.read(".gitignore"), ignored);
     assert_eq!(project.custem(&["check", "pipelines/quickstart.toml"]).code, 0);
     assert_eq!(project.custem(&["init"]).code, 2, "it doesn't overwrite");
+    // Rules that the project has are left alone.
+    project.write(".gitignore", "mine\n");
+    let wrote = "wrote pipelines/two.toml; run it: custem run pipelines/two.toml\n";
+    assert_eq!(project.custem(&["init", "--to", "pipelines/two.toml"]).out, wrote);
+    assert_eq!(project.read(".gitignore"), "mine\n");
 }
 
 /// The reader sees at once what a change did: each number of a stage that ran says what it was.

@@ -4,6 +4,7 @@
 
 use arrow::datatypes::{DataType, Schema};
 
+use super::label;
 use super::rule::{ColumnType, Rule, Severity};
 use super::value::{Bound, Scalar};
 use crate::data::columns::type_name;
@@ -200,8 +201,8 @@ impl Meet<'_> {
         if fits(self.ty(at)) {
             return Ok(());
         }
-        let (number, is) = (self.number + 1, type_name(self.ty(at)));
-        let message = format!("rule {number}: `{key}` is for {what}, but `{name}` is {is}");
+        let (rule, is) = (label(self.number), type_name(self.ty(at)));
+        let message = format!("{rule}: `{key}` is for {what}, but `{name}` is {is}");
         Err(Failure::new(message)
             .hint("take it off, or correct `column`")
             .at(format!("rules.{}.{key}", self.number)))
@@ -217,8 +218,8 @@ impl Meet<'_> {
             }
             _ => {
                 let bounds = if matches!(bound, Bound::Number(_)) { "a number" } else { "a date" };
-                let (number, is) = (self.number + 1, type_name(self.ty(at)));
-                let message = format!("rule {number}: `{key}` is {bounds}, but `{name}` is {is}");
+                let (rule, is) = (label(self.number), type_name(self.ty(at)));
+                let message = format!("{rule}: `{key}` is {bounds}, but `{name}` is {is}");
                 let key = format!("rules.{}.{key}", self.number);
                 Err(Failure::new(message)
                     .hint("compare numbers with numbers and timestamps with dates")
@@ -245,8 +246,8 @@ impl Meet<'_> {
         };
         test.ok_or_else(|| {
             let message = format!(
-                "rule {}: `allowed` lists other values than `{name}` can have: it is {}",
-                self.number + 1,
+                "{}: `allowed` lists other values than `{name}` can have: it is {}",
+                label(self.number),
                 type_name(ty)
             );
             Failure::new(message)

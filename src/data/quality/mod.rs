@@ -19,6 +19,11 @@ pub use rule::{Rule, Severity};
 
 use crate::data::Table;
 
+/// What messages call a rule, by its position from 0: people count from 1, keys from 0.
+pub fn label(at: usize) -> String {
+    format!("rule {} (`rules.{at}`)", at + 1)
+}
+
 /// Holds a table against rules: one finding a check, in the order of the rules.
 ///
 /// # Errors

@@ -5,6 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::label;
 use super::value::{Bound, Scalar};
 use crate::diagnostic::Failure;
 
@@ -146,10 +147,9 @@ pub struct Coverage {
 impl Rule {
     /// What is wrong with the rule itself, whatever the table; `at` is its position from 0.
     pub fn mistakes(&self, at: usize) -> Vec<Failure> {
-        let number = at + 1;
         let problem = |(key, what, hint): Mistake| {
             let key = if key.is_empty() { format!("rules.{at}") } else { format!("rules.{at}.{key}") };
-            Failure::new(format!("rule {number}: {what}")).hint(hint).at(key)
+            Failure::new(format!("{}: {what}", label(at))).hint(hint).at(key)
         };
         let found = [self.idle(), self.stray(), self.empty(), self.range(), self.volume()];
         found.into_iter().flatten().map(problem).collect()
@@ -250,26 +250,38 @@ mod tests {
         let one = |text: &str, key: &str, message: &str| {
             assert_eq!(mistakes(text), [(key.to_owned(), message.to_owned())], "{text}");
         };
-        one("column = \"a\"", "rules.1", "rule 2: no check is given");
-        let unused = "rule 2: none of its checks looks at `column`";
+        one("column = \"a\"", "rules.1", "rule 2 (`rules.1`): no check is given");
+        let unused = "rule 2 (`rules.1`): none of its checks looks at `column`";
         one("column = \"a\"\nrows = { min = 1 }", "rules.1.column", unused);
-        one("", "rules.1", "rule 2: no check is given");
-        one("min = 1", "rules.1", "rule 2: `min` needs a column");
+        one("", "rules.1", "rule 2 (`rules.1`): no check is given");
+        one("min = 1", "rules.1", "rule 2 (`rules.1`): `min` needs a column");
         one(
             "columns = [\"a\"]\nrows = { min = 1 }",
             "rules.1.columns",
-            "rule 2: `columns` is for `duplicates` alone",
+            "rule 2 (`rules.1`): `columns` is for `duplicates` alone",
         );
-        one("column = \"a\"\nallowed = []", "rules.1.allowed", "rule 2: `allowed` lists no value");
-        one("column = \"a\"\nmin = 2\nmax = 1.5", "rules.1.max", "rule 2: `min` 2 is above `max` 1.5");
+        one(
+            "column = \"a\"\nallowed = []",
+            "rules.1.allowed",
+            "rule 2 (`rules.1`): `allowed` lists no value",
+        );
+        one(
+            "column = \"a\"\nmin = 2\nmax = 1.5",
+            "rules.1.max",
+            "rule 2 (`rules.1`): `min` 2 is above `max` 1.5",
+        );
         one(
             "column = \"a\"\nmin = 2\nmax = 2023-01-01",
             "rules.1.max",
-            "rule 2: `min` and `max` are not both numbers or both dates",
+            "rule 2 (`rules.1`): `min` and `max` are not both numbers or both dates",
         );
-        one("rows = {}", "rules.1.rows", "rule 2: `rows` has no limit");
-        one("rows = { min = 3, max = 2 }", "rules.1.rows", "rule 2: `min` 3 is above `max` 2");
-        one("column = \"a\"\ncoverage = {}", "rules.1.coverage", "rule 2: `coverage` has no limit");
+        one("rows = {}", "rules.1.rows", "rule 2 (`rules.1`): `rows` has no limit");
+        one("rows = { min = 3, max = 2 }", "rules.1.rows", "rule 2 (`rules.1`): `min` 3 is above `max` 2");
+        one(
+            "column = \"a\"\ncoverage = {}",
+            "rules.1.coverage",
+            "rule 2 (`rules.1`): `coverage` has no limit",
+        );
         assert_eq!(mistakes("column = \"a\"\nmin = 2023-01-01\nmax = 2023-01-01"), []);
     }
 

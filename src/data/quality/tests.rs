@@ -222,21 +222,27 @@ fn rules_that_do_not_go_with_the_table() {
     let hint = "compare numbers with numbers and timestamps with dates";
     assert_eq!(
         problem("{ column = 't', min = 1 }"),
-        Failure::new("rule 1: `min` is a number, but `t` is a timestamp").hint(hint).at("rules.0.min")
+        Failure::new("rule 1 (`rules.0`): `min` is a number, but `t` is a timestamp")
+            .hint(hint)
+            .at("rules.0.min")
     );
     assert_eq!(
         problem("{ column = 'channel', max = 2023-01-01 }"),
-        Failure::new("rule 1: `max` is a date, but `channel` is text").hint(hint).at("rules.0.max")
+        Failure::new("rule 1 (`rules.0`): `max` is a date, but `channel` is text")
+            .hint(hint)
+            .at("rules.0.max")
     );
     assert_eq!(
         problem("{ column = 'amount', allowed = ['1'] }"),
-        Failure::new("rule 1: `allowed` lists other values than `amount` can have: it is a number")
-            .hint("list text in quotes, numbers and true or false without")
-            .at("rules.0.allowed")
+        Failure::new(
+            "rule 1 (`rules.0`): `allowed` lists other values than `amount` can have: it is a number"
+        )
+        .hint("list text in quotes, numbers and true or false without")
+        .at("rules.0.allowed")
     );
     assert_eq!(
         problem("{ column = 'note', outliers = 0 }"),
-        Failure::new("rule 1: `outliers` is for numbers, but `note` is text")
+        Failure::new("rule 1 (`rules.0`): `outliers` is for numbers, but `note` is text")
             .hint("take it off, or correct `column`")
             .at("rules.0.outliers")
     );

@@ -43,7 +43,8 @@ enum DateLayout {
     YearFirst(char),
     DayFirst(char),
     MonthFirst(char),
-    DayName,
+    DayName(Option<char>),
+    YearName(char),
     NameDay,
     Compact,
     Epoch,
@@ -98,13 +99,27 @@ pub fn day_number(year: i64, month: i64, day: i64) -> Option<i64> {
 }
 
 impl Layout {
+    /// The same with the month in front of the day, where either may be: in a column that has the month
+    /// first, a value that could be read both ways is one of its own.
+    #[must_use]
+    pub fn month_first(self) -> Self {
+        match self.date {
+            DateLayout::DayFirst(sign) => Self { date: DateLayout::MonthFirst(sign), ..self },
+            _ => self,
+        }
+    }
+
     /// The spelling in words that people use: `dd/mm/yyyy hh:mm`.
     pub fn name(self) -> String {
         let date = match self.date {
             DateLayout::YearFirst(sign) => format!("yyyy{sign}mm{sign}dd"),
             DateLayout::DayFirst(sign) => format!("dd{sign}mm{sign}yyyy"),
             DateLayout::MonthFirst(sign) => format!("mm{sign}dd{sign}yyyy"),
-            DateLayout::DayName => "dd-Mon-yyyy".to_owned(),
+            DateLayout::DayName(sign) => {
+                let sign = sign.map(String::from).unwrap_or_default();
+                format!("dd{sign}Mon{sign}yyyy")
+            }
+            DateLayout::YearName(sign) => format!("yyyy{sign}Mon{sign}dd"),
             DateLayout::NameDay => "Mon dd, yyyy".to_owned(),
             DateLayout::Compact => "yyyymmdd".to_owned(),
             DateLayout::Epoch => "seconds since 1970".to_owned(),
@@ -286,6 +301,10 @@ mod tests {
         assert_eq!(name("31.01.2023"), "dd.mm.yyyy");
         assert_eq!(name("1/31/2023 8:26"), "mm/dd/yyyy hh:mm");
         assert_eq!(name("31-Jan-2023"), "dd-Mon-yyyy");
+        assert_eq!([name("21 Sep 2023"), name("21SEP2023")], ["dd Mon yyyy", "ddMonyyyy"]);
+        assert_eq!(name("2023-Sep-21"), "yyyy-Mon-dd");
+        let turned = |text| timestamp(text, Order::Day).unwrap().layout.month_first().name();
+        assert_eq!([turned("1/2/2023"), turned("2023-01-02")], ["mm/dd/yyyy", "yyyy-mm-dd"]);
         assert_eq!(name("2023-01-31T14:05:06.1Z"), "yyyy-mm-dd hh:mm:ss.fff zone");
     }
 

@@ -92,6 +92,18 @@ impl Look {
         }
     }
 
+    /// The spellings of dates with their times, values that could be read both ways counted with the others:
+    /// in a column where only the month can be first, it is.
+    pub fn spellings(&self) -> std::collections::BTreeMap<date::Layout, u64> {
+        let months = self.order.first == 0 && self.order.second > 0;
+        let mut settled = std::collections::BTreeMap::new();
+        for (layout, times) in &self.layouts {
+            let layout = if months { layout.month_first() } else { *layout };
+            *settled.entry(layout).or_default() += times;
+        }
+        settled
+    }
+
     /// What a column of that name most likely holds.
     pub fn kind(&self, name: &str) -> Kind {
         let all = |count: usize| self.values > 0 && count == self.values;

@@ -124,7 +124,7 @@ fn seen(name: &str, values: &[&str], kind: Option<Kind>) -> Seen {
         Some(kind) => kind,
     };
     let mut dates: Vec<(u64, String)> =
-        look.layouts.iter().map(|(layout, times)| (*times, layout.name())).collect();
+        look.spellings().iter().map(|(layout, times)| (*times, layout.name())).collect();
     dates.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     // Counts of a sample are exact in a float.
     #[allow(clippy::cast_precision_loss)]

@@ -131,9 +131,11 @@ fn time(columns: &[&Seen]) -> Option<Proposal> {
 /// How dates are written, the most frequent way first: ` (yyyy-mm-dd and dd.mm.yyyy)`.
 fn spellings(layouts: &[String]) -> String {
     const NAMED: usize = 3;
-    let mut named: Vec<String> = layouts.iter().take(NAMED).cloned().collect();
-    if layouts.len() > NAMED {
-        named.push(format!("{} other ways", layouts.len() - NAMED));
+    // "1 other way" takes as much room as the way itself.
+    let most = if layouts.len() == NAMED + 1 { NAMED + 1 } else { NAMED };
+    let mut named: Vec<String> = layouts.iter().take(most).cloned().collect();
+    if layouts.len() > most {
+        named.push(format!("{} other ways", layouts.len() - most));
     }
     if named.is_empty() { String::new() } else { format!(" ({})", listing(&named, "and")) }
 }
@@ -265,6 +267,19 @@ mod tests {
             ("amount", "Quantity * UnitPrice"),
         ];
         assert_eq!(pairs(&columns), expected.map(|(ours, theirs)| (ours, theirs.to_owned())));
+    }
+
+    #[test]
+    fn many_ways_to_write_dates_are_counted() {
+        let ways = |count: usize| {
+            let all: Vec<String> = ["a", "b", "c", "d", "e", "f"].map(str::to_owned).to_vec();
+            spellings(&all[..count])
+        };
+        assert_eq!([0, 1, 3].map(ways), ["", " (a)", " (a, b and c)"]);
+        assert_eq!(
+            [4, 5, 6].map(ways),
+            [" (a, b, c and d)", " (a, b, c and 2 other ways)", " (a, b, c and 3 other ways)"]
+        );
     }
 
     #[test]

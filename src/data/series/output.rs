@@ -24,11 +24,12 @@ pub struct Member<'a> {
     pub entry: &'a Entry,
 }
 
-/// Forecasts: `series`, `period`, `model`, `mean`, `lower`, `upper`, `best`; sorted by series, then
-/// in the order of the members, then by period.
+/// Forecasts: `series`, `period`, `model`, `mean`, `lower`, `upper`, `total`, `total_lower`,
+/// `total_upper`, `best`, `target`; sorted by series, then in the order of the members, then by period.
 ///
-/// `best` holds the position of the best member for each series. Numbers that aren't finite, and
-/// ends of intervals that can't be told, are null.
+/// The totals are of the weeks from the first one to the row's, with intervals of their own. `best`
+/// holds the position of the best member for each series, `target` the column that was forecast.
+/// Numbers that aren't finite, and ends of intervals that can't be told, are null.
 ///
 /// # Errors
 /// When a week lies beyond what a date can say.
@@ -38,26 +39,51 @@ pub fn forecast_table(panel: &Panel, members: &[Member<'_>], best: &[usize]) -> 
         for (number, member) in members.iter().enumerate() {
             let Some(outlook) = member.entry.outlooks.get(at) else { continue };
             for (ahead, mean) in outlook.path.mean.iter().enumerate() {
-                let ends = outlook.interval.as_ref().and_then(|ends| ends.get(ahead).copied());
-                let period = i32::try_from(series.day(series.values.len() + ahead))?;
-                rows.push((name, period, member.model, *mean, ends, best.get(at) == Some(&number)));
+                let of = |ends: &Option<Vec<(f64, f64)>>| ends.as_ref()?.get(ahead).copied();
+                rows.push(Ahead {
+                    series: name,
+                    period: i32::try_from(series.day(series.values.len() + ahead))?,
+                    model: member.model,
+                    mean: *mean,
+                    ends: of(&outlook.interval),
+                    total: outlook.totals.get(ahead).copied(),
+                    total_ends: of(&outlook.total_interval),
+                    best: best.get(at) == Some(&number),
+                });
             }
         }
     }
-    let columns: [(&str, ArrayRef, bool); 7] = [
-        ("series", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.0))), false),
-        ("period", Arc::new(Date32Array::from_iter_values(rows.iter().map(|row| row.1))), false),
-        ("model", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.2))), false),
-        ("mean", floats(rows.iter().map(|row| Some(row.3))), true),
-        ("lower", floats(rows.iter().map(|row| row.4.map(|ends| ends.0))), true),
-        ("upper", floats(rows.iter().map(|row| row.4.map(|ends| ends.1))), true),
-        ("best", Arc::new(rows.iter().map(|row| Some(row.5)).collect::<BooleanArray>()), false),
+    let number = |of: fn(&Ahead<'_>) -> Option<f64>| floats(rows.iter().map(of));
+    let columns: [(&str, ArrayRef, bool); 11] = [
+        ("series", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.series))), false),
+        ("period", Arc::new(Date32Array::from_iter_values(rows.iter().map(|row| row.period))), false),
+        ("model", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.model))), false),
+        ("mean", number(|row| Some(row.mean)), true),
+        ("lower", number(|row| row.ends.map(|ends| ends.0)), true),
+        ("upper", number(|row| row.ends.map(|ends| ends.1)), true),
+        ("total", number(|row| row.total), true),
+        ("total_lower", number(|row| row.total_ends.map(|ends| ends.0)), true),
+        ("total_upper", number(|row| row.total_ends.map(|ends| ends.1)), true),
+        ("best", Arc::new(rows.iter().map(|row| Some(row.best)).collect::<BooleanArray>()), false),
+        target(panel, rows.len()),
     ];
     Ok(Table::from_batch(RecordBatch::try_from_iter_with_nullable(columns)?))
 }
 
+/// A row of the forecasts.
+struct Ahead<'a> {
+    series: &'a str,
+    period: i32,
+    model: &'a str,
+    mean: f64,
+    ends: Option<(f64, f64)>,
+    total: Option<f64>,
+    total_ends: Option<(f64, f64)>,
+    best: bool,
+}
+
 /// Back-tests: `series`, `model`, `fold` (1 is the oldest), `horizon` (weeks ahead, from 1),
-/// `period`, `actual`, `predicted`; sorted by series, then in the order of the members.
+/// `period`, `actual`, `predicted`, `target`; sorted by series, then in the order of the members.
 ///
 /// # Errors
 /// When a number or a week is too large for its column.
@@ -75,7 +101,7 @@ pub fn backtest_table(panel: &Panel, members: &[Member<'_>]) -> Result<Table> {
         let numbers = rows.iter().map(|row| i32::try_from(of(row.2))).collect::<Result<Vec<_>, _>>()?;
         Ok(Arc::new(Int32Array::from(numbers)))
     };
-    let columns: [(&str, ArrayRef, bool); 7] = [
+    let columns: [(&str, ArrayRef, bool); 8] = [
         ("series", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.0))), false),
         ("model", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.1))), false),
         ("fold", counts(|point| point.fold)?, false),
@@ -83,11 +109,12 @@ pub fn backtest_table(panel: &Panel, members: &[Member<'_>]) -> Result<Table> {
         ("period", Arc::new(Date32Array::from_iter_values(rows.iter().map(|row| row.3))), false),
         ("actual", floats(rows.iter().map(|row| Some(row.2.pair.actual))), true),
         ("predicted", floats(rows.iter().map(|row| Some(row.2.pair.predicted))), true),
+        target(panel, rows.len()),
     ];
     Ok(Table::from_batch(RecordBatch::try_from_iter_with_nullable(columns)?))
 }
 
-/// Scores: `model`, `series`, `rmse`, `mae`, `mase`, `wape`, `folds`; in the order of the members,
+/// Scores: `model`, `series`, `rmse`, `mae`, `mase`, `wape`, `folds`, `target`; in the order of the members,
 /// the pooled scores as series `all` first, then the other series by name.
 ///
 /// Series and members without a fold have no row.
@@ -107,7 +134,7 @@ pub fn scores_table(panel: &Panel, members: &[Member<'_>]) -> Result<Table> {
             }
         }
     }
-    let columns: [(&str, ArrayRef, bool); 7] = [
+    let columns: [(&str, ArrayRef, bool); 8] = [
         ("model", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.0))), false),
         ("series", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.1))), false),
         ("rmse", floats(rows.iter().map(|row| Some(row.2.rmse))), true),
@@ -115,8 +142,15 @@ pub fn scores_table(panel: &Panel, members: &[Member<'_>]) -> Result<Table> {
         ("mase", floats(rows.iter().map(|row| row.2.mase)), true),
         ("wape", floats(rows.iter().map(|row| row.2.wape)), true),
         ("folds", Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.3))), false),
+        target(panel, rows.len()),
     ];
     Ok(Table::from_batch(RecordBatch::try_from_iter_with_nullable(columns)?))
+}
+
+/// The column that says what the series are of.
+fn target(panel: &Panel, rows: usize) -> (&'static str, ArrayRef, bool) {
+    let names = std::iter::repeat_n(panel.target.as_str(), rows);
+    ("target", Arc::new(StringArray::from_iter_values(names)), false)
 }
 
 fn points(entry: &Entry, series: usize) -> impl Iterator<Item = &Point> {

@@ -12,6 +12,8 @@ use crate::model::forecast::{STEP_DAYS, Series};
 /// Weekly series with their names, sorted by name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Panel {
+    /// What the series are of.
+    pub target: String,
     /// One name for each series.
     pub names: Vec<String>,
     /// The series.
@@ -24,7 +26,8 @@ impl Panel {
     /// The series that `keep` says yes to, and the others.
     #[must_use]
     pub fn part(self, keep: impl Fn(&Series) -> bool) -> (Self, Self) {
-        let empty = |filled| Self { names: Vec::new(), series: Vec::new(), filled };
+        let target = self.target.clone();
+        let empty = |filled| Self { target: target.clone(), names: Vec::new(), series: Vec::new(), filled };
         let (mut kept, mut others) = (empty(self.filled), empty(0));
         for (name, series) in self.names.into_iter().zip(self.series) {
             let of = if keep(&series) { &mut kept } else { &mut others };
@@ -46,7 +49,8 @@ const LONGEST_GAP: i64 = 10_440;
 pub fn panel(table: &Table, target: &str) -> Result<Panel> {
     let mut rows = rows(table, target)?;
     rows.sort_by(|one, two| (&one.0, one.1).cmp(&(&two.0, two.1)));
-    let mut panel = Panel { names: Vec::new(), series: Vec::new(), filled: 0 };
+    let target = target.to_owned();
+    let mut panel = Panel { target, names: Vec::new(), series: Vec::new(), filled: 0 };
     for rows in rows.chunk_by(|one, two| one.0 == two.0) {
         if let Some((name, first, _)) = rows.first() {
             let values = consecutive(rows, &mut panel.filled)?;

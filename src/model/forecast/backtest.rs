@@ -4,6 +4,7 @@
 
 use rayon::prelude::*;
 
+use super::interval::Total;
 use super::scores::{Pair, scale};
 use super::{Fitted, Method, Series, View, fit};
 
@@ -45,6 +46,8 @@ pub struct Backtest {
     pub points: Vec<Point>,
     /// `actual - predicted` by series and horizon, from every weekly origin: see [`backtest`].
     pub residuals: Vec<Vec<Vec<f64>>>,
+    /// Sums over the weeks from the first one ahead to each horizon, from the same origins.
+    pub totals: Vec<Vec<Vec<Total>>>,
     /// How many folds the longest series allows.
     pub folds: usize,
     /// How many series and folds a simpler method stood in for.
@@ -76,6 +79,7 @@ pub fn backtest(method: Method, series: &[Series], plan: &Plan) -> Backtest {
     let folds: Vec<Fold> = origins.par_iter().map(|hidden| fold(method, series, *hidden, plan)).collect();
     let mut found = Backtest {
         residuals: vec![vec![Vec::new(); plan.horizon]; series.len()],
+        totals: vec![vec![Vec::new(); plan.horizon]; series.len()],
         folds: folds.len(),
         ..Backtest::default()
     };
@@ -85,6 +89,11 @@ pub fn backtest(method: Method, series: &[Series], plan: &Plan) -> Backtest {
         for (of, ahead, residual) in fold.residuals {
             if let Some(horizon) = found.residuals.get_mut(of).and_then(|series| series.get_mut(ahead)) {
                 horizon.push(residual);
+            }
+        }
+        for (of, ahead, total) in fold.totals {
+            if let Some(horizon) = found.totals.get_mut(of).and_then(|series| series.get_mut(ahead)) {
+                horizon.push(total);
             }
         }
     }
@@ -105,6 +114,7 @@ impl Plan {
 struct Fold {
     points: Vec<Point>,
     residuals: Vec<(usize, usize, f64)>,
+    totals: Vec<(usize, usize, Total)>,
     fallbacks: usize,
 }
 
@@ -144,7 +154,13 @@ impl Fold {
             let view = series.view(hidden);
             let path = fitted.forecast(of, view, plan.horizon.min(hidden));
             let ahead = series.values.iter().skip(view.values.len()).zip(path.mean).enumerate();
-            self.residuals.extend(ahead.map(|(step, (actual, predicted))| (of, step, actual - predicted)));
+            let mut total = Total::default();
+            for (step, (actual, predicted)) in ahead {
+                total.actual += actual;
+                total.predicted += predicted;
+                self.residuals.push((of, step, actual - predicted));
+                self.totals.push((of, step, total));
+            }
         }
     }
 }
@@ -190,6 +206,17 @@ mod tests {
         let counts: Vec<_> = found.residuals[0].iter().map(Vec::len).collect();
         assert_eq!(counts, [12, 11, 10]);
         assert!(found.residuals.iter().flatten().flatten().all(|residual| *residual == 4.0));
+    }
+
+    /// From every origin the sums grow by a week at a time.
+    #[test]
+    fn totals_add_up_the_weeks_from_each_origin() {
+        let found = backtest(Method::SeasonalNaive, &[counting(30)], &PLAN);
+        let totals = &found.totals[0];
+        assert_eq!(totals.iter().map(Vec::len).collect::<Vec<_>>(), [12, 11, 10]);
+        assert_eq!(totals[0][0], Total { actual: 18.0, predicted: 14.0 });
+        assert_eq!(totals[2][0], Total { actual: 18.0 + 19.0 + 20.0, predicted: 14.0 + 15.0 + 16.0 });
+        assert!(totals[2].iter().all(|total| total.actual - total.predicted == 12.0));
     }
 
     #[test]

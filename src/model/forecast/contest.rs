@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use super::backtest::{Backtest, Plan, backtest};
-use super::interval::{Band, conformal, random_walk};
+use super::interval::{Band, conformal, of_totals, random_walk, random_walk_totals};
 use super::scores::{Pair, Scores, scores};
 use super::{Method, Path, Series, View, fit};
 
@@ -32,6 +32,10 @@ pub struct Outlook {
     pub path: Path,
     /// Lower and upper end for each week ahead; none where a single value is all the history.
     pub interval: Option<Vec<(f64, f64)>>,
+    /// The forecasts of the weeks from the first one to each, added up.
+    pub totals: Vec<f64>,
+    /// Lower and upper end for each of these totals.
+    pub total_interval: Option<Vec<(f64, f64)>>,
 }
 
 /// All methods and the best of them.
@@ -72,7 +76,15 @@ fn enter(method: Method, series: &[Series], pooled: &[bool], plan: &Plan, level:
         let path = fitted.forecast(at, *view, plan.horizon);
         let bands = backtest.residuals.get(at).and_then(|residuals| conformal(residuals, level));
         let bands = bands.or_else(|| random_walk(view.values, level, plan.horizon));
-        Outlook { interval: bands.map(|bands| interval(&path, &bands, view.values)), path }
+        let totals = running(&path.mean);
+        let sums = backtest.totals.get(at).and_then(|past| of_totals(past, &totals, level));
+        let sums = sums.or_else(|| random_walk_totals(view.values, level, plan.horizon));
+        Outlook {
+            interval: bands.map(|bands| interval(&path.mean, &bands, view.values)),
+            total_interval: sums.map(|bands| interval(&totals, &bands, view.values)),
+            path,
+            totals,
+        }
     };
     let outlooks = views.iter().enumerate().map(outlook).collect();
     Entry { method, scores: scored, pooled: in_pool, outlooks, backtest }
@@ -82,10 +94,19 @@ fn pairs(backtest: &Backtest, counts: impl Fn(usize) -> bool) -> impl Iterator<I
     backtest.points.iter().filter(move |point| counts(point.series)).map(|point| point.pair)
 }
 
-fn interval(path: &Path, bands: &[Band], history: &[f64]) -> Vec<(f64, f64)> {
+/// Sums of the values from the first one to each.
+fn running(values: &[f64]) -> Vec<f64> {
+    let add = |sum: &mut f64, value: &f64| {
+        *sum += value;
+        Some(*sum)
+    };
+    values.iter().scan(0.0, add).collect()
+}
+
+fn interval(means: &[f64], bands: &[Band], history: &[f64]) -> Vec<(f64, f64)> {
     let floor = if history.iter().all(|value| *value >= 0.0) { 0.0 } else { f64::NEG_INFINITY };
     let ends = |(mean, band): (&f64, &Band)| ((mean + band.lower).max(floor), mean + band.upper);
-    path.mean.iter().zip(bands).map(ends).collect()
+    means.iter().zip(bands).map(ends).collect()
 }
 
 /// The position of the lowest MAE; the first one where there is none.
@@ -132,9 +153,15 @@ mod tests {
         let rough = series((0..80).map(|week| f64::from(week * 7919 % 13) * f64::from(week % 3)));
         for entry in contest(&BOTH, &[rough], &[true], &PLAN, 0.9).entries {
             let outlook = &entry.outlooks[0];
-            for (mean, (lower, upper)) in outlook.path.mean.iter().zip(outlook.interval.as_ref().unwrap()) {
+            let weeks = outlook.path.mean.iter().zip(outlook.interval.as_ref().unwrap());
+            let totals = outlook.totals.iter().zip(outlook.total_interval.as_ref().unwrap());
+            for (mean, (lower, upper)) in weeks.chain(totals) {
                 assert!(0.0 <= *lower && lower <= mean && mean <= upper, "{lower} {mean} {upper}");
             }
+            // The total of one week is that week.
+            assert_eq!(outlook.totals[0], outlook.path.mean[0]);
+            let sum: f64 = outlook.path.mean.iter().sum();
+            assert!((outlook.totals[3] - sum).abs() < 1e-9);
         }
     }
 
@@ -153,6 +180,7 @@ mod tests {
             assert_eq!((entry.pooled, entry.backtest.folds), (None, 0));
             let two = &entry.outlooks[0];
             assert_eq!((two.path.mean[0], two.interval.as_ref().unwrap()[0]), (5.0, (3.0, 7.0)));
+            assert_eq!((two.totals[0], two.total_interval.as_ref().unwrap()[0]), (5.0, (3.0, 7.0)));
             assert_eq!((entry.outlooks[1].path.mean[0], &entry.outlooks[1].interval), (2.0, &None));
         }
         assert_eq!((contest.best, contest.overall), (vec![0, 0], 0));

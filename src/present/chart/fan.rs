@@ -27,6 +27,8 @@ pub struct Step {
     pub lower: f64,
     /// Upper end of the interval.
     pub upper: f64,
+    /// Both ends of the interval of the sum from the first step to this one, where that is known.
+    pub total: Option<(f64, f64)>,
 }
 
 /// A series with its forecast.
@@ -64,10 +66,13 @@ pub struct Outlook {
     pub year_ago: Option<f64>,
     /// Their expected sum.
     pub mean: f64,
-    /// Sum of the lower ends: the sum falls below only if all periods err to the same side.
+    /// Lower end of the sum's interval.
     pub lower: f64,
-    /// Sum of the upper ends.
+    /// Its upper end.
     pub upper: f64,
+    /// Whether the interval is the sum's own. Else the ends of the single periods are added up: the
+    /// sum falls outside only if all of them err to the same side.
+    pub own: bool,
 }
 
 impl Outlook {
@@ -103,8 +108,10 @@ impl Panel {
             Some(stretch.iter().map(|(_, value)| value).filter(|value| value.is_finite()).sum())
         };
         let (before, year_ago) = (past(steps.len()), past(YEAR));
-        let (mean, lower, upper) = (sum(|s| s.mean), sum(|s| s.lower), sum(|s| s.upper));
-        Some(Outlook { steps: steps.len(), before, year_ago, mean, lower, upper })
+        let own = steps.last().and_then(|step| step.total);
+        let (lower, upper) = own.unwrap_or_else(|| (sum(|s| s.lower), sum(|s| s.upper)));
+        let (mean, own) = (sum(|s| s.mean), own.is_some());
+        Some(Outlook { steps: steps.len(), before, year_ago, mean, lower, upper, own })
     }
 }
 
@@ -122,6 +129,7 @@ impl Fan {
             mean: a.mean + b.mean,
             lower: a.lower + b.lower,
             upper: a.upper + b.upper,
+            own: false,
         })
     }
 
@@ -244,8 +252,13 @@ mod tests {
 
     fn panel(name: &str, weeks: i64, ahead: i64, value: f64) -> Panel {
         let history = (0..weeks).map(|week| (19_723 + 7 * week, value)).collect();
-        let step =
-            |week| Step { day: 19_723 + 7 * week, mean: value * 1.1, lower: value * 0.9, upper: value * 1.3 };
+        let step = |week| Step {
+            day: 19_723 + 7 * week,
+            mean: value * 1.1,
+            lower: value * 0.9,
+            upper: value * 1.3,
+            total: None,
+        };
         Panel { name: name.to_owned(), history, steps: (weeks..weeks + ahead).map(step).collect() }
     }
 
@@ -261,6 +274,19 @@ mod tests {
         assert!((outlook.mean - 1_980.0).abs() < 1e-9);
         let (mean, lower, upper) = outlook.changes().unwrap();
         assert!((mean - 0.1).abs() < 1e-9 && (lower + 0.1).abs() < 1e-9 && (upper - 0.3).abs() < 1e-9);
+    }
+
+    /// The sum has its own interval where the table has one; else the weeks' ends are added up.
+    #[test]
+    fn the_outlook_has_the_interval_of_the_sum() {
+        let mut panel = panel("all", 30, 3, 100.0);
+        let range = |panel: &Panel| panel.outlook(13).map(|outlook| (outlook.range().unwrap(), outlook.own));
+        let ((lower, upper), own) = range(&panel).unwrap();
+        assert!((lower - 270.0).abs() < 1e-9 && (upper - 390.0).abs() < 1e-9 && !own);
+        panel.steps[2].total = Some((300.0, 350.0));
+        assert_eq!(range(&panel), Some(((300.0, 350.0), true)));
+        // The first two weeks alone have another one, which isn't known here.
+        assert!(!panel.outlook(2).unwrap().own);
     }
 
     #[test]

@@ -145,6 +145,18 @@ pub fn best(forecast: &Table, columns: &[&str]) -> Result<RecordBatch> {
     Ok(filter_record_batch(&batch, &kept)?)
 }
 
+/// The column that a forecast, its scores or its back-test are of, where the table says so.
+///
+/// # Errors
+/// When the column has no text form.
+pub fn target(table: &Table) -> Result<Option<String>> {
+    if !table.has("target") {
+        return Ok(None);
+    }
+    let first = labels(&gather(table, &["target"])?, "target")?.into_iter().next();
+    Ok(first.filter(|column| !column.is_empty()))
+}
+
 /// One panel a series: its history, and the best model's forecast of it.
 ///
 /// # Errors
@@ -311,14 +323,14 @@ fn steps(forecast: &Table) -> Result<Vec<Panel>> {
     let (names, models, periods) =
         (labels(&batch, "series")?, labels(&batch, "model")?, days(&batch, "period")?);
     let (mean, lower) = (float_vec(&batch, "mean")?, float_vec(&batch, "lower")?);
-    let values = mean.into_iter().zip(lower).zip(float_vec(&batch, "upper")?);
+    let values = mean.into_iter().zip(lower).zip(float_vec(&batch, "upper")?).zip(totals(forecast)?);
     let mut order = Names::default();
     let mut panels: Vec<(String, Panel)> = Vec::new();
-    for (((name, model), day), ((mean, lower), upper)) in
+    for (((name, model), day), (((mean, lower), upper), total)) in
         names.into_iter().zip(models).zip(periods).zip(values)
     {
         let Some(day) = day else { continue };
-        let step = Step { day, mean, lower, upper };
+        let step = Step { day, mean, lower, upper, total };
         match panels.get_mut(order.place(&name, "series")?) {
             Some((of, panel)) if *of == model => panel.steps.push(step),
             Some(_) => {}
@@ -327,6 +339,19 @@ fn steps(forecast: &Table) -> Result<Vec<Panel>> {
     }
     panels.iter_mut().for_each(|(_, panel)| panel.steps.sort_by_key(|step| step.day));
     Ok(panels.into_iter().map(|(_, panel)| panel).collect())
+}
+
+/// The interval of the total up to each row; none where the table has none.
+fn totals(forecast: &Table) -> Result<Vec<Option<(f64, f64)>>> {
+    let ends = ["total_lower", "total_upper"];
+    if !ends.iter().all(|end| forecast.has(end)) {
+        return Ok(vec![None; forecast.rows()]);
+    }
+    let batch = best(forecast, &ends)?;
+    let pairs = float_vec(&batch, ends[0])?.into_iter().zip(float_vec(&batch, ends[1])?);
+    Ok(pairs
+        .map(|(lower, upper)| (lower.is_finite() && upper.is_finite()).then_some((lower, upper)))
+        .collect())
 }
 
 /// Points, and the key of each.

@@ -1,5 +1,7 @@
 //! Scatter: points by two measures, groups apart by colour and by shape.
 
+use std::f64::consts::FRAC_1_SQRT_2;
+
 use super::axes::{Axis, begin, legend_of, level, upright};
 use super::drawing::{Area, Drawing, PADDING, Shape};
 use super::scale::extent;
@@ -106,7 +108,10 @@ impl Scatter {
                 None if at < named => {
                     out.push((text::clean(&group.name), points.collect(), theme::series(at), at))
                 }
-                None => out.push((format!("{} more", self.groups.len() - named), points.collect(), REST, 0)),
+                None => {
+                    let name = format!("{} more", self.groups.len() - named);
+                    out.push((name, points.collect(), REST, MARKS - 1));
+                }
             }
         }
         out
@@ -126,13 +131,37 @@ fn key(groups: &[Visible]) -> Vec<(String, Rgb)> {
     groups.iter().map(|(name, _, color, _)| (name.clone(), *color)).collect()
 }
 
-/// A circle, square, diamond or triangle of about the same area.
+/// Different marks: one for each colour, and one for the groups that share the last one.
+const MARKS: usize = SERIES.len() + 1;
+
+/// The corners of a plus sign around the middle.
+const PLUS: [(f64, f64); 12] = [
+    (-1.0, -3.25),
+    (1.0, -3.25),
+    (1.0, -1.0),
+    (3.25, -1.0),
+    (3.25, 1.0),
+    (1.0, 1.0),
+    (1.0, 3.25),
+    (-1.0, 3.25),
+    (-1.0, 1.0),
+    (-3.25, 1.0),
+    (-3.25, -1.0),
+    (-1.0, -1.0),
+];
+
+/// A circle, square, diamond, triangle, plus sign, triangle on its tip, cross or bar of about the same area.
 fn mark(drawing: &mut Drawing, (x, y): (f64, f64), color: Rgb, shape: usize) {
-    let corners: &[(f64, f64)] = match shape % 4 {
+    let turned = |(dx, dy): (f64, f64)| ((dx - dy) * FRAC_1_SQRT_2, (dx + dy) * FRAC_1_SQRT_2);
+    let corners: Vec<(f64, f64)> = match shape % MARKS {
         0 => return drawing.dot((x, y), 2.5, color, 0.65),
-        1 => &[(-2.25, -2.25), (2.25, -2.25), (2.25, 2.25), (-2.25, 2.25)],
-        2 => &[(0.0, -3.25), (3.25, 0.0), (0.0, 3.25), (-3.25, 0.0)],
-        _ => &[(0.0, -3.0), (3.0, 2.25), (-3.0, 2.25)],
+        1 => vec![(-2.25, -2.25), (2.25, -2.25), (2.25, 2.25), (-2.25, 2.25)],
+        2 => vec![(0.0, -3.25), (3.25, 0.0), (0.0, 3.25), (-3.25, 0.0)],
+        3 => vec![(0.0, -3.0), (3.0, 2.25), (-3.0, 2.25)],
+        4 => PLUS.to_vec(),
+        5 => vec![(0.0, 3.0), (3.0, -2.25), (-3.0, -2.25)],
+        6 => PLUS.into_iter().map(turned).collect(),
+        _ => vec![(-3.75, -1.25), (3.75, -1.25), (3.75, 1.25), (-3.75, 1.25)],
     };
     let corners = corners.iter().map(|(dx, dy)| (x + dx, y + dy)).collect();
     drawing.shapes.push(Shape::Area(corners, color));
@@ -218,6 +247,26 @@ mod tests {
             for (width, log) in [(WIDE, false), (NARROW, true)] {
                 legible::check(&scatter(groups, log).draw(width));
             }
+        }
+    }
+
+    /// No two groups look alike without their colours: each has a mark of its own.
+    #[test]
+    fn every_group_has_a_mark_of_its_own() {
+        let marks: Vec<String> = (0..MARKS)
+            .map(|shape| {
+                let mut drawing = Drawing::titled(100.0, "t", "");
+                drawing.shapes.clear();
+                mark(&mut drawing, (0.0, 0.0), REST, shape);
+                format!("{:?}", drawing.shapes)
+            })
+            .collect();
+        assert_eq!(MARKS, 8);
+        assert_eq!(marks.iter().collect::<std::collections::BTreeSet<_>>().len(), MARKS);
+        for (groups, visible) in [(5, 5), (7, 7), (8, 7), (30, 7)] {
+            let shapes: Vec<usize> =
+                scatter(groups, false).visible().into_iter().map(|group| group.3 % MARKS).collect();
+            assert_eq!(shapes.iter().collect::<std::collections::BTreeSet<_>>().len(), visible, "{groups}");
         }
     }
 

@@ -87,7 +87,13 @@ fn clean_to(name: &str, most: usize) -> String {
         name.chars().take(most * 4).map(|c| if is_space(c) { ' ' } else { c }).filter(|c| !is_hidden(*c));
     let spaced: String = kept.collect();
     let words: Vec<_> = spaced.split(' ').filter(|word| !word.is_empty()).collect();
-    let label: String = words.join(" ").chars().take(most).collect();
+    let joined = words.join(" ");
+    let label = if joined.chars().count() <= most {
+        joined
+    } else {
+        let start: String = joined.chars().take(most - 1).collect();
+        format!("{}…", start.trim_end())
+    };
     if label.is_empty() { "(no name)".to_owned() } else { label }
 }
 
@@ -155,7 +161,10 @@ mod tests {
         assert_eq!(clean("a\u{0}b\n c\u{1b}[31m"), "a b c [31m");
         assert_eq!(clean("\u{202e}evil\u{202c}"), "evil");
         assert_eq!(clean(" \t "), "(no name)");
-        assert_eq!(clean(&"x".repeat(10_000)).len(), 160);
+        assert_eq!(clean(&"x".repeat(10_000)), format!("{}…", "x".repeat(159)));
+        assert_eq!(clean(&"x".repeat(160)), "x".repeat(160));
+        let title = clean_title(&"word ".repeat(100));
+        assert!(title.ends_with("word word…") && title.chars().count() <= 320, "{title}");
         assert_eq!(clean("שלום 👩\u{200d}👩"), "שלום 👩\u{200d}👩");
     }
 

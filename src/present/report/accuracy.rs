@@ -6,6 +6,7 @@ use arrow::compute::filter_record_batch;
 use maud::{Markup, html};
 
 use super::parts::{Column, Grid, capital, care, name, plain};
+use super::target::Target;
 use crate::data::Table;
 use crate::data::columns::float_vec;
 use crate::present::chart::{Across, Lines, Series, read};
@@ -33,6 +34,8 @@ pub struct Used {
     pub models: Vec<String>,
     /// What the simplest forecast repeats.
     pub base: Base,
+    /// What is forecast, in words.
+    pub target: String,
 }
 
 impl Base {
@@ -178,7 +181,7 @@ fn compared<'a>(scores: &'a [Score], used: &Used) -> (Option<&'a Score>, Option<
 pub fn verdict(scores: &[Score], used: &Used) -> Markup {
     let repeating = used.base.repeating();
     let (Some(own), naive) = compared(scores, used) else { return html! {} };
-    let erred = html! { "on weeks that it had not seen, " (name(&used.base.said(&own.model))) " erred by " (percent(own.wape)) " of revenue" };
+    let erred = html! { "on weeks that it had not seen, " (name(&used.base.said(&own.model))) " erred by " (percent(own.wape)) " of " (used.target) };
     match naive {
         Some(naive) if naive.model == own.model => care(&html! {
             "on unseen weeks no model did better than " (repeating) " (" (percent(own.wape)) " error), so the forecast does just that"
@@ -203,14 +206,14 @@ pub fn warning(scores: &[Score], used: &Used) -> Option<Markup> {
 }
 
 /// The scores as a table, models in use marked.
-pub fn grid(scores: &[Score], used: &Used, money: &Unit) -> Grid {
+pub fn grid(scores: &[Score], used: &Used, target: &Target) -> Grid {
     let row = |score: &Score| {
         vec![
             name(&used.base.said(&score.model)),
             plain(percent(score.wape)),
             plain(fixed(score.mase, 2)),
-            plain(money.short(score.mae)),
-            plain(money.short(score.rmse)),
+            plain(target.short(score.mae)),
+            plain(target.short(score.rmse)),
             plain(Unit::Number.long(score.folds)),
         ]
     };
@@ -218,7 +221,7 @@ pub fn grid(scores: &[Score], used: &Used, money: &Unit) -> Grid {
         caption: "Errors on unseen weeks, best model first; the one in use is marked".to_owned(),
         columns: vec![
             Column::Text("Model"),
-            Column::Number("Of revenue (WAPE)"),
+            Column::Number(target.share_heading()),
             Column::Number("Scaled (MASE)"),
             Column::Number("A week (MAE)"),
             Column::Number("RMSE"),
@@ -283,7 +286,7 @@ pub fn by_horizon(backtest: &[Tested], used: &Used) -> Lines {
     series.retain(|line| line.points.len() > 1);
     Lines {
         title: Some(title(&series, used)),
-        measure: "error as a share of revenue".to_owned(),
+        measure: format!("error as a share of {}", used.target),
         unit: Unit::Percent,
         across: Across::Numbers("weeks ahead".to_owned()),
         series,
@@ -329,7 +332,12 @@ mod tests {
     }
 
     fn used(models: &[&str]) -> Used {
-        Used { models: models.iter().map(|model| (*model).to_owned()).collect(), base: Base::Year }
+        let models = models.iter().map(|model| (*model).to_owned()).collect();
+        Used { models, base: Base::Year, target: "revenue".to_owned() }
+    }
+
+    fn revenue() -> Target {
+        Target::named("revenue", &Unit::Number)
     }
 
     fn judged(scores: &[Score], model: &str) -> String {
@@ -352,6 +360,17 @@ mod tests {
     }
 
     #[test]
+    fn errors_are_shares_of_the_target() {
+        let scores = [score("theta", 0.1)];
+        let used = Used { target: "orders".to_owned(), ..used(&["theta"]) };
+        assert!(verdict(&scores, &used).into_string().contains("erred by 10% of orders"));
+        let target = Target::named("orders", &Unit::Money("€".to_owned()));
+        let grid = grid(&scores, &used, &target);
+        assert_eq!((grid.columns[1], grid.rows[0][3].0.as_str()), (Column::Number("Of orders (WAPE)"), "1"));
+        assert_eq!(by_horizon(&[], &used).measure, "error as a share of orders");
+    }
+
+    #[test]
     fn seasonal_naive_has_many_spellings() {
         for model in ["seasonal_naive", "SeasonalNaive", "snaive", "seasonal naive (52)"] {
             assert!(is_seasonal_naive(model) && used(&[model]).repeats(), "{model}");
@@ -366,7 +385,7 @@ mod tests {
         let short = Used { base: Base::Week, ..used(&["seasonal_naive"]) };
         let text = verdict(&scores, &short).into_string();
         assert!(text.contains("no model did better than repeating the last week (20% error)"), "{text}");
-        assert_eq!(grid(&scores, &short, &Unit::Number).rows[0][0].0, "<bdi>last week repeated</bdi>");
+        assert_eq!(grid(&scores, &short, &revenue()).rows[0][0].0, "<bdi>last week repeated</bdi>");
         let warned = warning(&scores, &Used { models: vec!["ridge".to_owned()], ..short }).unwrap();
         assert_eq!(warned.into_string(), "No forecast model beats repeating the last week.");
     }
@@ -378,7 +397,7 @@ mod tests {
         let text = verdict(&scores, &mixed).into_string();
         let simplest = "50% less than repeating the year before, or the last week where a test had no year behind it (40%)";
         assert!(text.contains(simplest), "{text}");
-        let grid = grid(&scores, &mixed, &Unit::Number);
+        let grid = grid(&scores, &mixed, &revenue());
         assert_eq!(grid.rows[1][0].0, "<bdi>last year or week repeated</bdi>");
     }
 

@@ -5,11 +5,12 @@ use rayon::prelude::*;
 
 use super::parts::{Chapter, Column, Grid, Tile, care, figure, plain};
 use super::spend::{quantile, sorted, top_share};
+use super::when::When;
 use super::{Inputs, Misfit, of};
 use crate::data::Table;
 use crate::data::columns::float_vec;
 use crate::present::chart::{Histogram, read};
-use crate::present::format::{Unit, count, counted, percent, sentence, words};
+use crate::present::format::{Unit, count, counted, date, percent, sentence, words};
 
 /// Below this number single customers move the figures.
 const FEW: usize = 100;
@@ -38,21 +39,24 @@ pub fn chapter(inputs: &Inputs, money: &Unit) -> Result<Option<Chapter>, Misfit>
     let customers = features.rows();
     let refunds = refunds(features).map_err(of("features"))?;
     let histogram = histogram(features, &spreads, money).map_err(of("features"))?;
-    let text = typical(customers, &spreads, money);
+    let day = When::of(inputs).features;
+    let text = typical(customers, &spreads, day, money);
     let body = html! {
         @if customers == 0 { p { "There are no customers in the data." } }
         @else {
             p { @for sentence in &text { (sentence) " " } @if let Some(refunds) = &refunds { (refunds) } }
+            @if let Some(day) = day { p.under { "Customers are described as of " (date(day)) ": nothing from that day on counts." } }
             @if let Some(days) = brief_history(&spreads) { (care(&html! { "the data cover " (days) " only; whether customers come back can't be told from that" })) }
             @if (2..FEW).contains(&customers) { (care(&html! { "there are only " (customers) " customers; single ones move every figure below" })) }
             (histogram)
             @if customers >= FEWEST { (grid(&spreads).render()) }
         }
     };
-    let note = top_tenth(&spreads)
-        .map_or_else(String::new, |share| format!("the best tenth holds {} of spend", percent(share)));
-    let tile = Tile { label: "Customers".to_owned(), value: count(customers as u64), note: plain(note) };
-    let brief = brief(customers, &spreads).into_iter().collect();
+    let best = top_tenth(&spreads).map(|share| format!("the best tenth holds {} of spend", percent(share)));
+    let note: Vec<_> = day.map(|day| format!("as of {}", date(day))).into_iter().chain(best).collect();
+    let note = plain(note.join("; "));
+    let tile = Tile { label: "Customers".to_owned(), value: count(customers as u64), note };
+    let brief = brief(customers, &spreads, day).into_iter().collect();
     Ok(Some(Chapter { heading: "Customers", tiles: vec![tile], brief, advice: Vec::new(), body }))
 }
 
@@ -104,14 +108,19 @@ fn days_of(days: f64) -> String {
 }
 
 /// How recently customers bought and what the best of them hold.
-fn brief(customers: usize, spreads: &[Spread]) -> Option<Markup> {
+fn brief(customers: usize, spreads: &[Spread], day: Option<i64>) -> Option<Markup> {
     if customers == 1 {
         return Some(html! { "There is only one customer: nothing here tells customers apart." });
     }
     let recent = middle(spreads, "recency_days").map(|days| {
         let days = days_of(days);
         let within = if days.starts_with("1 ") { "day".to_owned() } else { days };
-        html! { "Half of all customers bought within the last " (within) "." }
+        match day {
+            Some(day) => {
+                html! { "Half of all customers bought within the " (within) " before " (date(day)) "." }
+            }
+            None => html! { "Half of all customers bought within the last " (within) "." },
+        }
     });
     let best = top_tenth(spreads).map(|share| {
         html! { "The tenth of customers who spend most holds " (percent(share)) " of all spend." }
@@ -121,7 +130,7 @@ fn brief(customers: usize, spreads: &[Spread]) -> Option<Markup> {
 }
 
 /// What a customer typically does, sentence by sentence.
-fn typical(customers: usize, spreads: &[Spread], money: &Unit) -> Vec<Markup> {
+fn typical(customers: usize, spreads: &[Spread], day: Option<i64>, money: &Unit) -> Vec<Markup> {
     let mut out = Vec::new();
     if let Some(orders) = find(spreads, "frequency") {
         let once = orders.sorted.iter().filter(|orders| **orders <= 1.0).count();
@@ -130,7 +139,7 @@ fn typical(customers: usize, spreads: &[Spread], money: &Unit) -> Vec<Markup> {
     let times = middle(spreads, "frequency").map(|times| html! { "bought " (times_of(times)) });
     let spent = middle(spreads, "monetary").map(|spend| html! { "spent " (money.short(spend)) });
     let days = middle(spreads, "tenure_days")
-        .map(|days| html! { "first bought " (days_of(days)) " before the data ends" });
+        .map(|days| html! { "first bought " (days_of(days)) " before " (day.map_or_else(|| "the features' cutoff".to_owned(), date)) });
     let parts: Vec<_> = times.into_iter().chain(spent).chain(days).collect();
     if customers > 1 && !parts.is_empty() {
         let last = parts.len() - 1;
@@ -234,12 +243,39 @@ mod tests {
         assert_eq!(body, "<p>The customer bought once. </p>");
     }
 
+    /// The day is that of the features, not that of the last transaction.
+    #[test]
+    fn the_section_says_as_of_which_day_it_is() {
+        let rows = vec![20.0; 12];
+        let features = table(vec![
+            ("recency_days", floats(rows.clone())),
+            ("monetary", floats(rows.clone())),
+            ("tenure_days", floats(rows)),
+        ]);
+        let features = crate::data::as_of::noted(features, 20_267 * crate::data::dates::DAY);
+        let inputs = Inputs { features: Some(features), ..Inputs::default() };
+        let chapter = chapter(&inputs.loaded().unwrap(), &Unit::Money("€".to_owned())).unwrap().unwrap();
+        let body = chapter.body.into_string();
+        assert!(body.contains("spent €20 and first bought 20 days before 28 Jun 2025."), "{body}");
+        assert!(body.contains("Customers are described as of 28 Jun 2025: nothing from that day on counts."));
+        assert!(
+            chapter.brief[0]
+                .0
+                .starts_with("Half of all customers bought within the 20 days before 28 Jun 2025.")
+        );
+        let tile = &chapter.tiles[0];
+        assert_eq!(
+            (tile.value.as_str(), tile.note.0.as_str()),
+            ("12", "as of 28 Jun 2025; the best tenth holds 8.3% of spend")
+        );
+    }
+
     #[test]
     fn a_few_customers_have_no_best_tenth_and_no_quartiles() {
         let (brief, body) = page(&[[1.0, 1.0, 20.0, 0.0], [1.0, 1.0, 30.0, 0.0], [1.0, 1.0, 40.0, 0.0]]);
         assert_eq!(brief, "Half of all customers bought within the last day. ");
         assert!(body.starts_with(
-            "<p>Every customer bought only once. The customer in the middle bought once, spent €30 and first bought 300 days before the data ends. </p>"
+            "<p>Every customer bought only once. The customer in the middle bought once, spent €30 and first bought 300 days before the features' cutoff. </p>"
         ));
         assert!(body.contains("there are only 3 customers") && !body.contains("<table"));
     }

@@ -64,9 +64,10 @@ fn load(name: &str, table: &Table) -> Result<Table> {
         if name == "features" && !known.is_empty() { table.select(&known)? } else { table.batches()? };
     let batches = batches.map(|batch| with_text_ids(&batch?)).collect::<Result<Vec<_>>>()?;
     // Without a row there is no batch that has the schema.
-    Ok(match batches.first().map(RecordBatch::schema) {
-        Some(schema) => Table::from_batches(schema, batches),
-        None => table.clone(),
+    Ok(match (batches.first().map(RecordBatch::schema), table.note()) {
+        (Some(schema), Some(note)) => Table::from_batches(schema, batches).with_note(note.to_owned()),
+        (Some(schema), None) => Table::from_batches(schema, batches),
+        (None, _) => table.clone(),
     })
 }
 

@@ -11,15 +11,19 @@ mod forecast;
 mod images;
 mod leaderboard;
 mod load;
+mod outlooks;
 mod page;
 mod parts;
 mod portraits;
 mod quality;
+mod reach;
 mod revenue;
 mod risk;
 mod segments;
 mod separation;
 mod spend;
+mod target;
+mod when;
 
 #[cfg(test)]
 pub mod example;

@@ -99,27 +99,36 @@ pub struct Since {
     pub changed: Vec<Cause>,
 }
 
+/// Columns that names of inputs take at least.
+const LEAST: usize = 7;
+
 fn did_not_run(end: &Json, stage: &str, run: &Run, since: Option<&Since>) -> String {
     let start = format!("{stage} did not run in run {}", run.name);
     let cache = if end["from"] == "remote" { "the remote cache" } else { "the cache" };
-    let key = format!("  key     {}\n", abridged(&end["key"]));
+    let names = end["inputs"].as_object().into_iter().flatten().map(|(name, _)| name.width());
+    let wide = names.max().unwrap_or(0).max(LEAST);
+    let key = |wide: usize| format!("  {:wide$} {}\n", "key", abridged(&end["key"]));
     match since {
-        None => format!("{start}: {cache} had its result for this key\n{key}"),
+        None => format!("{start}: {cache} had its result for this key\n{}", key(LEAST)),
         Some(Since { run: earlier, changed }) if changed.is_empty() => {
             let inputs = end["inputs"].as_object().into_iter().flatten();
-            let inputs: String = inputs.map(|(name, digest)| unchanged(name, digest, run)).collect();
+            let inputs: String = inputs.map(|(name, digest)| unchanged(name, wide, digest, run)).collect();
+            let key = key(wide);
             format!("{start}: nothing that it depends on has changed since run {earlier}\n{key}{inputs}")
         }
         Some(Since { run: earlier, changed }) => {
             let lines: String =
                 changed.iter().map(|one| format!("  {}\n", cause(stage, one).trim_end())).collect();
-            format!("{start}: {cache} had its result for what has changed since run {earlier}\n{lines}{key}")
+            format!(
+                "{start}: {cache} had its result for what has changed since run {earlier}\n{lines}{}",
+                key(LEAST)
+            )
         }
     }
 }
 
 /// An input that is as it was, also where the stage that gives it ran.
-fn unchanged(name: &str, digest: &Json, run: &Run) -> String {
+fn unchanged(name: &str, wide: usize, digest: &Json, run: &Run) -> String {
     let gave = |end: &&Json| {
         end["outcome"] == "ran"
             && end["outputs"]
@@ -128,7 +137,8 @@ fn unchanged(name: &str, digest: &Json, run: &Run) -> String {
     };
     let giver = run.of("stage_done").find(gave).and_then(|end| end["stage"].as_str());
     let although = giver.map_or(String::new(), |giver| format!(": `{giver}` ran and gave the same bytes"));
-    format!("  {name:7} {}  unchanged{although}\n", abridged(digest))
+    let gap = " ".repeat(wide.saturating_sub(name.width()));
+    format!("  {name}{gap} {}  unchanged{although}\n", abridged(digest))
 }
 
 /// A digest as people see it.

@@ -10,6 +10,7 @@ use anyhow::Result;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::board::leaderboard;
+use super::echo::{Unechoed, unechoed};
 use super::out::{print, tell};
 use super::was::{Metrics, was};
 use super::{Look, seconds};
@@ -86,12 +87,15 @@ pub struct Live<'a> {
     lines: Lines<'a>,
     all: MultiProgress,
     bars: Mutex<HashMap<String, ProgressBar>>,
+    /// The last field, so that the terminal has its modes back when all bars are gone.
+    _unechoed: Unechoed,
 }
 
 impl<'a> Live<'a> {
     /// Bars for a pipeline's stages.
     pub fn new(pipeline: &Pipeline, look: Look, past: Past<'a>) -> Self {
-        Self { lines: Lines::new(pipeline, look, past), all: MultiProgress::new(), bars: Mutex::default() }
+        let lines = Lines::new(pipeline, look, past);
+        Self { lines, all: MultiProgress::new(), bars: Mutex::default(), _unechoed: unechoed() }
     }
 
     /// The command that runs the pipeline once more.
@@ -111,7 +115,7 @@ impl<'a> Live<'a> {
         bar.enable_steady_tick(Duration::from_millis(120));
         if let Ok(mut bars) = self.bars.lock() {
             // One that is tried again has a bar already.
-            bars.insert(stage.to_owned(), bar).into_iter().for_each(|old| old.finish_and_clear());
+            bars.insert(stage.to_owned(), bar).iter().for_each(|old| self.take_away(old));
         }
     }
 
@@ -148,8 +152,16 @@ impl<'a> Live<'a> {
         if let Ok(mut bars) = self.bars.lock()
             && let Some(bar) = bars.remove(stage)
         {
-            bar.finish_and_clear();
+            self.take_away(&bar);
         }
+    }
+
+    /// Takes a bar off the screen for good: one that only ends is counted as a line until its last tick
+    /// is over, and what stands above it would be cleared in its place.
+    fn take_away(&self, bar: &ProgressBar) {
+        bar.disable_steady_tick();
+        bar.finish_and_clear();
+        self.all.remove(bar);
     }
 }
 

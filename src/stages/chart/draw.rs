@@ -75,10 +75,13 @@ fn lines(chart: &Chart, table: &Table) -> Result<Box<dyn Picture>> {
 
 fn forecast(chart: &Chart, ctx: &Context<'_>, table: &Table) -> Result<Box<dyn Picture>> {
     let history = chart.history.as_ref().map(|_| ctx.table("history")).transpose()?;
-    let y = match &history {
-        Some(history) => required(chart, history, "y", &chart.y)?,
-        None if chart.y.is_empty() => "revenue".to_owned(),
-        None => chart.y.clone(),
+    let named = fit(chart, read::target(table))?.filter(|_| chart.y.is_empty());
+    let y = match (&history, named) {
+        (Some(history), Some(target)) if history.has(&target) => target,
+        (Some(history), _) => required(chart, history, "y", &chart.y)?,
+        (None, Some(target)) => target,
+        (None, None) if chart.y.is_empty() => "revenue".to_owned(),
+        (None, None) => chart.y.clone(),
     };
     let fan = fit(chart, read::fan(table, history.as_ref(), &y, unit(chart, &y)))?;
     Ok(Box::new(Fan { title: title(chart), ..fan }))

@@ -210,3 +210,15 @@ fn one_that_is_stopped_ends() {
     assert_eq!(reason(Stop::when(&raised)), Some(Stopped::Interrupted));
     assert_eq!(reason(Stop::never().after(Some(Duration::ZERO))), Some(Stopped::TimedOut));
 }
+
+/// A forecast that names its target is drawn as that, without the currency of another one.
+#[test]
+fn a_forecast_is_drawn_as_its_target() {
+    let forecast = example::forecast().to_batch().unwrap();
+    let names = forecast.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
+    let target = ("target".to_owned(), example::texts(vec!["customers"; forecast.num_rows()]));
+    let columns = names.into_iter().zip(forecast.columns().iter().cloned()).chain([target]);
+    let input = Table::from_batch(arrow::array::RecordBatch::try_from_iter(columns).unwrap());
+    let svg = svg_of(&run("type = 'forecast'\ncurrency = '€'", &[("input", input)]).unwrap());
+    assert!(svg.contains("Customers a week") && !svg.contains('€'), "{svg}");
+}

@@ -33,7 +33,8 @@ pub struct Rows {
     pub features: RecordBatch,
     /// Who bought nothing within the horizon; empty where that isn't known yet.
     pub labels: Vec<bool>,
-    cutoff: i64,
+    /// The day as of which they are, in microseconds.
+    pub cutoff: i64,
     horizon: i64,
 }
 

@@ -111,6 +111,9 @@ fn what_happens_after_the_cutoff_leaves_no_trace() {
     let stage: Churn = toml::from_str("horizon_days = 60\ncutoff = 1970-11-01").unwrap();
     let mut cut = shop();
     cut.retain(|row| row.1 < 304);
+    let outcome = run(&stage, &cut).unwrap();
+    let Some((_, Artifact::Table(scores))) = outcome.artifacts.first() else { panic!("no table") };
+    assert_eq!(crate::data::as_of::of(scores), Some(304));
     assert_eq!(port(&run(&stage, &shop()).unwrap(), "scores"), port(&run(&stage, &cut).unwrap(), "scores"));
 }
 

@@ -46,6 +46,8 @@ pub(super) struct Feature {
     pub name: String,
     /// The value of each member, NaN where missing.
     pub values: Vec<f64>,
+    /// How many values are there, but too large to compute with, and count as missing.
+    pub beyond: usize,
 }
 
 impl Feature {
@@ -214,5 +216,7 @@ fn feature(table: &RecordBatch, name: &str, rows: &[usize]) -> Result<Feature> {
         let value = if all.is_valid(*row) { all.value(*row) } else { f64::NAN };
         if value.abs() <= LARGEST { value } else { f64::NAN }
     };
-    Ok(Feature { name: name.to_owned(), values: rows.iter().map(known).collect() })
+    let is_beyond = |row: &&usize| all.is_valid(**row) && all.value(**row).abs() > LARGEST;
+    let beyond = rows.iter().filter(is_beyond).count();
+    Ok(Feature { name: name.to_owned(), values: rows.iter().map(known).collect(), beyond })
 }

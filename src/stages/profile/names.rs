@@ -3,7 +3,9 @@
 //! Knows scores by feature; knows nothing of tables or of how segments were found.
 //!
 //! A score is the mean of a feature in the segment, on the standardised scale of all customers
-//! (skewed features after a logarithm). It counts as high from 0.5 and as low from -0.5.
+//! (skewed features after a logarithm). It counts as high from 0.5 and as low from -0.5, where the
+//! mean that people see lies a fifth above or below that of all customers, too: on a skewed scale most
+//! segments can have high scores, and not all of them can spend more than the average.
 //!
 //! The noun comes from `frequency` and `monetary`:
 //!
@@ -27,8 +29,13 @@
 
 use std::collections::BTreeMap;
 
+use super::traits::{Trait, in_words, most_apart};
+
 /// From this score on, a segment is clearly above (or, negated, below) all customers.
 const CLEAR: f64 = 0.5;
+
+/// A mean must differ from that of all customers by this part of it for a word to be true.
+const SEEN: f64 = 0.2;
 
 /// From this score on, a channel is worth a word.
 const STRONG: f64 = 0.75;
@@ -49,9 +56,6 @@ const QUARTER: f64 = 91.0;
 /// Days that the longest-standing customer must be known for new ones to be told from others.
 const KNOWN: f64 = 60.0;
 
-/// A smaller difference between two scores sets nothing apart.
-const SAME: f64 = 0.01;
-
 /// Traits that a name may have.
 const TRAITS: usize = 2;
 
@@ -60,6 +64,9 @@ const TRAITS: usize = 2;
 pub(super) struct Portrait {
     /// The score of each feature, in the same order for all segments.
     pub scores: Vec<f64>,
+    /// How far the mean of each feature lies above that of all customers, as a part of it; none where
+    /// that isn't known.
+    pub plain: Vec<Option<f64>>,
     /// Mean number of purchases, where it is known.
     pub frequency: Option<f64>,
     /// Mean days since the last purchase, where they are known.
@@ -79,13 +86,6 @@ struct Name {
     noun: &'static str,
     /// What goes behind the noun: `short gaps`.
     with: Vec<String>,
-}
-
-/// What sets a segment apart from others of its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Trait {
-    Adjective(String),
-    With(String),
 }
 
 impl Name {
@@ -144,10 +144,11 @@ enum Level {
     High,
 }
 
-fn level(score: f64) -> Level {
-    if score >= CLEAR {
+/// How high a feature is: by its score, and by its mean where that is known.
+fn level(score: f64, plain: Option<f64>) -> Level {
+    if score >= CLEAR && plain.is_none_or(|above| above >= SEEN) {
         Level::High
-    } else if score <= -CLEAR {
+    } else if score <= -CLEAR && plain.is_none_or(|above| above <= -SEEN) {
         Level::Low
     } else {
         Level::Middle
@@ -155,11 +156,10 @@ fn level(score: f64) -> Level {
 }
 
 fn base(features: &[String], portrait: &Portrait) -> Name {
-    let score = |name: &str| {
-        let known = features.iter().zip(&portrait.scores).find(|(feature, _)| *feature == name);
-        known.map(|(_, score)| *score)
-    };
-    let of = |name: &str| level(score(name).unwrap_or(0.0));
+    let place = |name: &str| features.iter().position(|feature| feature == name);
+    let score = |name: &str| portrait.scores.get(place(name)?).copied();
+    let plain = |name: &str| portrait.plain.get(place(name)?).copied().flatten();
+    let of = |name: &str| level(score(name).unwrap_or(0.0), plain(name));
     let bought = score("frequency").is_some() || score("monetary").is_some();
     let (often, noun) = if bought {
         noun(portrait.frequency, of("frequency"), of("monetary"), of("std_gap_days"))
@@ -218,9 +218,10 @@ fn noun(
 
 /// The channel that a segment uses far more than others, as a word to begin a name with.
 fn channel(features: &[String], portrait: &Portrait) -> Option<String> {
-    let shares = features.iter().zip(&portrait.scores).filter_map(|(feature, score)| {
+    let shares = features.iter().zip(&portrait.scores).enumerate().filter_map(|(at, (feature, score))| {
         let channel = feature.strip_prefix("channel_").filter(|channel| !channel.is_empty())?;
-        (*score >= STRONG).then_some((channel, *score))
+        let seen = portrait.plain.get(at).copied().flatten().is_none_or(|above| above >= SEEN);
+        (*score >= STRONG && seen).then_some((channel, *score))
     });
     let best = shares.reduce(|best, next| if next.1 > best.1 { next } else { best })?;
     Some(best.0.replace('_', "-"))
@@ -240,67 +241,6 @@ fn shared(names: &[String]) -> Vec<Vec<usize>> {
     groups.into_values().filter(|group| group.len() > 1).collect()
 }
 
-/// The feature in which a segment differs most from the mean of the others in its group, and
-/// whether it lies above them.
-fn most_apart(
-    portraits: &[Portrait],
-    group: &[usize],
-    segment: usize,
-    used: &[usize],
-) -> Option<(usize, bool)> {
-    let mut best = None;
-    let mut most = SAME;
-    for (feature, score) in portraits[segment].scores.iter().enumerate() {
-        if used.contains(&feature) {
-            continue;
-        }
-        let others = group.iter().filter(|other| **other != segment);
-        let sum: f64 = others.map(|other| portraits[*other].scores[feature]).sum();
-        let apart = score - sum / (group.len() - 1) as f64;
-        if apart.abs() > most {
-            most = apart.abs();
-            best = Some((feature, apart > 0.0));
-        }
-    }
-    best
-}
-
-/// A trait in words, high or low.
-fn in_words(feature: &str, high: bool) -> Trait {
-    let (above, below) = match feature {
-        "recency_days" => ("an older last purchase", "a recent purchase"),
-        "frequency" => ("more purchases", "fewer purchases"),
-        "monetary" => ("higher spend", "lower spend"),
-        "std_amount" => ("varied baskets", "even baskets"),
-        "mean_gap_days" => ("long gaps", "short gaps"),
-        _ => return adjective(feature, high),
-    };
-    Trait::With((if high { above } else { below }).to_owned())
-}
-
-/// A trait that fits into a word before the noun; else what is more or less of something.
-fn adjective(feature: &str, high: bool) -> Trait {
-    let (above, below) = match feature {
-        "mean_amount" => ("large-basket", "small-basket"),
-        "std_gap_days" => ("unsteady", "steady"),
-        "tenure_days" => ("long-standing", "newer"),
-        "local_share" => ("local", "visiting"),
-        other => return Trait::With(share_in_words(other, high)),
-    };
-    Trait::Adjective((if high { above } else { below }).to_owned())
-}
-
-fn share_in_words(feature: &str, high: bool) -> String {
-    let share = feature.strip_prefix("channel_").or_else(|| feature.strip_prefix("category_"));
-    let spaced = share.unwrap_or(feature).replace('_', " ");
-    match (share, high) {
-        (Some(_), true) => format!("more {spaced} purchases"),
-        (Some(_), false) => format!("fewer {spaced} purchases"),
-        (None, true) => format!("high {spaced}"),
-        (None, false) => format!("low {spaced}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -315,7 +255,8 @@ mod tests {
     }
 
     fn portrait(scores: &[f64], frequency: Option<f64>) -> Portrait {
-        Portrait { scores: scores.to_vec(), frequency, idle: None, gap: None, known: None }
+        let plain = vec![None; scores.len()];
+        Portrait { scores: scores.to_vec(), plain, frequency, idle: None, gap: None, known: None }
     }
 
     const RFM: [&str; 5] = ["recency_days", "frequency", "monetary", "tenure_days", "channel_online"];
@@ -354,6 +295,44 @@ mod tests {
                 "Big-ticket one-timers",
             ]
         );
+    }
+
+    /// On the logarithmic scale of scores three of four segments can lie high; on the plain one, which
+    /// people read, a big spender spends more than the average.
+    #[test]
+    fn a_name_is_true_on_the_scale_that_people_read() {
+        let features: Vec<String> = RFM.map(str::to_owned).to_vec();
+        let named = |scores: [f64; 5], plain: [f64; 5]| {
+            let plain = plain.map(Some).to_vec();
+            names(&features, &[Portrait { plain, ..portrait(&scores, Some(5.0)) }]).remove(0)
+        };
+        let frequent_and_rich = [0.0, 0.9, 0.8, 0.0, 0.0];
+        assert_eq!(named(frequent_and_rich, [0.0, 1.5, 0.2, 0.0, 0.0]), "Frequent big spenders");
+        // 2,114 against an average of 2,887.
+        assert_eq!(named(frequent_and_rich, [0.0, 1.5, -0.27, 0.0, 0.0]), "Frequent buyers");
+        assert_eq!(named(frequent_and_rich, [0.0, 0.1, 0.19, 0.0, 0.0]), "Regulars");
+        assert_eq!(named([0.0, -0.9, -0.8, 0.0, 0.0], [0.0, -0.5, -0.1, 0.0, 0.0]), "Occasional buyers");
+        let (young, web) = ([-0.9, 0.0, 0.0, -0.9, 0.0], [0.0, 0.0, 0.0, 0.0, 0.9]);
+        assert_eq!(named(young, [-0.5, 0.0, 0.0, -0.5, 0.0]), "New regulars");
+        assert_eq!(named(young, [-0.5, 0.0, 0.0, 0.1, 0.0]), "Regulars");
+        assert_eq!(named([0.9, 0.0, 0.0, 0.0, 0.0], [0.1, 0.0, 0.0, 0.0, 0.0]), "Regulars");
+        assert_eq!(named(web, [0.0, 0.0, 0.0, 0.0, 0.3]), "Online regulars");
+        assert_eq!(named(web, [0.0, 0.0, 0.0, 0.0, 0.1]), "Regulars");
+    }
+
+    /// A trait that scores and means disagree about is passed over for one that both see.
+    #[test]
+    fn a_trait_is_true_on_the_scale_that_people_read() {
+        let features = ["frequency", "mean_amount", "local_share"].map(str::to_owned);
+        let of = |scores: [f64; 3], plain: [f64; 3]| Portrait {
+            plain: plain.map(Some).to_vec(),
+            ..portrait(&scores, None)
+        };
+        let (one, two) = ([0.0, 0.4, 0.1], [0.0, -0.4, -0.1]);
+        let agreed = [of(one, [0.0, 0.3, 0.1]), of(two, [0.0, -0.3, -0.1])];
+        assert_eq!(names(&features, &agreed), ["Large-basket regulars", "Small-basket regulars"]);
+        let turned = [of(one, [0.0, -0.1, 0.1]), of(two, [0.0, 0.1, -0.1])];
+        assert_eq!(names(&features, &turned), ["Local regulars", "Visiting regulars"]);
     }
 
     #[test]

@@ -304,3 +304,21 @@ fn one_that_is_stopped_ends() {
     assert_eq!(reason(Stop::when(&raised)), Some(Stopped::Interrupted));
     assert_eq!(reason(Stop::never().after(Some(Duration::ZERO))), Some(Stopped::TimedOut));
 }
+
+/// Amounts of 1e308 are no missing revenue, and none below zero.
+#[test]
+fn revenue_beyond_reckoning_is_called_so() {
+    let warnings = |amounts: [f64; 6]| {
+        let mut columns = features().columns().to_vec();
+        columns[3] = Arc::new(Float64Array::from(amounts.to_vec()));
+        let features = RecordBatch::try_new(features().schema(), columns).unwrap();
+        let notes = run(&features, &segments()).unwrap().warnings;
+        notes.into_iter().map(|note| note.message).collect::<Vec<_>>()
+    };
+    let of = |who: &str| format!("the revenue of {who} is too large to compute with and counts as missing");
+    let whole = |why: &str| format!("revenue as a whole {why}, so it has no shares");
+    let infinite = f64::INFINITY;
+    assert_eq!(warnings([infinite; 6]), [of("6 customers"), whole("is too large to compute with")]);
+    assert_eq!(warnings([1.0, 2.0, infinite, 4.0, 5.0, 6.0]), [of("1 customer")]);
+    assert_eq!(warnings([-1.0; 6]), [whole("is not positive")]);
+}

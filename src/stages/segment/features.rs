@@ -73,17 +73,23 @@ impl Features {
     /// Adds what was left out or made up.
     pub fn warn(&self, mut outcome: Outcome, preparation: &Preparation) -> Outcome {
         for dropped in &preparation.dropped {
+            let there = self
+                .iter()
+                .any(|(name, values)| name == dropped.name && values.iter().any(|value| !value.is_nan()));
             let why = match dropped.reason {
                 Reason::Constant => "is the same for all customers",
+                Reason::Missing if there => "is too large to compute with for all customers",
                 Reason::Missing => "has no values",
             };
             outcome = outcome.warn_at("features", format!("`{}` {why} and was left out", dropped.name));
         }
-        for (name, values) in self.iter() {
+        let kept = |name: &str| preparation.dropped.iter().all(|dropped| dropped.name != name);
+        for (name, values) in self.iter().filter(|(name, _)| kept(name)) {
             let beyond = values.iter().filter(|value| value.abs() > LARGEST).count();
             if beyond > 0 {
                 let customers = plural(beyond, "customer");
-                let message = format!("`{name}` is infinite for {customers}, which counts as missing");
+                let message =
+                    format!("`{name}` is too large to compute with for {customers}, which counts as missing");
                 outcome = outcome.warn_at("features", message);
             }
         }

@@ -222,6 +222,15 @@ fn features_that_say_nothing_are_left_out_with_a_warning() {
     assert_eq!(segments(&outcome), shop_segments());
 }
 
+/// Amounts of 1e308 are there, and no number that could be worked with.
+#[test]
+fn values_beyond_reckoning_are_not_called_missing() {
+    let batch = add(&shop(), "mean_amount", floats([1e308; 15]));
+    let outcome = run(&with(3), &batch).unwrap();
+    let warnings: Vec<&str> = outcome.warnings.iter().map(|warning| warning.message.as_str()).collect();
+    assert_eq!(warnings, ["`mean_amount` is too large to compute with for all customers and was left out"]);
+}
+
 #[test]
 fn missing_and_infinite_values_never_reach_an_output() {
     let values = (0..15).map(|at| match at {
@@ -236,7 +245,7 @@ fn missing_and_infinite_values_never_reach_an_output() {
     assert_eq!(
         warnings,
         [
-            "`mean_gap_days` is infinite for 1 customer, which counts as missing",
+            "`mean_gap_days` is too large to compute with for 1 customer, which counts as missing",
             "`mean_gap_days` is missing for 10 of 15 customers; its median stands in"
         ]
     );

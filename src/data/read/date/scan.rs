@@ -54,7 +54,8 @@ impl Scan<'_> {
         let month = if named { self.month()? } else { self.digits(1, 2)? };
         self.sign(sign)?;
         let day = self.digits(1, 2)?;
-        let layout = if named { DateLayout::DayName } else { DateLayout::YearFirst(char::from(sign)) };
+        let layout = if named { DateLayout::YearName } else { DateLayout::YearFirst };
+        let layout = layout(char::from(sign));
         Some(Date { days: day_number(year, month, day)?, lean: Lean::Silent, layout })
     }
 
@@ -75,7 +76,7 @@ impl Scan<'_> {
             return Some(Date {
                 days: day_number(year, month, first)?,
                 lean: Lean::Silent,
-                layout: DateLayout::DayName,
+                layout: DateLayout::DayName(sign.map(char::from)),
             });
         }
         let sign = sign.filter(|sign| *sign != b' ')?;

@@ -150,8 +150,8 @@ pub fn recorded(
             return Err(error);
         }
     };
+    let ends = sink.take_ends();
     if let Some(sweep) = &pipeline.sweep {
-        let ends = sink.ends();
         let variants = Variants::new(pipeline, sweep, &ends, interrupted);
         variants.record(&journal)?;
         if let Some(board) = variants.leaderboard() {
@@ -162,15 +162,15 @@ pub fn recorded(
         && !interrupted
     {
         // A shortcut that can't be kept costs the next run some milliseconds and nothing else.
-        let _ = still::keep(asked, project, pipeline, &config, facts, &sink.ends());
+        let _ = still::keep(asked, project, pipeline, &config, facts, &ends);
     }
     if let Some(reason) = guard::let_go() {
         let message = format!("programs would have gone on if custem had been killed: {reason}");
         sink.event(&Event::Warning(Note::new(message)));
     }
-    let shared = Shared { fetched: fetched(&sink.ends()), pushed };
+    let shared = Shared { fetched: fetched(&ends), pushed };
     sink.event(&done(&journal.run, tally, shared, interrupted, start));
-    Ok(Outcome { tally, interrupted, told: sink.shown.finish(), ends: sink.ends() })
+    Ok(Outcome { tally, interrupted, told: sink.shown.finish(), ends })
 }
 
 fn code(tally: Tally, interrupted: bool) -> ExitCode {
@@ -296,9 +296,9 @@ impl<'a> Recorder<'a> {
         self.journal.append(event)
     }
 
-    /// The end of each stage so far.
-    fn ends(&self) -> Vec<StageDone> {
-        self.ends.lock().map(|ends| ends.clone()).unwrap_or_default()
+    /// The end of each stage, once there are no more to come.
+    fn take_ends(&self) -> Vec<StageDone> {
+        self.ends.lock().map(|mut ends| std::mem::take(&mut *ends)).unwrap_or_default()
     }
 }
 

@@ -178,8 +178,8 @@ pub fn recorded(
         }
     };
     let pipeline = grown.as_ref().unwrap_or(pipeline);
+    let ends = sink.take_ends();
     if let Some(sweep) = &pipeline.sweep {
-        let ends = sink.ends();
         let variants = Variants::new(pipeline, sweep, &ends, interrupted);
         variants.record(&journal)?;
         if let Some(board) = variants.leaderboard(&journal, project)? {
@@ -190,20 +190,20 @@ pub fn recorded(
         && !interrupted
     {
         // A shortcut that can't be kept costs the next run some milliseconds and nothing else.
-        let _ = still::keep(asked, project, pipeline, (&config, &rests), facts, &sink.ends());
+        let _ = still::keep(asked, project, pipeline, (&config, &rests), facts, &ends);
     }
     if let Some(reason) = guard::let_go() {
         let message = format!("programs would have gone on if custem had been killed: {reason}");
         sink.event(&Event::Warning(Note::new(message)));
     }
-    if let Some(data) = provenance::data(&sink.ends()) {
+    if let Some(data) = provenance::data(&ends) {
         sink.event(&data);
     }
-    let shared = Shared { fetched: fetched(&sink.ends()), pushed };
+    let shared = Shared { fetched: fetched(&ends), pushed };
     let last = done(&journal.run, tally, shared, interrupted, start);
     sink.mirrored(&last);
     sink.event(&last);
-    Ok(Outcome { tally, interrupted, told: sink.shown.finish(), ends: sink.ends() })
+    Ok(Outcome { tally, interrupted, told: sink.shown.finish(), ends })
 }
 
 fn code(tally: Tally, interrupted: bool) -> ExitCode {
@@ -353,9 +353,9 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// The end of each stage so far.
-    fn ends(&self) -> Vec<StageDone> {
-        self.ends.lock().map(|ends| ends.clone()).unwrap_or_default()
+    /// The end of each stage, once there are no more to come.
+    fn take_ends(&self) -> Vec<StageDone> {
+        self.ends.lock().map(|mut ends| std::mem::take(&mut *ends)).unwrap_or_default()
     }
 }
 

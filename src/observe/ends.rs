@@ -98,15 +98,18 @@ fn read_line(line: &[u8]) -> Option<Line<'_>> {
     serde_json::from_slice(line).ok()
 }
 
-/// The stage whose end a line tells: events are written with their name and the stage in front.
+/// The stage whose end a line tells: as events are written, their name and the stage stand in front.
 fn stage_of(line: &[u8]) -> Option<Cow<'_, str>> {
-    let name = line.strip_prefix(br#"{"event":"stage_done","stage":""#)?;
-    let end = memchr::memchr2(b'"', b'\\', name)?;
-    if name[end] == b'"' {
-        return str::from_utf8(&name[..end]).ok().map(Cow::Borrowed);
+    if let Some(name) = line.strip_prefix(br#"{"event":"stage_done","stage":""#) {
+        let end = memchr::memchr2(b'"', b'\\', name)?;
+        if name[end] == b'"' {
+            return str::from_utf8(&name[..end]).ok().map(Cow::Borrowed);
+        }
+    } else if line.starts_with(br#"{"event":"#) {
+        return None;
     }
-    // A name with something in it that JSON writes otherwise.
-    read_line(line)?.stage.map(Cow::Owned)
+    // A name with something in it that JSON writes otherwise, or a line that somebody else has written.
+    read_line(line).filter(|line| line.event == "stage_done")?.stage.map(Cow::Owned)
 }
 
 #[cfg(test)]
@@ -122,6 +125,7 @@ mod tests {
 {"event":"stage_done","stage":"b[k=\"x\"]","outcome":"hit","key":"3","seconds":1}
 {"event":"stage_done","stage":"c","outcome":"ran","key":"4","sec
 {"event":"stage_done","stage":"d","outcome":"ran","key":null,"seconds":1}
+{"key": "5", "event": "stage_done", "outcome": "ran", "seconds": 3, "stage": "f"}
 {"event":"run_done","ok":true,"seconds":2}
 "#;
 
@@ -134,6 +138,7 @@ mod tests {
         };
         assert_eq!(ends.of("a"), end("1", 0.5, &[("m", 1.0)]));
         assert_eq!(ends.of("b[k=\"x\"]"), end("3", 1.0, &[]));
+        assert_eq!(ends.of("f"), end("5", 3.0, &[]));
         for none in ["c", "d", "e", ""] {
             assert_eq!(ends.of(none), None, "{none}");
         }

@@ -58,13 +58,13 @@ fn no_stage<'a>(target: &str, at: &Location, names: impl Iterator<Item = &'a str
 
 /// The port that an input refers to, when it exists and has a type that the input takes.
 pub fn port_of(draft: &Draft, need: &Need, from: &Draft) -> Result<String, Diagnostic> {
-    let at = &draft.node.nearest(&need.key).at;
+    let at = || &draft.node.nearest(&need.key).at;
     let port = match need.from.port() {
         None => from.gives.first(),
         Some(name) => from.gives.iter().find(|port| port.name == name),
     };
     let Some(port) = port else {
-        return Err(unknown_port(&from.name, need.from.port().unwrap_or_default(), at, &from.gives));
+        return Err(unknown_port(&from.name, need.from.port().unwrap_or_default(), at(), &from.gives));
     };
     if need.accepts.contains(&port.ty) {
         return Ok(port.name.clone());
@@ -85,7 +85,7 @@ pub fn port_of(draft: &Draft, need: &Need, from: &Draft) -> Result<String, Diagn
         [] => format!("`{}` gives {}: name another stage", from.name, given(&from.gives)),
         names => format!("`{}` also gives {}", from.name, quoted(names.iter().map(String::as_str), "and")),
     };
-    Err(Diagnostic::error(message).at(at).hint(hint))
+    Err(Diagnostic::error(message).at(at()).hint(hint))
 }
 
 /// The outputs of a stage with their types.

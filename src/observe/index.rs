@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::UNIX_EPOCH;
 
 use rayon::prelude::*;
@@ -190,23 +190,21 @@ impl Before {
         let same = |name: &str, stamp: Option<Stamp>| {
             known.get(name).copied().filter(|at| Some(self.entries[*at].stamp) == stamp)
         };
-        let read: Vec<Option<Read>> = runs
-            .par_iter()
-            .map(
-                |(name, stamp)| if same(name, *stamp).is_some() { None } else { Read::of(experiments, name) },
-            )
-            .collect();
+        let configs = Configs::default();
+        let read = |(name, stamp): &(String, Option<Stamp>)| {
+            if same(name, *stamp).is_some() { None } else { Read::of(experiments, name, &configs) }
+        };
+        let read: Vec<Option<Read>> = runs.par_iter().map(read).collect();
         let (mut entries, mut metrics, mut params) = (Vec::new(), Making::default(), Making::default());
         for ((name, stamp), read) in runs.iter().zip(read) {
             if let (Some(at), Some(stamp)) = (same(name, *stamp), stamp) {
                 entries.push(Entry { overview: self.entries[at].overview.clone(), stamp: *stamp });
-                metrics
-                    .add(self.metrics.row(at).map(|(name, cell)| (name.to_owned(), cell.clone())).collect());
-                params.add(self.params.row(at).map(|(name, cell)| (name.to_owned(), cell.clone())).collect());
+                metrics.take_over(&self.metrics, at);
+                params.take_over(&self.params, at);
             } else if let (Some(read), Some(stamp)) = (read, stamp) {
                 entries.push(Entry { overview: read.overview, stamp: *stamp });
-                metrics.add(read.metrics);
-                params.add(read.params);
+                metrics.add(&read.metrics);
+                params.add(&read.params);
             }
         }
         let (metrics, params) = (metrics.columns, params.columns);
@@ -216,24 +214,40 @@ impl Before {
     }
 }
 
+/// The values of resolved pipelines by the digests of their texts: many runs have the same.
+#[derive(Default)]
+struct Configs(Mutex<HashMap<Digest, Arc<Vec<(String, Cell)>>>>);
+
+impl Configs {
+    /// The values of a run's pipeline; none where it can't be read.
+    fn of(&self, experiments: &Path, name: &str) -> Arc<Vec<(String, Cell)>> {
+        let text = fs_err::read_to_string(config_path(experiments, name)).unwrap_or_default();
+        let digest = Digest::of(text.as_bytes());
+        if let Some(known) = self.0.lock().ok().and_then(|known| known.get(&digest).cloned()) {
+            return known;
+        }
+        let leaves = super::config::leaves(&text.parse().unwrap_or_default());
+        let values: Arc<Vec<_>> =
+            Arc::new(leaves.into_iter().map(|(path, value)| (path, cell(&value))).collect());
+        if let Ok(mut known) = self.0.lock() {
+            known.insert(digest, Arc::clone(&values));
+        }
+        values
+    }
+}
+
 /// What a run's files say.
 struct Read {
     overview: Overview,
     metrics: Vec<(String, Cell)>,
-    params: Vec<(String, Cell)>,
+    params: Arc<Vec<(String, Cell)>>,
 }
 
 impl Read {
-    fn of(experiments: &Path, name: &str) -> Option<Self> {
+    fn of(experiments: &Path, name: &str, configs: &Configs) -> Option<Self> {
         let summary = Summary::read(experiments, name).ok()?;
         let metrics = summary.metrics.into_iter().map(|(name, value)| (name, Cell::Number(value))).collect();
-        let config = fs_err::read_to_string(config_path(experiments, name)).ok();
-        let config = config.and_then(|text| text.parse::<toml::Table>().ok()).unwrap_or_default();
-        let mut params = Vec::new();
-        for (path, value) in super::config::leaves(&config) {
-            params.push((path, cell(&value)));
-        }
-        Some(Self { overview: summary.overview, metrics, params })
+        Some(Self { overview: summary.overview, metrics, params: configs.of(experiments, name) })
     }
 }
 
@@ -284,19 +298,37 @@ struct Making {
     columns: Columns,
     names: HashMap<String, u32>,
     rows: HashMap<Digest, u32>,
+    /// Where rows of the columns before went.
+    moved: HashMap<u32, u32>,
 }
 
 impl Making {
+    /// Adds the row of a run of the columns before.
+    fn take_over(&mut self, before: &Columns, run: usize) {
+        let row = before.of.get(run).copied().unwrap_or(u32::MAX);
+        if let Some(moved) = self.moved.get(&row) {
+            return self.columns.of.push(*moved);
+        }
+        let cells: Vec<_> = before.row(run).map(|(name, cell)| (name.to_owned(), cell.clone())).collect();
+        self.add(&cells);
+        self.moved.extend(self.columns.of.last().map(|moved| (row, *moved)));
+    }
+
+    /// Adds the row of a run.
     #[expect(clippy::cast_possible_truncation, reason = "there are fewer than 2^32 names and runs")]
-    fn add(&mut self, row: Vec<(String, Cell)>) {
+    fn add(&mut self, row: &[(String, Cell)]) {
         let mut numbered = Vec::with_capacity(row.len());
         for (name, cell) in row {
-            let next = self.columns.names.len() as u32;
-            let number = *self.names.entry(name.clone()).or_insert(next);
-            if number == next {
-                self.columns.names.push(name);
-            }
-            numbered.push((number, cell));
+            let number = match self.names.get(name) {
+                Some(number) => *number,
+                None => {
+                    let next = self.columns.names.len() as u32;
+                    self.names.insert(name.clone(), next);
+                    self.columns.names.push(name.clone());
+                    next
+                }
+            };
+            numbered.push((number, cell.clone()));
         }
         let identity = Digest::of(&postcard::to_stdvec(&numbered).unwrap_or_default());
         let next = self.columns.rows.len() as u32;

@@ -127,6 +127,11 @@ fn a_difference_is_split_as_runs_by_hand_split_it() {
     // Made a second time, everything comes from the cache.
     let again = diff(&project, &[&old, &new, "--attribute"]);
     assert_eq!((&again["attribution"]["computed"], &again["attribution"]["runs"]), (&0.into(), &4.into()));
+    // What the cache has lost is computed again.
+    fs::remove_dir_all(project.path("cache/objects")).unwrap();
+    let healed = diff(&project, &[&old, &new, "--attribute"]);
+    assert_eq!(healed["attribution"]["shares"], found["attribution"]["shares"]);
+    assert!(healed["attribution"]["computed"].as_u64() > Some(0), "{healed}");
     let text = project.custem(&["runs", "diff", &old, &new, "--attribute"]).out;
     assert!(
         text.contains("  of which rows.customers  of which segments.k  of which interaction\n"),

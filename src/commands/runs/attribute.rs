@@ -29,6 +29,9 @@ use crate::stages::KINDS;
 /// So many changes are shared out over all their orders at most: 64 runs.
 const MOST: usize = 6;
 
+/// So many are made alone at most.
+const MOST_ALONE: usize = 60;
+
 /// How the difference of every metric is made up.
 #[derive(Debug, Serialize)]
 pub struct Attribution {
@@ -86,11 +89,7 @@ pub fn attribute(
         return refuse(format!("run {} is a sweep", run.run.name), hint);
     }
     let units = units(difference);
-    if method == Method::Shapley && units.len() > MOST {
-        let message =
-            format!("{} would take {} runs", plural(units.len(), "change"), 1_u64 << units.len().min(60));
-        return refuse(message, format!("up to {MOST} are shared out; `--attribute` makes each alone"));
-    }
+    feasible(method, units.len())?;
     threads(Machine::here().cores);
     let cancelled = stop_on_ctrl_c();
     let moved: Vec<_> = difference
@@ -121,6 +120,19 @@ pub fn attribute(
     }
     lab.same_files()?;
     Ok(Some(lab.attribution(method, difference)))
+}
+
+/// Refuses more changes than can be made one by one, or in all combinations.
+fn feasible(method: Method, count: usize) -> Result<()> {
+    if method == Method::Shapley && count > MOST {
+        let message = format!("{} would take {} runs", plural(count, "change"), 1_u64 << count.min(60));
+        return refuse(message, format!("up to {MOST} are shared out; `--attribute` makes each alone"));
+    }
+    if count > MOST_ALONE {
+        let message = format!("{} are too many to be made one by one", plural(count, "change"));
+        return refuse(message, "compare runs that are nearer to each other: `custem runs list` lists them");
+    }
+    Ok(())
 }
 
 fn refuse<T>(message: String, hint: impl Into<String>) -> Result<T> {
@@ -423,6 +435,16 @@ impl Sink for Ends {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn too_many_changes_are_counted_and_refused() {
+        let told = |method, count| feasible(method, count).map_err(|error| error.to_string());
+        assert_eq!(told(Method::Shapley, 6), Ok(()));
+        assert_eq!(told(Method::Alone, 60), Ok(()));
+        assert!(told(Method::Shapley, 7).unwrap_err().starts_with("error: 7 changes would take 128 runs\n"));
+        let many = told(Method::Alone, 61).unwrap_err();
+        assert!(many.starts_with("error: 61 changes are too many to be made one by one\n"), "{many}");
+    }
 
     #[test]
     fn a_change_is_taken_over_at_its_path() {

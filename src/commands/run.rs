@@ -162,9 +162,7 @@ pub fn recorded(
         let ends = sink.ends();
         let variants = Variants::new(pipeline, sweep, &ends, interrupted);
         variants.record(&journal)?;
-        if let Some(board) = variants.leaderboard(&journal, project)? {
-            sink.shown.event(&board);
-        }
+        variants.leaderboard(&journal, project).iter().for_each(|event| sink.shown.event(event));
     }
     if let (Some(asked), Some(facts), None) = (&wish.asked, facts, &pipeline.sweep)
         && !interrupted

@@ -182,9 +182,7 @@ pub fn recorded(
     if let Some(sweep) = &pipeline.sweep {
         let variants = Variants::new(pipeline, sweep, &ends, interrupted);
         variants.record(&journal)?;
-        if let Some(board) = variants.leaderboard(&journal, project)? {
-            sink.shown.event(&board);
-        }
+        variants.leaderboard(&journal, project).iter().for_each(|event| sink.shown.event(event));
     }
     if let (Some(asked), Some(facts), None) = (&wish.asked, facts, &pipeline.sweep)
         && !interrupted

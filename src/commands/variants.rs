@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 use super::run::started;
-use crate::engine::events::{Event, Outcome, Ranked, StageDone};
+use crate::engine::events::{Event, Note, Outcome, Ranked, StageDone};
 use crate::engine::{Project, disk};
 use crate::model::rank;
 use crate::model::stats::estimate;
@@ -45,19 +45,19 @@ impl<'a> Variants<'a> {
     }
 
     /// The ranking of the variants, the best of them written as a pipeline; none when no objective was asked for.
-    ///
-    /// # Errors
-    /// When the disk is full.
-    pub fn leaderboard(&self, journal: &Journal, project: &Project) -> Result<Option<Event>> {
-        let ranked = self.ranked();
-        let Some(first) = ranked.first() else { return Ok(None) };
-        let best = match first.value {
-            Some(_) => Some(self.best(first.number, journal, project)?),
-            None => None,
+    /// A note comes before it where that file can't be written.
+    pub fn leaderboard(&self, journal: &Journal, project: &Project) -> Vec<Event> {
+        let rows = self.ranked();
+        let Some(first) = rows.first() else { return Vec::new() };
+        let best = first.value.map(|_| self.best(first.number, journal, project)).transpose();
+        let (best, note) = match best {
+            Ok(best) => (best, None),
+            Err(error) => (None, Some(Event::Warning(Note::new(format!("{error:#}"))))),
         };
         let mut names = self.sweep.aims.iter().map(Aim::name);
         let objective = names.next().unwrap_or_default();
-        Ok(Some(Event::Leaderboard { objective, others: names.collect(), best, rows: ranked }))
+        let board = Event::Leaderboard { objective, others: names.collect(), best, rows };
+        note.into_iter().chain([board]).collect()
     }
 
     /// Where a variant stands as a pipeline: in its record, and where the sweep wants the best one.
@@ -68,11 +68,11 @@ impl<'a> Variants<'a> {
         };
         let variant = &self.sweep.variants[number - 1];
         let place = project.root.join(path);
-        place.parent().map(disk::make_folder).transpose()?;
+        let unwritten = || format!("can't write the best variant to `{}`", path.display());
+        place.parent().map(disk::make_folder).transpose().with_context(unwritten)?;
         let head = format!("# The best variant of run {}: {}\n", journal.run, variant.of);
         let text = resolved::text(self.pipeline, Some(variant))?;
-        disk::replace(&place, &[head.as_bytes(), text.as_bytes()])
-            .with_context(|| format!("can't write the best variant to `{}`", path.display()))?;
+        disk::replace(&place, &[head.as_bytes(), text.as_bytes()]).with_context(unwritten)?;
         Ok(path.display().to_string())
     }
 

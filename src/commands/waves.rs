@@ -38,7 +38,9 @@ pub struct Ground<'a> {
 /// When the cache can't be used.
 pub fn run(pipeline: &Pipeline, options: Options, ground: &Ground<'_>) -> Result<(Ended, Option<Pipeline>)> {
     let Some(growing) = pipeline.growing() else { return Ok((ground.run(pipeline, &options)?, None)) };
-    let mut waves = Waves { growing, options, ground, metrics: HashMap::new(), heard: 0, pushed: 0 };
+    let board = pipeline.tasks.iter().position(|task| task.draft.name == "sweep");
+    let ranks = board.is_some_and(|board| options.wanted[board]);
+    let mut waves = Waves { growing, options, ground, metrics: HashMap::new(), ranks, heard: 0, pushed: 0 };
     waves.all()?;
     waves.growing.close()?;
     let mut ended = waves.wave()?;
@@ -58,6 +60,8 @@ struct Waves<'a> {
     ground: &'a Ground<'a>,
     /// What each stage measured, by its label.
     metrics: HashMap<String, StageDone>,
+    /// Whether the leaderboard is wanted, and so what it compares.
+    ranks: bool,
     heard: usize,
     pushed: usize,
 }
@@ -104,10 +108,21 @@ impl Waves<'_> {
     /// Runs what has been added.
     fn wave(&mut self) -> Result<Ended> {
         let pipeline = &self.growing.pipeline;
-        // A stage that is named by a variant is there once the variant is.
-        let none = || vec![false; pipeline.tasks.len()];
-        self.options.wanted = wanted(pipeline, self.ground.wish.until).unwrap_or_else(|_| none());
-        self.options.forced = forced(pipeline, self.ground.wish.force).unwrap_or_else(|_| none());
+        // A stage of a variant, and the leaderboard, can be named before they are there.
+        let there = |names: &[String]| {
+            let there = names.iter().filter(|name| pipeline.find(name).is_ok());
+            there.cloned().collect::<Vec<_>>()
+        };
+        let (mut until, force) = (there(self.ground.wish.until), there(self.ground.wish.force));
+        if self.ranks && !self.ground.wish.until.is_empty() {
+            let aims = pipeline.sweep.iter().flat_map(|sweep| &sweep.aims);
+            until.extend(there(&aims.map(|aim| aim.stage.clone()).collect::<Vec<_>>()));
+        }
+        self.options.wanted = wanted(pipeline, &until)?;
+        if until.is_empty() && !self.ground.wish.until.is_empty() {
+            self.options.wanted.fill(false);
+        }
+        self.options.forced = forced(pipeline, &force)?;
         let mut ended = self.ground.run(pipeline, &self.options)?;
         self.options.past = std::mem::take(&mut ended.past);
         self.pushed += ended.pushed;

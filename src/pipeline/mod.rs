@@ -228,6 +228,7 @@ pub fn load_swept(
     let (mut document, layers) = layers::read(&locate(root, file), &shown)?;
     let mut flags = layers::set(&mut document, sets);
     flags.extend(sweep::flags::lay(&mut document, sweep));
+    flags.extend(overwritten(root, &document, &layers));
     let (pipeline, mut problems) = match check(document, shown, registry, Ground::new(root, &layers)) {
         Ok(pipeline) => (Some(pipeline), flags),
         Err(found) => (None, flags.into_iter().chain(found).collect()),
@@ -245,6 +246,18 @@ pub fn load_swept(
         })
     });
     Err(Problems(problems))
+}
+
+/// What a sweep's best variant would be written over.
+fn overwritten(root: &Path, document: &document::Node, layers: &[Layer]) -> Option<Diagnostic> {
+    let best = document.get("sweep.best")?;
+    let path = fs_err::canonicalize(root).ok()?.join(best.text()?);
+    let message =
+        format!("the best variant would be written over `{}`, of which this pipeline is read", best.text()?);
+    let found = layers.iter().any(|layer| layer.is_at(&path));
+    found.then(|| {
+        Diagnostic::error(message).at(&best.at).hint("name another file, such as `pipelines/best.toml`")
+    })
 }
 
 /// The files that a pipeline is read from, its own first, as far as they can be followed.

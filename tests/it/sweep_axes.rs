@@ -146,6 +146,13 @@ fn a_grid_is_counted_before_anything_is_built() {
             "20:2 this grid has 29 variants; `max_variants` lets 20 run; take values out of an axis, or choose `strategy = \"sobol\"`"
         ]
     );
+    let drawn = "axes = { \"segments.k\" = { from = 2, to = 30 } }\nstrategy = \"random\"\nmax_variants = 6000\nrepeat = 2";
+    assert_eq!(
+        told(drawn),
+        [
+            "23:16 this sweep has 12000 variants; at most 10000 are run; lower `max_variants`, or repeat over fewer seeds"
+        ]
+    );
     let none = "axes = { \"segments.k\" = [2, 3] }\nexclude = [{ \"segments.k\" = [2, 3] }]";
     assert_eq!(told(none), ["20:2 every point of this grid is excluded; take a point out of `exclude`"]);
 }
@@ -184,7 +191,7 @@ fn mistakes_in_ranges_are_told_at_their_place() {
     assert_eq!(
         told("axes = { \"segments.tolerance\" = { from = 0.1, to = 1 } }"),
         [
-            "21:28 a grid can't tell which values of `segments.tolerance` to take; give the range a `step` or a `count`, or choose another strategy: `strategy = \"sobol\"`"
+            "21:33 a grid can't tell which values of `segments.tolerance` to take; give the range a `step` or a `count`, or choose another strategy: `strategy = \"sobol\"`"
         ]
     );
 }
@@ -219,7 +226,7 @@ fn mistakes_between_axes_are_told_at_their_place() {
             "axes = { \"segments.algorithm\" = [\"kmeans\", \"gmm\"], \"segments.k\" = { values = [2, 3], when = { \"segments.algorithm\" = \"gnm\" } } }"
         )[..1],
         [
-            "21:34 `segments.algorithm` must be `kmeans`, not `gmm`; its default is \"kmeans\"; `custem kinds segment` says what it does"
+            "21:44 `segments.algorithm` must be `kmeans`, not `gmm`; its default is \"kmeans\"; `custem kinds segment` says what it does"
         ],
     );
     assert_eq!(

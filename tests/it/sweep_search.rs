@@ -107,6 +107,17 @@ fn a_wave_is_told_once() {
     assert_eq!((&again["ran"], &again["hit"]), (&0.into(), &15.into()));
 }
 
+/// What is only wanted for the leaderboard still tells the search how good it is.
+#[test]
+fn a_search_up_to_its_leaderboard_is_the_whole_search() {
+    let whole = project(&tpe(14));
+    let all = tried(&whole, &[]);
+    let until = project(&tpe(14));
+    assert_eq!(tried(&until, &["--until", "f", "--until", "sweep"]), all);
+    let board = project(&tpe(14));
+    assert_eq!(tried(&board, &["--until", "sweep"]), all);
+}
+
 #[test]
 fn halving_gives_the_best_more() {
     let lines = "axes = { \"s.k\" = [2, 3, 4, 5, 6, 7, 8, 9, 10] }\nobjective = \"s.silhouette\"\nstrategy = \"halving\"\nbudget = { \"s.n_init\" = { from = 1, to = 9 } }\neta = 3";
@@ -165,6 +176,18 @@ fn a_sweep_is_given_on_the_command_line() {
     let again = project.custem(&["run", "best.toml", "--json"]);
     let last = events(&again.out).pop().unwrap();
     assert_eq!((&last["ran"], &last["hit"]), (&0.into(), &1.into()), "{}", again.err);
+    let itself =
+        ["sweep", "./p.toml", "--axis", "f.env.X=[\"1\"]", "--objective", "f.loss", "--best", "p.toml"];
+    let over = "error: the best variant would be written over `p.toml`, of which this pipeline is read\n --> --best:1:1\n  |\n1 | p.toml\n  | ^^^^^^\n  |\nhint: name another file, such as `pipelines/best.toml`\n1 error\n";
+    assert_eq!(project.custem(&itself).err, over);
+    project.write("data", "a file");
+    let nowhere = project.custem(&[&itself[..itself.len() - 1], &["data/best.toml"]].concat());
+    assert!(
+        nowhere.err.contains("warning: can't write the best variant to `data/best.toml`: "),
+        "{}",
+        nowhere.err
+    );
+    assert!(nowhere.err.contains("1 ran") || nowhere.err.contains("from cache"), "{}", nowhere.err);
     let wrong = project.custem(&["sweep", "p.toml", "--axis", "f.evn.X=2..3", "--objective", "f.loss"]);
     let message = "error: unknown key `evn` in stage `f`\n --> --axis:1:1\n  |\n1 | f.evn.X=2..3\n  | ^^^^^^^\n  |\nhint: did you mean `env`? `custem kinds command` lists all keys\n1 error\n";
     assert_eq!((wrong.code, wrong.err.as_str()), (2, message));
@@ -236,4 +259,47 @@ fn time_runs_out_between_waves() {
     // The first wave always runs; here it comes from the cache.
     assert!(tried(&project, &[]).len() <= 20);
     assert_eq!(count(&project), 20);
+}
+
+const CHARTS: &str = r#"
+[stages.lines]
+kind = "chart"
+input = "sweep"
+type = "parallel"
+save = "lines.svg"
+
+[stages.map]
+kind = "chart"
+input = "sweep"
+type = "landscape"
+save = "map.svg"
+
+[stages.matters]
+kind = "chart"
+input = "sweep.importance"
+type = "importance"
+save = "matters.svg"
+"#;
+
+#[test]
+fn a_sweep_is_drawn() {
+    let lines = format!(
+        "axes = {{ \"f.env.X\" = [\"10\", \"20\", \"30\"], \"f.env.Y\" = {} }}\nobjective = \"f.loss\"\ngoal = \"min\"\n{CHARTS}",
+        texts(7, 8)
+    );
+    let drawn = project(&lines);
+    let ran = drawn.custem(&["run", "p.toml"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(drawn.read("map.svg").contains("Best at X 30, Y 8"), "{}", drawn.read("map.svg"));
+    assert!(
+        drawn.read("lines.svg").contains("The best variant has X 30, Y 8"),
+        "{}",
+        drawn.read("lines.svg")
+    );
+    assert!(drawn.read("matters.svg").contains("f.env.X") || drawn.read("matters.svg").contains("f env x"));
+    let one = project(&lines.replace(", \"f.env.Y\" = [\"7\", \"8\"]", ""));
+    let ran = one.custem(&["run", "p.toml"]);
+    let message =
+        "error: stage `map` failed: a landscape takes two swept parameters, and `input` has fewer\n";
+    assert!(ran.err.contains(message), "{}", ran.err);
 }

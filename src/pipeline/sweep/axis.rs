@@ -1,5 +1,6 @@
 //! One axis of a sweep: the parameter that it changes and the values that it may take.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::super::document::{Entry, Node, Value};
@@ -19,6 +20,8 @@ pub struct Axis {
     pub domain: Domain,
     /// Those that are in use, in the order of their positions.
     pub values: Vec<Node>,
+    /// The position of each of these by its text; brought up to date when it is asked.
+    places: HashMap<String, usize>,
     /// Where its name stands.
     pub key: Location,
     /// Where its values stand.
@@ -86,6 +89,7 @@ impl Axis {
             }
         }
         self.values = values;
+        self.places.clear();
     }
 
     /// The position of the value a part of the way through the axis, between 0 and 1.
@@ -120,6 +124,7 @@ impl Axis {
     pub fn take_ends(&mut self) {
         if let Domain::Range(range) = self.domain.clone() {
             let others = std::mem::take(&mut self.values);
+            self.places.clear();
             self.take(range.number(range.from, 12));
             self.take(range.number(range.to, 12));
             let known: Vec<_> = self.values.iter().map(plain).collect();
@@ -139,9 +144,10 @@ impl Axis {
             Domain::List => &self.at,
         };
         let node = Node { at: at.clone(), value };
-        let text = plain(&node);
-        let found = self.values.iter().position(|other| plain(other) == text);
-        found.unwrap_or_else(|| {
+        if self.places.len() != self.values.len() {
+            self.places = self.values.iter().enumerate().map(|(at, value)| (plain(value), at)).collect();
+        }
+        *self.places.entry(plain(&node)).or_insert_with(|| {
             self.values.push(node);
             self.values.len() - 1
         })
@@ -248,7 +254,8 @@ impl Ground<'_> {
             values.iter().for_each(|value| head::seed_problems(value, problems));
         }
         let (key, at) = (entry.key.clone(), entry.node.at.clone());
-        Some(Axis { name: name.to_owned(), target, domain, values, key, at, when: Vec::new() })
+        let (name, places) = (name.to_owned(), HashMap::new());
+        Some(Axis { name, target, domain, values, places, key, at, when: Vec::new() })
     }
 
     fn target(

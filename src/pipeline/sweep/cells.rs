@@ -19,7 +19,9 @@ pub fn fill(sweep: &mut Axes, most: Option<&Node>, problems: &mut Vec<Diagnostic
         if sweep.most.saturating_mul(seeds) > MOST_VARIANTS {
             let at = most.map_or(&sweep.at, |most| &most.at);
             let message = format!("this sweep has {} variants", sweep.most.saturating_mul(seeds));
-            problems.push(too_many(message, MOST_VARIANTS).at(at));
+            let hint =
+                format!("at most {MOST_VARIANTS} are run; lower `max_variants`, or repeat over fewer seeds");
+            problems.push(Diagnostic::error(message).at(at).hint(hint));
             give_up(sweep);
         }
         return;
@@ -119,7 +121,7 @@ fn below(sweep: &Axes, depth: usize, looked_at: &[bool], point: &mut Point) -> O
 }
 
 /// Puts the axes of a slot at a position.
-pub fn put(sweep: &Axes, slot: usize, at: Option<usize>, point: &mut Point) {
+fn put(sweep: &Axes, slot: usize, at: Option<usize>, point: &mut Point) {
     sweep.slots[slot].iter().for_each(|axis| point[*axis] = at);
 }
 

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
 
 use super::super::document::{Entry, Node, Table, Value};
 use super::axis::{Axis, Domain, Ground, Target};
@@ -306,9 +305,6 @@ pub fn best(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<PathBuf> {
     if path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {
         let hint = "name a file below the project's folder, such as `pipelines/best.toml`";
         return wrong(format!("`{}` leaves the project's folder", shown(text)), hint);
-    }
-    if Arc::clone(&best.at.source).name == text {
-        return wrong(format!("`{}` is this pipeline itself", shown(text)), "name another file");
     }
     Some(path)
 }

@@ -7,7 +7,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::cells::{is_excluded, is_there, points, put};
+use super::cells::{is_excluded, is_there, points};
 use super::{Axes, Point, Strategy};
 
 /// A degree of freedom, as a strategy sees it.
@@ -83,7 +83,7 @@ impl Axes {
         let freedom = |slot: &Vec<usize>| {
             let axis = &self.axes[slot[0]];
             match axis.size() {
-                Some(size) if slot.len() == 1 && axis.is_ordered() => Freedom::Steps(size),
+                Some(size) if slot.iter().all(|axis| self.axes[*axis].is_ordered()) => Freedom::Steps(size),
                 Some(size) => Freedom::Choices(size),
                 None => Freedom::Interval,
             }
@@ -116,10 +116,6 @@ impl Axes {
             }
             for axis in self.slots[slot].clone() {
                 point[axis] = Some(position(self, axis, slot));
-            }
-            if self.slots[slot].len() > 1 {
-                let at = point[self.slots[slot][0]];
-                put(self, slot, at, &mut point);
             }
         }
         (!is_excluded(self, &point)).then_some(point)

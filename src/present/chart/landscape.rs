@@ -4,7 +4,7 @@ use super::drawing::{Anchor, Drawing, Label, PADDING};
 use super::scale::extent;
 use super::{Chart, heat, text};
 use crate::present::format::{counted, short};
-use crate::present::theme::{self, INK, MAIN, NEUTRAL, PAPER, size};
+use crate::present::theme::{self, ACCENT, INK, MAIN, NEUTRAL, PAPER, size};
 
 /// Narrowest cell.
 const NARROWEST: f64 = 15.0;
@@ -63,16 +63,22 @@ impl Chart for Landscape {
         let mut drawing = Drawing::titled(width, &title, &self.subtitle(rows, columns));
         let cell = (room / columns as f64).min(110.0);
         heat::heads(&self.across.1[..columns], &mut drawing, left, cell);
+        let top = drawing.height;
+        let part = |value: f64| if high > low { (value - low) / (high - low) } else { 0.5 };
         for (row, name) in names.into_iter().enumerate() {
             let y = drawing.height;
             let label = Label::new(left - 8.0, y + 11.0 + 0.36 * size::LABEL, name);
             drawing.put(label.anchored(Anchor::End).colored(INK));
-            for column in 0..columns {
-                let value = self.values[row][column];
-                let part = if high > low { (value - low) / (high - low) } else { 0.5 };
-                self.cell(&mut drawing, (left + cell * column as f64, y), cell, (value, part, (row, column)));
+            for column in (0..columns).filter(|column| self.best != Some((row, *column))) {
+                cell_of(&mut drawing, (left + cell * column as f64, y), cell, self.values[row][column], part);
             }
             drawing.height += 22.0;
+        }
+        // The best one last, so that its frame is whole.
+        if let Some((row, column)) = self.best.filter(|best| best.0 < rows && best.1 < columns) {
+            let place = (left + cell * column as f64, top + 22.0 * row as f64);
+            drawing.rect((place.0 - 1.5, place.1 - 1.5), (place.0 + cell + 1.5, place.1 + 23.5), ACCENT);
+            cell_of(&mut drawing, place, cell, self.values[row][column], part);
         }
         drawing.height += PADDING;
         drawing
@@ -93,24 +99,15 @@ impl Landscape {
             self.objective, self.down.0, self.across.0
         )
     }
+}
 
-    fn cell(
-        &self,
-        drawing: &mut Drawing,
-        (x, y): (f64, f64),
-        wide: f64,
-        (value, part, at): (f64, f64, (usize, usize)),
-    ) {
-        let color = if value.is_finite() { NEUTRAL.towards(MAIN, part) } else { PAPER };
-        if self.best == Some(at) {
-            drawing.rect((x - 1.0, y - 1.0), (x + wide + 1.0, y + 23.0), INK);
-        }
-        drawing.rect((x + 0.5, y + 0.5), (x + wide - 0.5, y + 21.5), color);
-        let number = short(value);
-        if value.is_finite() && text::width(&number, size::SMALL, false) <= wide - 6.0 {
-            let label = Label::new(x + wide / 2.0, y + 11.0 + 0.36 * size::SMALL, number).sized(size::SMALL);
-            drawing.put(label.anchored(Anchor::Middle).colored(theme::text_on(color)));
-        }
+fn cell_of(drawing: &mut Drawing, (x, y): (f64, f64), wide: f64, value: f64, part: impl Fn(f64) -> f64) {
+    let color = if value.is_finite() { NEUTRAL.towards(MAIN, part(value)) } else { PAPER };
+    drawing.rect((x + 0.5, y + 0.5), (x + wide - 0.5, y + 21.5), color);
+    let number = short(value);
+    if value.is_finite() && text::width(&number, size::SMALL, false) <= wide - 6.0 {
+        let label = Label::new(x + wide / 2.0, y + 11.0 + 0.36 * size::SMALL, number).sized(size::SMALL);
+        drawing.put(label.anchored(Anchor::Middle).colored(theme::text_on(color)));
     }
 }
 

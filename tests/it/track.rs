@@ -262,6 +262,34 @@ fn mistakes_are_told_at_their_places() {
 }
 
 #[test]
+fn an_old_run_whose_name_no_tracker_takes_needs_another_one() {
+    let project = Project::new();
+    record(&project, "0001-a-b", "[pipeline]\nname = \"a b/c\"\n", &steps(1, Some(done(true))));
+    let said = [
+        (
+            "trackio",
+            "its projects have names of letters, digits, `-` and `_`, unlike `a b/c`: name one with `--project`",
+        ),
+        (
+            "wandb",
+            "its projects have names of at most 128 characters without `/ \\ # ? % :`, unlike `a b/c`: name one with `--project`",
+        ),
+    ];
+    for (tracker, why) in said {
+        let pushed = custem(&project, &["track", "push", "1", "--to", tracker]);
+        assert_eq!(
+            (pushed.code, pushed.err),
+            (1, format!("error: {tracker} doesn't have run 0001-a-b: {why}\n"))
+        );
+        let pushed = custem(&project, &["track", "push", "1", "--to", tracker, "--project", "c"]);
+        assert_eq!(pushed.code, 0, "{}", pushed.err);
+    }
+    let none = custem(&project, &["track", "push", "99", "--to", "wandb"]);
+    assert_eq!(none.code, 2, "{}", none.err);
+    assert!(none.err.starts_with("error: there is no run `99`\n"), "{}", none.err);
+}
+
+#[test]
 fn a_secret_in_an_address_is_refused_and_never_shown() {
     for url in ["http://me:S3CRET@h:5000", "http://h/?write_token=S3CRET"] {
         for tracker in ["mlflow", "trackio"] {

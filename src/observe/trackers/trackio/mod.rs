@@ -14,6 +14,7 @@ use anyhow::{Result, bail};
 use serde_json::{Map, Value as Json, json};
 
 use super::{Alert, Artifact, End, Grid, Ground, Level, Row, Settings, Spec, Tracker, Value, text};
+use crate::diagnostic::shown;
 use crate::engine::disk;
 
 use database::Database;
@@ -35,7 +36,8 @@ pub fn open(settings: &Settings, ground: &Ground) -> Result<Box<dyn Tracker>> {
     let project = &settings.project;
     if project.is_empty() || !project.chars().all(letter) {
         bail!(
-            "its projects have names of letters, digits, `-` and `_`, unlike `{project}`: give it another one"
+            "its projects have names of letters, digits, `-` and `_`, unlike `{}`: name one with `--project`",
+            shown(project)
         );
     }
     let own = |key: &str| settings.own("trackio", key);

@@ -14,6 +14,7 @@ use serde_json::{Map, Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Alert, Artifact, End, Grid, Ground, Level, Row, Settings, Spec, Tracker, Value, text};
+use crate::diagnostic::shown;
 use crate::engine::disk;
 
 use log::Log;
@@ -22,8 +23,15 @@ use message::{Message, header, item, moment};
 /// The tracker that a pipeline's settings describe.
 ///
 /// # Errors
-/// None.
+/// When W&B can't have a project of that name.
 pub fn open(settings: &Settings, ground: &Ground) -> Result<Box<dyn Tracker>> {
+    let project = &settings.project;
+    if project.contains(['/', '\\', '#', '?', '%', ':']) || project.chars().count() > 128 {
+        bail!(
+            "its projects have names of at most 128 characters without `/ \\ # ? % :`, unlike `{}`: name one with `--project`",
+            shown(project)
+        );
+    }
     let own = |key: &str| settings.own("wandb", key);
     let folder = ground.folder(own("dir"), "WANDB_DIR", Path::to_path_buf).join("wandb");
     Ok(Box::new(Wandb { folder, entity: own("entity").unwrap_or_default().to_owned(), open: None }))

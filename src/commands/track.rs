@@ -14,7 +14,7 @@ use crate::data::Table;
 use crate::diagnostic::plural;
 use crate::engine::Project;
 use crate::engine::digest::Digest;
-use crate::engine::store;
+use crate::engine::layout;
 use crate::observe::runs;
 use crate::observe::trackers::{self, Grid, Ground, Settings, Shelf, Tracking};
 use crate::present::terminal::print;
@@ -86,7 +86,7 @@ struct Cached {
 impl Shelf for Cached {
     fn file(&self, digest: &str) -> Option<PathBuf> {
         let digest: Digest = serde_json::from_value(digest.into()).ok()?;
-        Some(store::object_path(&self.cache, &digest)).filter(|path| path.exists())
+        Some(layout::object_path(&self.cache, &digest)).filter(|path| path.exists())
     }
 
     fn grid(&self, digest: &str) -> Option<Grid> {

@@ -165,7 +165,7 @@ pub fn run(
 /// What a thread says to the one that decides.
 enum Message {
     /// What became of a task.
-    Product(usize, Result<Product>),
+    Product(usize, Box<Result<Product>>),
     /// It has computed, and waits for the disk.
     Computed(usize),
     /// What became of its sources.
@@ -312,19 +312,13 @@ impl<'a> Run<'a> {
             while !self.is_stopped(cancelled) {
                 let states = &self.states;
                 let Some(at) = self.ready.pop(self.left, |at| states[at] == State::Ready) else { break };
-                match self.decide(at) {
-                    None => {}
-                    Some(Work::Stage(job)) => {
-                        if let Err(error) = crew.give(at, job, self.running) {
-                            self.returned(at, Err(anyhow!("can't start a thread: {error}")));
-                        }
-                    }
-                    Some(Work::Read(paths)) => {
-                        if reader.give(at, paths).is_err() {
-                            // Without the thread this one reads.
-                            self.have_read(at, Reading::new());
-                        }
-                    }
+                let given = match self.decide(at) {
+                    None => continue,
+                    Some(Work::Stage(job)) => crew.give(at, job, self.running),
+                    Some(Work::Read(paths)) => reader.give(at, paths),
+                };
+                if let Err(error) = given {
+                    self.not_given(at, &error);
                 }
             }
             if self.stopped {
@@ -336,12 +330,22 @@ impl<'a> Run<'a> {
                 return Ok(());
             }
             match receiver.recv_timeout(LOOK) {
-                Ok(Message::Product(at, product)) => self.returned(at, product),
+                Ok(Message::Product(at, product)) => self.returned(at, *product),
                 Ok(Message::Computed(at)) => self.computed(at),
                 Ok(Message::Read(at, reading)) => self.have_read(at, reading),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Err(anyhow!("all stages went away")),
             }
+        }
+    }
+
+    /// There is no thread for a task.
+    fn not_given(&mut self, at: usize, error: &std::io::Error) {
+        if self.states[at] == State::Reading {
+            // This thread reads, when the task is decided on.
+            self.have_read(at, Reading::new());
+        } else {
+            self.returned(at, Err(anyhow!("can't start a thread: {error}")));
         }
     }
 

@@ -9,8 +9,9 @@ use rayon::prelude::*;
 
 use super::digest::Digest;
 use super::disk;
+use super::layout::objects_path;
 use super::parts;
-use super::store::{Amiss, Loss, Store, objects_path};
+use super::store::{Amiss, Loss, Store};
 
 /// An object by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The engine: what identifies a stage run, where its bytes are kept, what must run, and running it.
 //!
-//! `manifest` turns a task into a key, `log` and `store` keep records and bytes on the `disk`, `files`
+//! `manifest` turns a task into a key, `log` and `store` keep records and bytes on the `disk` (where, `layout` says), `files`
 //! remembers digests of files outside, `pattern` finds those that a pattern matches, `identify` finds each task's key and
 //! record, `plan` foretells wave by wave (`waves`), `usage` tells what a stage took, `executor` runs within the `budget` that the `machine` allows, `still` knows when there is
 //! nothing to do, `events` is what it reports, `inventory` looks through the cache, `gc` makes room in it, `parts` keeps
@@ -18,6 +18,7 @@ pub mod files;
 pub mod gc;
 pub mod identify;
 pub mod inventory;
+pub mod layout;
 mod lease;
 pub mod locked;
 mod log;

@@ -21,8 +21,9 @@ use super::Project;
 use super::digest::Digest;
 use super::disk;
 use super::files::{Files, Stamp};
+use super::layout;
 use super::pattern::{self, Looked, Matched};
-use super::store::{self, Output};
+use super::store::Output;
 use crate::abreast;
 
 /// So many notes are kept; the oldest go first.
@@ -151,7 +152,7 @@ impl Facts<'_> {
         let mut folders = Vec::with_capacity(used.len());
         for first in used {
             let seen = SystemTime::now();
-            let Ok(now) = Stamp::of(&store::object_folder(cache, first)) else { return Held::No };
+            let Ok(now) = Stamp::of(&layout::object_folder(cache, first)) else { return Held::No };
             if known.get(&first) != Some(&now) {
                 changed.insert(first);
             }
@@ -174,9 +175,9 @@ impl Facts<'_> {
         let same_text = |(path, digest): &(PathBuf, Digest)| {
             fs_err::read(path).is_ok_and(|bytes| Digest::of(&bytes) == *digest)
         };
-        store::is_known_format(cache)
+        layout::is_known_format(cache)
             && self.layers.iter().all(same_text)
-            && stamped(&store::records_path(cache), &self.records)
+            && stamped(&layout::records_path(cache), &self.records)
             && self.files_hold()
     }
 
@@ -199,7 +200,7 @@ fn names(files: &[PathBuf]) -> Digest {
 /// Whether an object has the size that a note says.
 fn is_there(cache: &Path, object: &[u8]) -> bool {
     let (Ok(digest), Ok(size)) = (object[..32].try_into(), object[32..].try_into()) else { return false };
-    let found = std::fs::metadata(store::object_path(cache, &Digest::from_bytes(digest)));
+    let found = std::fs::metadata(layout::object_path(cache, &Digest::from_bytes(digest)));
     found.is_ok_and(|meta| meta.len() == u64::from_le_bytes(size))
 }
 

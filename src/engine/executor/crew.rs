@@ -89,7 +89,7 @@ fn serve(
             push.push(&key, record);
         }
         // The receiver is only gone when the run broke off, and then nobody waits for this.
-        let _ = done.send(Message::Product(at, product));
+        let _ = done.send(Message::Product(at, Box::new(product)));
     }
 }
 

@@ -136,14 +136,14 @@ fn in_path(name: &str, path: &OsStr) -> Option<PathBuf> {
         return Some(file);
     }
     let folders = std::env::split_paths(path).filter(|folder| folder.is_absolute());
-    let file = folders.map(|folder| folder.join(name)).find(runs)?;
+    let file = folders.map(|folder| folder.join(name)).find(|file| runs(file))?;
     if let Ok(mut found) = FOUND.lock() {
         found.insert(key, (Instant::now(), file.clone()));
     }
     Some(file)
 }
 
-fn runs(file: &PathBuf) -> bool {
+fn runs(file: &Path) -> bool {
     file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 

@@ -70,14 +70,13 @@ impl Scratch {
 
     /// Removes the folders of owners that are no more.
     fn sweep(&self) {
-        let Ok(entries) = fs_err::read_dir(&self.folder) else { return };
-        let paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+        let paths = disk::list(&self.folder);
         for path in paths.iter().filter(|path| path.is_dir()) {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let owner = name.split('-').next().unwrap_or_default();
             if let Gone::Yes(_held) = gone(&self.sign_of(owner)) {
                 // Somebody else may be sweeping too; whoever comes second finds nothing.
-                let _ = fs_err::remove_dir_all(path);
+                let _ = disk::remove_folder(path);
             }
         }
         for sign in paths.iter().filter(|path| path.to_string_lossy().ends_with(SIGN)) {
@@ -122,7 +121,7 @@ enum Gone {
 
 /// Looks whether nobody holds the lock on an owner's file, which is made before any of its folders.
 fn gone(sign: &Path) -> Gone {
-    match fs_err::File::open(sign).map(|file| file.into_parts().0) {
+    match disk::open(sign).map(|file| file.into_parts().0) {
         Ok(file) if file.try_lock().is_ok() => Gone::Yes(Some(file)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Gone::Yes(None),
         _ => Gone::No,

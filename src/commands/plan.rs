@@ -29,7 +29,7 @@ pub fn show(
 ) -> Result<ExitCode> {
     let (wanted, forced) = (wanted(pipeline, until)?, forced(pipeline, force)?);
     let history = History::new(project, &pipeline.name);
-    let planned = foretell(pipeline, project, &wanted, &forced, &|label| history.last(label))?;
+    let planned = foretell(pipeline, project, &wanted, &forced, &history)?;
     if json {
         print(format_args!("{}\n", to_json(pipeline, &planned)))?;
     } else {

@@ -127,7 +127,7 @@ pub fn recorded(
     let sink = Recorder::new(&journal, shown(&past));
     sink.event(&started(&journal.run, &pipeline.name, &pipeline.file, count));
     let start = options.start;
-    let ended = executor::run(pipeline, project, &options, &sink, &|label| history.last(label), cancelled);
+    let ended = executor::run(pipeline, project, &options, &sink, &history, cancelled);
     let interrupted = cancelled.load(Ordering::Relaxed);
     let Ended { tally, facts, pushed } = match ended {
         Ok(ended) => ended,

@@ -48,6 +48,7 @@ fn write(trace: &str, output: Option<&Path>) -> Result<()> {
 
 /// Prints the newest runs; a sweep is one of them, and its variants are more where they are wanted.
 fn list(experiments: &Path, count: usize, variants: bool, json: bool) -> Result<()> {
+    runs::readable(experiments)?;
     let names = runs::names(experiments);
     let mut of_sweep: HashMap<&str, usize> = HashMap::new();
     names

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::Project;
-use super::cause::{self, Cause};
+use super::cause::{self, Cause, Now, Seen};
 use super::digest::Digest;
 use super::files::Files;
 use super::identify::{self, Identity};
@@ -24,7 +24,21 @@ pub struct Last {
 }
 
 /// The past of a pipeline: its tasks as they last came out well, by label.
-pub type History<'a> = dyn Fn(&str) -> Option<Last> + 'a;
+pub trait History {
+    /// The key that a task had, and how long it took.
+    fn last(&self, label: &str) -> Option<Last>;
+
+    /// The parameters of the stage behind it then, references among them; nothing where they aren't known.
+    fn params(&self, _label: &str) -> Option<toml::Table> {
+        None
+    }
+}
+
+impl<F: Fn(&str) -> Option<Last>> History for F {
+    fn last(&self, label: &str) -> Option<Last> {
+        self(label)
+    }
+}
 
 /// What a run would do with a task.
 #[derive(Clone, Debug)]
@@ -63,7 +77,7 @@ pub fn plan(
     project: &Project,
     wanted: &[bool],
     forced: &[bool],
-    history: &History<'_>,
+    history: &dyn History,
 ) -> Result<Vec<Planned>> {
     let store = Store::look(&project.cache())?;
     let mut files = Files::look(&store.files_log())?;
@@ -73,7 +87,7 @@ pub fn plan(
     for at in (0..pipeline.tasks.len()).filter(|at| wanted[*at]) {
         let task = &pipeline.tasks[at];
         let verdict = planner.verdict(task, forced[at], &mut outputs, &mut files);
-        let last = history(&task.label).and_then(|last| store.record(&last.key));
+        let last = history.last(&task.label).and_then(|last| store.record(&last.key));
         let mut restore = Vec::new();
         if let Verdict::UpToDate(record) = &verdict {
             restore = restores(task, record, &mut files, &store, project)?;
@@ -94,7 +108,7 @@ struct Planner<'a> {
     pipeline: &'a Pipeline,
     project: &'a Project,
     store: &'a Store,
-    history: &'a History<'a>,
+    history: &'a dyn History,
     /// What the cache has records of, whatever the inputs were: read when it is first asked for.
     frames: Option<HashSet<Frame>>,
 }
@@ -187,13 +201,20 @@ pub(super) fn causes_since(
     task: &Task,
     identity: &Identity,
     store: &Store,
-    history: &History<'_>,
+    history: &dyn History,
 ) -> Vec<Cause> {
-    let Some(before) = history(&task.label) else { return vec![Cause::New] };
-    let Some(last) = store.record(&before.key) else { return vec![Cause::Forgotten] };
+    let Some(last) = history.last(&task.label) else { return vec![Cause::New] };
+    let Some(last) = store.record(&last.key) else { return vec![Cause::Forgotten] };
     let giver = |edge: &Edge| (edge.key.clone(), pipeline.tasks[edge.task].label.clone());
     let givers = task.inputs.iter().map(giver).collect();
-    let causes = cause::differences(task, &givers, &last.manifest, &identity.readable(task));
+    let takes: Vec<_> = task.inputs.iter().map(|edge| edge.key.as_str()).collect();
+    let manifest = identity.readable(task);
+    // What is written in the file, in a variant too: that of an axis is the same as long as the label is.
+    let stage = pipeline.base.iter().find(|draft| draft.name == task.draft.name).unwrap_or(&task.draft);
+    let (before, now) = (history.params(&task.label), stage.body.params().ok());
+    let old = Seen { manifest: &last.manifest, params: before.as_ref(), takes: &[] };
+    let new = Seen { manifest: &manifest, params: now.as_ref(), takes: &takes };
+    let causes = cause::between(Some(Now { pipeline, task }), &givers, old, new);
     if causes.is_empty() { vec![Cause::Forgotten] } else { causes }
 }
 

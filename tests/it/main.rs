@@ -40,3 +40,4 @@ mod sweep;
 mod tidy;
 mod trace;
 mod watch;
+mod why;

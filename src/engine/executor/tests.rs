@@ -71,7 +71,7 @@ fn ran(folder: &Path, text: &str, sink: &dyn Sink, cancelled: &AtomicBool) -> Ta
         remote: None,
         start: std::time::Instant::now(),
     };
-    run(&pipeline, &Project::new(folder), &options, sink, &|_| None, cancelled).unwrap().tally
+    run(&pipeline, &Project::new(folder), &options, sink, &|_: &str| None, cancelled).unwrap().tally
 }
 
 /// The threads that a stage with a further line has.

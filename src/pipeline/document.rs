@@ -161,8 +161,25 @@ pub fn parse_value(source: &Arc<SourceText>, start: usize) -> Option<Node> {
     let (value, errors) = DeValue::parse_recoverable(text);
     let mut problems = Vec::new();
     let mut node = convert(source, value, &mut problems);
+    shift(&mut node, u32::try_from(start).unwrap_or(u32::MAX));
     node.at = Location::new(source, start..source.text.len());
     (errors.is_empty() && problems.is_empty()).then_some(node)
+}
+
+/// Moves a node with all in it: it was read from a part of its text.
+fn shift(node: &mut Node, by: u32) {
+    let shift_at = |at: &mut Location| (at.start, at.end) = (at.start + by, at.end + by);
+    shift_at(&mut node.at);
+    match &mut node.value {
+        Value::Array(items) => items.iter_mut().for_each(|item| shift(item, by)),
+        Value::Table(table) => {
+            for entry in Arc::make_mut(table).values_mut() {
+                shift_at(&mut entry.key);
+                shift(&mut entry.node, by);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn syntax(source: &Arc<SourceText>, error: &toml::de::Error) -> Diagnostic {
@@ -226,11 +243,8 @@ fn convert(source: &Arc<SourceText>, value: Spanned<DeValue<'_>>, problems: &mut
         DeValue::String(text) => Value::String(text.into_owned()),
         DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
             Ok(number) => Value::Integer(number),
-            Err(_) => {
-                let problem = Diagnostic::error("this integer does not fit into 64 bits").at(&at);
-                problems.push(problem.hint("integers go up to 9223372036854775807"));
-                Value::Integer(0)
-            }
+            // What it may be is known where its key is: `conform` refuses it there, among other mistakes.
+            Err(_) => Value::Float(number.as_str().parse().unwrap_or(f64::INFINITY)),
         },
         DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(truth) => Value::Boolean(truth),
@@ -280,6 +294,5 @@ mod tests {
     fn all_syntax_errors_are_reported() {
         let problems = parse(&source("a = \nb = 1\nc = [1,\n")).unwrap_err();
         assert!(problems.len() >= 2, "{problems:?}");
-        assert!(parse(&source("a = 99999999999999999999")).is_err());
     }
 }

@@ -111,6 +111,11 @@ pub fn read(
 ) -> Option<Axes> {
     let before = problems.len();
     let table = entry.node.get("axes").and_then(Node::table);
+    if table.is_some_and(|table| table.is_empty()) {
+        let message = "this sweep has no axes";
+        let hint = "give each parameter its values: `axes = { \"segments.k\" = [3, 4, 5] }`";
+        problems.push(Diagnostic::error(message).at(&entry.key).hint(hint));
+    }
     let written = table.into_iter().flatten();
     let axes: Vec<_> =
         written.filter_map(|(name, entry)| axis(name, entry, document, base, problems)).collect();

@@ -125,7 +125,7 @@ impl Stage for Command {
             })
             .collect();
         for (at, word) in self.command.iter().enumerate() {
-            let unknown = self.unknown_placeholder(word);
+            let unknown = self.unknown_placeholders(word).into_iter();
             mistakes.extend(
                 unknown.map(|(message, hint)| Mistake::new(format!("command.{at}"), message).hint(hint)),
             );
@@ -264,26 +264,25 @@ impl Command {
         Ok(words)
     }
 
-    /// A placeholder in a word that stands for nothing: the message, and what to do about it.
-    fn unknown_placeholder(&self, word: &str) -> Option<(String, String)> {
-        let inputs: Vec<_> = self.inputs.keys().map(String::as_str).collect();
-        let outputs: Vec<_> = self.outputs.keys().map(String::as_str).collect();
-        for (table, known) in [("inputs", inputs), ("outputs", outputs)] {
-            let open = format!("{{{table}.");
-            for (start, _) in word.match_indices(&open) {
-                let name = word[start + open.len()..].split('}').next().unwrap_or_default();
-                if known.contains(&name) {
-                    continue;
+    /// The placeholders in a word that stand for nothing: the message, and what to do about it.
+    fn unknown_placeholders(&self, word: &str) -> Vec<(String, String)> {
+        let mut unknown = Vec::new();
+        for (start, _) in word.match_indices('{') {
+            let inner = word[start + 1..].split('}').next().unwrap_or_default();
+            let hint = match inner.split_once('.') {
+                Some(("inputs", name)) => undeclared("inputs", name, &self.inputs),
+                Some(("outputs", name)) => undeclared("outputs", name, &self.outputs),
+                Some(("files", _)) => {
+                    Some("files stand in the stage's folder under their own paths: write the path".to_owned())
                 }
-                let hint = match did_you_mean(name, known.iter().copied()) {
-                    Some(near) => format!("did you mean `{open}{near}}}`?"),
-                    None if known.is_empty() => format!("declare it: `{table} = {{ {name} = \"...\" }}`"),
-                    None => format!("`{table}` declares {}", quoted(known.iter().copied(), "and")),
-                };
-                return Some((format!("`{open}{}}}` names nothing that is declared", shown(name)), hint));
-            }
+                _ => None,
+            };
+            let message = || format!("`{{{}}}` names nothing that is declared", shown(inner));
+            unknown.extend(hint.map(|hint| (message(), hint)));
         }
-        None
+        let mut told = BTreeSet::new();
+        unknown.retain(|(message, _)| told.insert(message.clone()));
+        unknown
     }
 
     fn collect(&self, folder: &Path, ended: &Ended) -> Result<Outcome> {
@@ -313,6 +312,19 @@ impl Command {
         }
         Ok(outcome)
     }
+}
+
+/// What to do about a name that a table of inputs or outputs doesn't have.
+fn undeclared<T>(table: &str, name: &str, declared: &BTreeMap<String, T>) -> Option<String> {
+    if declared.contains_key(name) {
+        return None;
+    }
+    let known = || declared.keys().map(String::as_str);
+    Some(match did_you_mean(name, known()) {
+        Some(near) => format!("did you mean `{{{table}.{near}}}`?"),
+        None if declared.is_empty() => format!("declare it: `{table} = {{ {name} = \"...\" }}`"),
+        None => format!("`{table}` declares {}", quoted(known(), "and")),
+    })
 }
 
 /// The numbers that a program wrote.

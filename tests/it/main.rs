@@ -21,6 +21,7 @@ mod kinds;
 mod language;
 mod many;
 mod messages;
+mod mistakes;
 mod output;
 mod parts;
 mod peers;

@@ -172,6 +172,9 @@ pub struct Plan {
     /// Plan as if this stage were to run whatever the cache has (repeatable)
     #[arg(long, value_name = "STAGE")]
     pub force: Vec<String>,
+    /// Plan without the remote cache
+    #[arg(long)]
+    pub no_remote: bool,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

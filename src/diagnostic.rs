@@ -21,12 +21,19 @@ pub use remedy::remedy;
 pub use words::{count, did_you_mean, grouped, listing, meant, percent, plural, quoted, shown, were};
 
 /// A text that the user wrote, with the name to show for it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceText {
     /// A path as the user spelled it, or a flag such as `--set`.
     pub name: String,
-    /// The whole text.
-    pub text: String,
+    /// The whole text; copies of a source share it.
+    pub text: Arc<String>,
+}
+
+impl SourceText {
+    /// A text and its name.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { name: name.into(), text: Arc::new(text.into()) }
+    }
 }
 
 /// A stretch of a source text.
@@ -65,7 +72,9 @@ impl Location {
 
     /// Whether it lies within another stretch of the same text.
     pub fn lies_in(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.source, &other.source) && self.start >= other.start && self.end <= other.end
+        Arc::ptr_eq(&self.source.text, &other.source.text)
+            && self.start >= other.start
+            && self.end <= other.end
     }
 
     /// The text of the stretch.
@@ -268,8 +277,7 @@ mod tests {
 
     #[test]
     fn a_diagnostic_shows_place_line_caret_and_hint() {
-        let text = "a = 1\ncuttoff = 2\n".to_owned();
-        let source = Arc::new(SourceText { name: "p.toml".to_owned(), text });
+        let source = Arc::new(SourceText::new("p.toml", "a = 1\ncuttoff = 2\n"));
         let shown = render(
             &Diagnostic::error("unknown key `cuttoff`")
                 .at(&Location::new(&source, 6..13))

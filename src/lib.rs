@@ -12,6 +12,7 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make and spoil files of their own"))]
 
+mod abreast;
 pub mod cli;
 pub mod commands;
 pub mod data;

@@ -3,14 +3,13 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-
-use serde_json::Value as Json;
+use std::sync::Mutex;
 
 use crate::engine::Project;
+use crate::engine::digest::Digest;
 use crate::engine::plan::{self, Last};
-use crate::observe::journal;
-use crate::observe::runs::{self, Run};
+use crate::observe::ends::{End, Ends};
+use crate::observe::{journal, runs};
 use crate::present::terminal::Metrics;
 
 /// How many runs back a task is looked for.
@@ -25,20 +24,14 @@ pub struct History {
     past: Mutex<Option<Past>>,
 }
 
-/// What has been read, and the runs that have not.
+/// What has been taken in, and the runs that have not.
 struct Past {
-    tasks: HashMap<String, Ended>,
+    /// Newest first, each with its run.
+    read: Vec<(String, Ends)>,
     /// The stages of runs whose pipelines have been read.
-    stages: HashMap<Arc<str>, toml::Table>,
+    stages: HashMap<String, toml::Table>,
     /// Newest last.
     unread: Vec<String>,
-}
-
-/// How a task came out.
-struct Ended {
-    run: Arc<str>,
-    last: Last,
-    metrics: Metrics,
 }
 
 impl History {
@@ -55,21 +48,29 @@ impl History {
 
     /// What a task measured when it last came out well.
     pub fn metrics(&self, label: &str) -> Option<Metrics> {
-        self.ended(label, |ended| ended.metrics.clone())
+        self.ended(label).map(|(.., end)| end.metrics)
     }
 
-    fn ended<T>(&self, label: &str, part: impl Fn(&Ended) -> T) -> Option<T> {
+    fn ended(&self, label: &str) -> Option<(String, Digest, End)> {
         let mut past = self.past.lock().ok()?;
         let past = past.get_or_insert_with(|| self.unread());
-        while !past.tasks.contains_key(label) {
-            let run = past.unread.pop()?;
-            self.read(&run, &mut past.tasks);
+        for back in 0.. {
+            if back == past.read.len() {
+                let run = past.unread.pop()?;
+                let ends = Ends::read(&self.experiments, &run, &self.pipeline).unwrap_or_default();
+                past.read.push((run, ends));
+            }
+            let (run, ends) = &past.read[back];
+            let end = ends.of(label);
+            if let Some(found) = end.and_then(|end| Some((run.clone(), end.key.parse().ok()?, end))) {
+                return Some(found);
+            }
         }
-        past.tasks.get(label).map(part)
+        None
     }
 
     fn unread(&self) -> Past {
-        Past { tasks: HashMap::new(), stages: HashMap::new(), unread: self.runs() }
+        Past { read: Vec::new(), stages: HashMap::new(), unread: self.runs() }
     }
 
     /// The names of the runs that count, newest last.
@@ -78,30 +79,16 @@ impl History {
         names.retain(|name| !name.contains('.') && self.now.as_ref() != Some(name));
         names.split_off(names.len().saturating_sub(DEPTH))
     }
-
-    fn read(&self, run: &str, tasks: &mut HashMap<String, Ended>) {
-        let Ok(run) = Run::outline(&self.experiments, run) else { return };
-        if run.overview().pipeline != self.pipeline {
-            return;
-        }
-        let name = Arc::from(run.name.as_str());
-        for line in run.of("stage_done") {
-            if let (Some(stage), Some("ran" | "hit")) = (line["stage"].as_str(), line["outcome"].as_str())
-                && let Some(ended) = Ended::of(line, &name)
-            {
-                tasks.entry(stage.to_owned()).or_insert(ended);
-            }
-        }
-    }
 }
 
 impl plan::History for History {
     fn last(&self, label: &str) -> Option<Last> {
-        self.ended(label, |ended| ended.last)
+        let (_, key, end) = self.ended(label)?;
+        Some(Last { key, seconds: end.seconds })
     }
 
     fn params(&self, label: &str) -> Option<toml::Table> {
-        let run = self.ended(label, |ended| Arc::clone(&ended.run))?;
+        let (run, ..) = self.ended(label)?;
         let mut past = self.past.lock().ok()?;
         let stages = &mut past.as_mut()?.stages;
         let stages = stages.entry(run).or_insert_with_key(|run| stages_of(&self.experiments, run));
@@ -119,13 +106,4 @@ pub fn stages_of(experiments: &Path, run: &str) -> toml::Table {
 /// The stage behind a task.
 pub fn stage_of(label: &str) -> &str {
     label.split('[').next().unwrap_or(label)
-}
-
-impl Ended {
-    fn of(line: &Json, run: &Arc<str>) -> Option<Self> {
-        let metrics = line["metrics"].as_object().into_iter().flatten();
-        let metrics = metrics.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?)));
-        let (key, seconds) = (line["key"].as_str()?.parse().ok()?, line["seconds"].as_f64()?);
-        Some(Self { run: Arc::clone(run), last: Last { key, seconds }, metrics: metrics.collect() })
-    }
 }

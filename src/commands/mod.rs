@@ -30,7 +30,7 @@ use anyhow::Result;
 use crate::cli::{Cache, Cli, Command, Target};
 use crate::diagnostic::{self, Diagnostic, Failure, Problems};
 use crate::engine::Project;
-use crate::engine::events::Event;
+use crate::engine::events::{Event, Sink};
 use crate::observe::runs::Run;
 use crate::pipeline::{self, Pipeline};
 use crate::present::terminal::{print, tell};
@@ -153,6 +153,18 @@ pub fn quiet_panics() {
 fn say(message: impl Into<String>, hint: Option<String>) {
     let shown = Diagnostic::error(message).maybe_hint(hint);
     tell(format_args!("{}\n", diagnostic::render(&shown, true)));
+}
+
+/// Shows warnings at once.
+struct Told;
+
+impl Sink for Told {
+    fn event(&self, event: &Event) {
+        if let Event::Warning(note) = event {
+            let warning = Diagnostic::warning(note.message.clone());
+            tell(format_args!("{}\n", diagnostic::render(&warning, true)));
+        }
+    }
 }
 
 /// Reads the pipeline that the user means. It stays until the process ends, because taking a large

@@ -2,35 +2,57 @@
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use serde_json::{Value as Json, json};
 
 use super::history::History;
-use super::{WOULD_RUN, forced, load, wanted};
+use super::{Told, WOULD_RUN, forced, load, wanted};
 use crate::cli;
 use crate::engine::Project;
-use crate::engine::plan::{Planned, Verdict, plan as foretell};
+use crate::engine::plan::{Planned, Question, Verdict, plan as foretell};
+use crate::engine::remote::Remote;
 use crate::pipeline::Pipeline;
 use crate::present::terminal;
 use crate::present::terminal::print;
 
 pub fn plan(flags: &cli::Plan, project: &Project) -> Result<ExitCode> {
-    show(&*load(&flags.target, project)?, &flags.until, &flags.force, flags.json, project)
+    let asked =
+        Asked { until: &flags.until, force: &flags.force, shared: !flags.no_remote, json: flags.json };
+    show(&*load(&flags.target, project)?, &asked, project)
 }
 
-/// Prints the plan; exits with 10 when something would run or be put back.
-pub fn show(
-    pipeline: &Pipeline,
-    until: &[String],
-    force: &[String],
-    json: bool,
-    project: &Project,
-) -> Result<ExitCode> {
-    let (wanted, forced) = (wanted(pipeline, until)?, forced(pipeline, force)?);
+/// Of what a plan is to be.
+pub struct Asked<'a> {
+    /// Stages to run with all that they need; all when empty.
+    pub until: &'a [String],
+    /// Stages to run whatever the cache has.
+    pub force: &'a [String],
+    /// Whether results are shared, where the pipeline says with whom.
+    pub shared: bool,
+    /// Whether it is printed as JSON.
+    pub json: bool,
+}
+
+/// Prints the plan; exits with 10 when something would run, be fetched or be put back.
+pub fn show(pipeline: &Pipeline, asked: &Asked<'_>, project: &Project) -> Result<ExitCode> {
     let history = History::new(project, &pipeline.name);
-    let planned = foretell(pipeline, project, &wanted, &forced, &history)?;
-    if json {
+    // Nothing is written, so Ctrl-C may end the process where it stands.
+    let never = Arc::new(AtomicBool::new(false));
+    let settings = pipeline.remote.as_ref().filter(|_| asked.shared);
+    let remote = settings.map(|settings| Remote::new(settings, &project.root, &never));
+    let question = Question {
+        pipeline,
+        project,
+        wanted: &wanted(pipeline, asked.until)?,
+        forced: &forced(pipeline, asked.force)?,
+        history: &history,
+        remote: remote.as_ref(),
+    };
+    let planned = foretell(&question, &Told)?;
+    if asked.json {
         print(format_args!("{}\n", to_json(pipeline, &planned)))?;
     } else {
         print(format_args!("{}", terminal::plan(pipeline, &planned)))?;
@@ -51,14 +73,18 @@ fn to_json(pipeline: &Pipeline, planned: &[Planned]) -> Json {
         let (verdict, because) = match &planned.verdict {
             Verdict::UpToDate(_) => ("up_to_date", Json::Null),
             Verdict::MustRun(causes) => ("must_run", json!(causes)),
-            Verdict::MayRun(on) => ("may_run", json!(once(on).map(label).collect::<Vec<_>>())),
+            Verdict::Fetch { .. } => ("fetch", Json::Null),
+            Verdict::MayRun(on) | Verdict::MayFetch(on) => {
+                ("may_run", json!(once(on).map(label).collect::<Vec<_>>()))
+            }
             Verdict::Broken(message) => ("broken", json!(message)),
         };
         let restore: Vec<_> =
             planned.restore.iter().map(|(path, _, bytes)| json!({ "path": path, "bytes": bytes })).collect();
+        let fetch = if let Verdict::Fetch { bytes, .. } = &planned.verdict { Some(*bytes) } else { None };
         json!({
             "stage": label(planned.task), "verdict": verdict, "because": because,
-            "seconds": planned.seconds, "restore": restore,
+            "seconds": planned.seconds, "bytes": planned.bytes, "fetch": fetch, "restore": restore,
         })
     };
     json!({ "pipeline": pipeline.name, "stages": planned.iter().map(stage).collect::<Vec<_>>() })

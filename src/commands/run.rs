@@ -1,5 +1,6 @@
 //! `custem run`: runs a pipeline, shows it, records it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -10,6 +11,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 
 use super::history::History;
+use super::still::Answer;
 use super::variants::Variants;
 use super::{FAILED, INTERRUPTED, forced, incremental, is_broken_pipe, load, lock, plan, still, wanted};
 use crate::cli;
@@ -28,14 +30,17 @@ use crate::stages::guard;
 
 pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
     let asked = still::asked(flags, project);
-    if let Some(asked) = &asked
-        && still::answer(asked, flags, project)?
-    {
-        return Ok(ExitCode::SUCCESS);
-    }
+    let answer = asked.as_ref().map(|asked| still::answer(asked, flags, project)).transpose()?;
+    let before = match answer {
+        Some(Answer::Given) => return Ok(ExitCode::SUCCESS),
+        Some(Answer::None(before)) => before,
+        None => None,
+    };
     let pipeline = load(&flags.target, project)?;
     if flags.dry_run {
-        return plan::show(&pipeline, &flags.until, &flags.force, flags.json, project);
+        let (until, force) = (&flags.until, &flags.force);
+        let asked = plan::Asked { until, force, shared: !flags.no_remote, json: flags.json };
+        return plan::show(&pipeline, &asked, project);
     }
     let wish = Wish {
         until: &flags.until,
@@ -46,6 +51,7 @@ pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
         shared: !flags.no_remote,
         json: flags.json,
         asked,
+        config: before.and_then(|before| before.config(&pipeline)),
     };
     let cancelled = stop_on_ctrl_c();
     let came = recorded(&wish, &pipeline, project, &cancelled, &|past| shown_by(flags, &pipeline, past))?;
@@ -78,6 +84,8 @@ pub struct Wish<'a> {
     pub json: bool,
     /// What identifies the command, where a rerun of it may be answered at once.
     pub asked: Option<Digest>,
+    /// The resolved pipeline, where it is known already.
+    pub config: Option<String>,
 }
 
 /// Makes who shows a run, from what stages measured before.
@@ -119,7 +127,10 @@ pub fn recorded(
         start: Instant::now(),
     };
     let journal = Journal::start(&project.experiments())?;
-    let config = resolved::text(pipeline, None)?;
+    let config = match &wish.config {
+        Some(known) => Cow::Borrowed(known),
+        None => Cow::Owned(resolved::text(pipeline, None)?),
+    };
     journal.config(&config)?;
     let count = options.wanted.iter().filter(|wanted| **wanted).count();
     let history = History::new(project, &pipeline.name).before(&journal.run);

@@ -1,6 +1,7 @@
 //! A run that has nothing to do: answered at once, recorded and shown like any other.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -12,7 +13,7 @@ use crate::engine::Project;
 use crate::engine::digest::Digest;
 use crate::engine::events::{Event, Outcome, Sink, StageDone};
 use crate::engine::executor::Tally;
-use crate::engine::still::{self, Facts};
+use crate::engine::still::{self, Facts, Holds};
 use crate::observe::journal::Journal;
 use crate::pipeline::{self, Pipeline};
 use crate::present::terminal::print;
@@ -52,14 +53,42 @@ pub fn asked(flags: &cli::Run, project: &Project) -> Option<Digest> {
     still::asked(project, &words)
 }
 
-/// Answers a command that has nothing to do; whether it could.
+/// The resolved pipeline as the same command had it before, and the files that it was made of.
+pub struct Before {
+    config: String,
+    layers: Vec<(PathBuf, Digest)>,
+}
+
+impl Before {
+    /// The resolved pipeline, where the files still say the same.
+    pub fn config(self, pipeline: &Pipeline) -> Option<String> {
+        (self.layers == layers(pipeline)).then_some(self.config)
+    }
+}
+
+/// What there was to answer.
+pub enum Answer {
+    /// All: the run is over.
+    Given,
+    /// Nothing yet.
+    None(Option<Before>),
+}
+
+/// Answers a command that has nothing to do.
 ///
 /// # Errors
 /// When the run can't be recorded.
-pub fn answer(asked: &Digest, flags: &cli::Run, project: &Project) -> Result<bool> {
+pub fn answer(asked: &Digest, flags: &cli::Run, project: &Project) -> Result<Answer> {
     let start = Instant::now();
-    let Some(note) = still::note(project, asked) else { return Ok(false) };
-    let Some(said) = still::said::<Said<'_>>(&note, project, asked) else { return Ok(false) };
+    let Some(note) = still::note(project, asked) else { return Ok(Answer::None(None)) };
+    let said = match still::said::<Said<'_>>(&note, project, asked) {
+        None => return Ok(Answer::None(None)),
+        Some(Holds::Pipeline(said, layers)) => {
+            let config = said.config.to_owned();
+            return Ok(Answer::None(Some(Before { config, layers })));
+        }
+        Some(Holds::All(said)) => said,
+    };
     let journal = Journal::start(&project.experiments())?;
     journal.config(said.config)?;
     let first = started(&journal.run, said.name, said.file, said.stages);
@@ -77,7 +106,7 @@ pub fn answer(asked: &Digest, flags: &cli::Run, project: &Project) -> Result<boo
     }
     shown.event(&last);
     shown.finish()?;
-    Ok(true)
+    Ok(Answer::Given)
 }
 
 /// Writes down that a run left nothing to do, for the next one.
@@ -118,7 +147,10 @@ pub fn keep(
         pages: terminal::pages(pipeline).filter(|(stage, _)| saved(stage)).map(|(_, page)| page).collect(),
         lines: str::from_utf8(&lines)?,
     };
-    let layers: Vec<_> =
-        pipeline.layers.iter().map(|layer| (layer.path.clone(), Digest::of(&layer.bytes))).collect();
-    still::keep(project, asked, &layers, facts, said)
+    still::keep(project, asked, &layers(pipeline), facts, said)
+}
+
+/// The files of a pipeline as they were read.
+fn layers(pipeline: &Pipeline) -> Vec<(PathBuf, Digest)> {
+    pipeline.layers.iter().map(|layer| (layer.path.clone(), Digest::of(&layer.bytes()))).collect()
 }

@@ -100,6 +100,7 @@ impl Watched<'_> {
             shared: true,
             json: self.flags.json,
             asked: None,
+            config: None,
         };
         let wave = || prints.taken_beside(Wave::new(self.flags.json));
         Ok(recorded(&wish, pipeline, self.project, cancelled, &|_| Box::new(wave()))?.told)

@@ -3,7 +3,10 @@
 //! Read-only, one partition, rows always in a stated order, nothing that depends on the clock or on chance:
 //! equal inputs give equal bytes.
 
+use std::future::poll_fn;
 use std::path::PathBuf;
+use std::pin::pin;
+use std::task::Poll;
 
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::DataFusionError;
@@ -15,17 +18,31 @@ use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext, col
 use crate::data::Table;
 use crate::diagnostic::Failure;
 
+/// Whether to go on: why not, where it is to stop.
+type Alive<'a> = &'a dyn Fn() -> anyhow::Result<()>;
+
 /// Runs a query over Parquet files by name.
 ///
 /// # Errors
-/// When the query is wrong or a file can't be read.
-pub fn query(query: &str, tables: &[(&str, PathBuf)]) -> Result<Table, Failure> {
+/// When the query is wrong, a file can't be read, or `alive` says so.
+pub fn query(query: &str, tables: &[(&str, PathBuf)], alive: Alive<'_>) -> anyhow::Result<Table> {
     let fails = |message: String| Failure::new(format!("the query fails: {message}")).at("query");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| fails(error.to_string()))?;
-    runtime.block_on(run(query, tables)).map_err(|error| fails(message(&error)))
+    let answer = runtime.block_on(while_alive(run(query, tables), alive))?;
+    answer.map_err(|error| fails(message(&error)).into())
+}
+
+/// Waits for work that lets others have their turn now and then: `alive` is asked before each of its own.
+async fn while_alive<T>(work: impl Future<Output = T>, alive: Alive<'_>) -> anyhow::Result<T> {
+    let mut work = pin!(work);
+    poll_fn(|context| match alive() {
+        Ok(()) => work.as_mut().poll(context).map(Ok),
+        Err(error) => Poll::Ready(Err(error)),
+    })
+    .await
 }
 
 async fn run(query: &str, tables: &[(&str, PathBuf)]) -> Result<Table, DataFusionError> {

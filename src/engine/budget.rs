@@ -44,6 +44,18 @@ impl Budget {
         Self { cores: self.cores + part.cores, memory: self.memory + part.memory }
     }
 
+    /// The cores of it.
+    #[must_use]
+    pub fn cores_alone(self) -> Self {
+        Self { memory: 0, ..self }
+    }
+
+    /// The memory of it.
+    #[must_use]
+    pub fn memory_alone(self) -> Self {
+        Self { cores: 0, ..self }
+    }
+
     /// What a stage wants more of than there is: the key that says so, and the two amounts in words.
     pub fn exceeded(self, wanted: Resources) -> Option<(&'static str, String)> {
         if let Some(cores) = wanted.cores.filter(|cores| *cores > self.cores) {

@@ -3,7 +3,8 @@
 //! In test builds each call is counted, and the variable `CUSTEM_FAULT` lets the N-th one go wrong:
 //! `stop:N` ends the process before it, `torn:N` in the middle of what it writes, `full:N` finds the
 //! disk full from there on, `io:N` fails that one call. So a test can stop a run at every place where
-//! the disk changes. Does not know what the files are for.
+//! the disk changes. `hold:PATH` lets every wait for the disk last until there is a file at that path. Does not know
+//! what the files are for.
 
 use std::fs::Permissions;
 use std::io::{self, Write};
@@ -101,6 +102,7 @@ pub fn write(file: &mut File, bytes: &[u8]) -> io::Result<()> {
 /// When the disk fails.
 pub fn sync(file: &File) -> io::Result<()> {
     fault::before(file.path())?;
+    fault::held(file.path())?;
     file.sync_data()
 }
 
@@ -221,6 +223,10 @@ mod fault {
         Ok(())
     }
 
+    pub fn held(_: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
     pub fn write(_: &Path, file: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
         file.write_all(bytes)
     }
@@ -230,6 +236,7 @@ mod fault {
 mod fault {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::{Duration, Instant};
 
     use super::{Path, Write, io};
 
@@ -241,6 +248,9 @@ mod fault {
         Full,
         Io,
     }
+
+    /// Nobody is held for longer.
+    const LONG: Duration = Duration::from_secs(20);
 
     static CALLS: AtomicU64 = AtomicU64::new(0);
 
@@ -279,6 +289,23 @@ mod fault {
             Some(Fault::Stop | Fault::Torn) => stop(),
             Some(fault) => Err(failed(fault, path)),
         }
+    }
+
+    /// Waits for the file that the environment names; one that doesn't come is a failure.
+    pub fn held(path: &Path) -> io::Result<()> {
+        let Some(gate) =
+            std::env::var("CUSTEM_FAULT").ok().and_then(|text| Some(text.strip_prefix("hold:")?.to_owned()))
+        else {
+            return Ok(());
+        };
+        let start = Instant::now();
+        while !Path::new(&gate).exists() {
+            if start.elapsed() > LONG {
+                return Err(failed(Fault::Io, path));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     pub fn write(path: &Path, file: &mut impl Write, bytes: &[u8]) -> io::Result<()> {

@@ -1,47 +1,50 @@
 //! The executor: takes tasks as their inputs become known, from the cache or by running them.
 //!
 //! One thread decides and keeps the states; each running stage has a thread of its own, kept for others
-//! after it. This file starts stages as [`queue`] puts them in order by [`ways`], [`finish`] takes what became
-//! of them, [`heal`] has lost bytes computed anew.
+//! after it. This file starts stages as [`queue`] puts them in order by [`ways`], [`reader`] has their sources read,
+//! [`finish`] takes what became of them, [`heal`] has lost bytes computed anew.
 
 mod crew;
 mod finish;
 mod heal;
 mod queue;
+mod reader;
 #[cfg(test)]
 mod tests;
 mod ways;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use tempfile::TempDir;
 
 use super::Project;
 use super::budget::Budget;
 use super::cause::Cause;
 use super::digest::Digest;
 use super::events::{Event, Note, Outcome, Sink};
-use super::files::Files;
+use super::files::{Files, Told};
 use super::identify::Identity;
 use super::locked::Locked;
 use super::plan::{self, History};
 use super::produce::{Job, Product};
 use super::remote::queue::Queue as Pushing;
 use super::remote::{Remote, Session};
+use super::scratch::Room;
 use super::state::{State, Step};
 use super::still::{Facts, Ground};
-use super::store::{Output, Record, Store};
+use super::store::{Brief, Output, Store};
 use crate::data::Table;
 use crate::pipeline::{Edge, Pipeline, Task};
 use crate::stage::Failure;
 use crew::{Crew, Shop};
 use heal::Healing;
 use queue::Queue;
+use reader::{Look, Reader, Reading};
 use ways::ways;
 
 /// How often the deciding thread looks whether the user wants to stop.
@@ -110,13 +113,16 @@ pub fn run(
     let shop = Shop { pipeline, store: &store, remote: session.as_ref(), sink, cancelled };
     let (sender, receiver) = channel();
     let (jobs, bench) = channel();
-    let bench = Mutex::new(bench);
+    let (bench, over) = (Mutex::new(bench), AtomicBool::new(false));
     let (tally, ground, files) = std::thread::scope(|scope| {
         let mut run = Run::new(pipeline, project, options, sink, history, &store, files);
         let remote = session.as_ref().filter(|remote| remote.pushes());
         let pushing = remote.map(|remote| Pushing::start(scope, remote, &left)).transpose()?;
         let push = pushing.as_ref().map(Pushing::entrance);
-        run.drive(&mut Crew::new(scope, &shop, jobs, &bench, sender, push), &receiver, cancelled)?;
+        let mut reader = Reader::new(scope, &over, sender.clone());
+        let mut crew = Crew::new(scope, &shop, jobs, &bench, sender, push);
+        run.drive(&mut crew, &mut reader, &receiver, cancelled)?;
+        drop((crew, reader));
         run.tally.hashed = run.files.hashed();
         run.files.settle();
         if let Some(pushing) = pushing {
@@ -132,8 +138,23 @@ pub fn run(
     Ok(Ended { tally, facts, pushed: session.map_or(0, |session| session.given().results) })
 }
 
-/// What became of a task.
-type Message = (usize, Result<Product>);
+/// What a thread says to the one that decides.
+enum Message {
+    /// What became of a task.
+    Product(usize, Result<Product>),
+    /// It has computed, and waits for the disk.
+    Computed(usize),
+    /// What became of its sources.
+    Read(usize, Reading),
+}
+
+/// What a thread is to do for a task.
+enum Work {
+    /// Run it.
+    Stage(Job),
+    /// Read these files.
+    Read(Vec<PathBuf>),
+}
 
 struct Run<'a> {
     pipeline: &'a Pipeline,
@@ -152,6 +173,12 @@ struct Run<'a> {
     /// Whether the queue is in the order of critical paths.
     in_order: bool,
     running: usize,
+    /// Running tasks that have given their cores back.
+    settling: HashSet<usize>,
+    /// How many tasks' sources are being read.
+    reading: usize,
+    /// What was read for tasks that are yet to be decided on.
+    read: HashMap<usize, HashMap<PathBuf, Told>>,
     /// What running tasks leave of the budget.
     left: Budget,
     /// Outputs of tasks that are done.
@@ -166,7 +193,7 @@ struct Run<'a> {
     /// Tables in memory by the task that gave them, with their ports.
     memory: HashMap<usize, Vec<(String, Table)>>,
     /// Where copies of saved outputs are made.
-    copies: Option<TempDir>,
+    copies: Option<Room>,
     stopped: bool,
     tally: Tally,
     ground: Ground,
@@ -227,6 +254,9 @@ impl<'a> Run<'a> {
             ready,
             in_order: false,
             running: 0,
+            settling: HashSet::new(),
+            reading: 0,
+            read: HashMap::new(),
             left: options.budget,
             outputs: vec![None; count],
             outcomes: vec![None; count],
@@ -245,6 +275,7 @@ impl<'a> Run<'a> {
     fn drive(
         &mut self,
         crew: &mut Crew<'_, '_>,
+        reader: &mut Reader<'_, '_>,
         receiver: &Receiver<Message>,
         cancelled: &AtomicBool,
     ) -> Result<()> {
@@ -252,19 +283,33 @@ impl<'a> Run<'a> {
             while !self.is_stopped(cancelled) {
                 let states = &self.states;
                 let Some(at) = self.ready.pop(self.left, |at| states[at] == State::Ready) else { break };
-                if let Some(job) = self.decide(at)
-                    && let Err(error) = crew.give(at, job, self.running)
-                {
-                    self.returned(at, Err(anyhow!("can't start a thread: {error}")));
+                match self.decide(at) {
+                    None => {}
+                    Some(Work::Stage(job)) => {
+                        if let Err(error) = crew.give(at, job, self.running) {
+                            self.returned(at, Err(anyhow!("can't start a thread: {error}")));
+                        }
+                    }
+                    Some(Work::Read(paths)) => {
+                        if reader.give(at, paths).is_err() {
+                            // Without the thread this one reads.
+                            self.have_read(at, Reading::new());
+                        }
+                    }
                 }
             }
+            if self.stopped {
+                reader.stop();
+            }
             // With nothing running everything fits, so nothing is ready.
-            if self.running == 0 {
+            if self.running == 0 && (self.reading == 0 || self.stopped) {
                 self.skip_rest();
                 return Ok(());
             }
             match receiver.recv_timeout(LOOK) {
-                Ok((at, product)) => self.returned(at, product),
+                Ok(Message::Product(at, product)) => self.returned(at, product),
+                Ok(Message::Computed(at)) => self.computed(at),
+                Ok(Message::Read(at, reading)) => self.have_read(at, reading),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Err(anyhow!("all stages went away")),
             }
@@ -289,16 +334,18 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Takes a ready task from the cache, or gives the job of running it.
-    fn decide(&mut self, at: usize) -> Option<Job> {
-        let task = self.task(at);
+    /// Takes a ready task from the cache, or gives the job of running it, or of reading its sources first.
+    fn decide(&mut self, at: usize) -> Option<Work> {
         if let Some(failure) = self.unlocked(at) {
             self.fail(at, None, &failure.into());
             return None;
         }
-        let inputs = task.inputs.iter().filter_map(|edge| self.input(edge)).collect();
-        let identity = match Identity::of(task, inputs, &mut self.files, &self.project.root) {
-            Ok(identity) => identity,
+        let identity = match self.identify(at) {
+            Ok(Look::Known(identity)) => *identity,
+            Ok(Look::Unread(paths)) => {
+                self.set_aside(at);
+                return Some(Work::Read(paths));
+            }
             Err(error) => {
                 self.fail(at, None, &error);
                 return None;
@@ -320,14 +367,15 @@ impl<'a> Run<'a> {
                 self.hit(at, &identity, record);
                 return None;
             }
-            Err(_) if !self.in_order => {
+            // Where nothing else could start, there is nothing to choose.
+            Err(_) if !self.in_order && !self.ready.is_empty() => {
                 self.put_in_order();
                 self.ready.push(at);
                 return None;
             }
             Err(causes) => causes,
         };
-        Some(self.start(at, identity, causes))
+        Some(Work::Stage(self.start(at, identity, causes)))
     }
 
     /// Puts what is ready in the order of critical paths: once, when it turns out that something must run.
@@ -395,7 +443,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn hit(&mut self, at: usize, identity: &Identity, record: Record) {
+    fn hit(&mut self, at: usize, identity: &Identity, record: Brief) {
         let under_way = self.under_way(at, identity, Vec::new());
         self.finish(at, under_way, record, Outcome::Hit);
     }

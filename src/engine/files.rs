@@ -13,10 +13,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use super::abreast;
 use super::digest::Digest;
 use super::disk;
 use super::log::Log;
+use crate::abreast;
 
 /// The kernel's clock may give two changes within this time the same stamp.
 const TICK: Duration = Duration::from_millis(20);
@@ -118,11 +118,45 @@ pub struct Files {
 
 /// The digest of a file.
 #[derive(Clone, Copy)]
-struct Told {
+pub struct Told {
     digest: Digest,
     stamp: Stamp,
     /// Where it had to be read: whether the file had lain still before.
     new: Option<bool>,
+}
+
+impl Told {
+    /// Whether the file is still as it was read, by `stat`.
+    pub fn holds(&self, path: &Path) -> bool {
+        Stamp::of(path).is_ok_and(|now| now == self.stamp)
+    }
+
+    /// The same, after it was counted and remembered.
+    pub fn taken(self) -> Self {
+        Self { new: None, ..self }
+    }
+}
+
+/// Reads a file for its digest.
+///
+/// # Errors
+/// When it can't be read, is no ordinary file, or changes while it is read.
+pub fn read(path: &Path) -> Result<Told> {
+    let unreadable = || format!("can't read `{}`", path.display());
+    let meta = at_rest(path).with_context(unreadable)?;
+    if meta.is_dir() {
+        bail!("`{}` is a folder, not a file", path.display());
+    }
+    if !meta.is_file() {
+        bail!("`{}` is no ordinary file", path.display());
+    }
+    let (stamp, seen) = (Stamp::from(&meta), SystemTime::now());
+    let digest = disk::open(path).and_then(|file| Digest::of_file(file.file()));
+    if Stamp::of(path).ok() != Some(stamp) {
+        bail!("`{}` changed while it was being read", path.display());
+    }
+    let digest = digest.with_context(unreadable)?;
+    Ok(Told { digest, stamp, new: Some(stamp.settled(seen)) })
 }
 
 impl Files {
@@ -204,7 +238,20 @@ impl Files {
     /// # Errors
     /// As for one file: of the first one that has a problem. The others are remembered all the same.
     pub fn digests(&mut self, paths: &[PathBuf]) -> Result<Vec<(Digest, Stamp)>> {
-        let told = abreast::each(paths, |path| self.told(path));
+        let told = abreast::each(paths, abreast::FILES, |path| self.told(path));
+        self.take(paths, told)
+    }
+
+    /// What is known of files by `stat` alone.
+    pub fn by_stat(&self, paths: &[PathBuf]) -> Vec<Option<Told>> {
+        abreast::each(paths, abreast::FILES, |path| self.by_stamp(path, &Stamp::of(path).ok()?))
+    }
+
+    /// Takes the digests of files over, where they had to be read.
+    ///
+    /// # Errors
+    /// That of the first one that has a problem. The others are remembered all the same.
+    pub fn take(&mut self, paths: &[PathBuf], told: Vec<Result<Told>>) -> Result<Vec<(Digest, Stamp)>> {
         let good = |(path, told): (&'_ PathBuf, &'_ Result<Told>)| {
             told.as_ref().ok().map(|told| (path.clone(), *told))
         };
@@ -213,31 +260,24 @@ impl Files {
         told.into_iter().map(|told| told.map(|told| (told.digest, told.stamp))).collect()
     }
 
+    /// Takes files over that somebody else has read.
+    pub fn remember_read(&mut self, told: &[(PathBuf, Told)]) {
+        self.take_in(&told.iter().map(|(path, told)| (path.as_path(), told)).collect::<Vec<_>>());
+    }
+
     /// How many files have been read for their digests.
     pub fn hashed(&self) -> usize {
         self.hashed
     }
 
     fn told(&self, path: &Path) -> Result<Told> {
-        let unreadable = || format!("can't read `{}`", path.display());
-        let stamp = Stamp::of(path).with_context(unreadable)?;
-        if let Some(digest) = self.known(path, &stamp) {
-            return Ok(Told { digest, stamp, new: None });
-        }
-        let meta = at_rest(path).with_context(unreadable)?;
-        if meta.is_dir() {
-            bail!("`{}` is a folder, not a file", path.display());
-        }
-        if !meta.is_file() {
-            bail!("`{}` is no ordinary file", path.display());
-        }
-        let (stamp, seen) = (Stamp::from(&meta), SystemTime::now());
-        let digest = disk::open(path).and_then(|file| Digest::of_file(file.file()));
-        if Stamp::of(path).ok() != Some(stamp) {
-            bail!("`{}` changed while it was being read", path.display());
-        }
-        let digest = digest.with_context(unreadable)?;
-        Ok(Told { digest, stamp, new: Some(stamp.settled(seen)) })
+        let stamp = Stamp::of(path).with_context(|| format!("can't read `{}`", path.display()))?;
+        self.by_stamp(path, &stamp).map_or_else(|| read(path), Ok)
+    }
+
+    fn by_stamp(&self, path: &Path, stamp: &Stamp) -> Option<Told> {
+        let digest = self.known(path, stamp)?;
+        Some(Told { digest, stamp: *stamp, new: None })
     }
 
     /// Counts what had to be read, and remembers what had lain still.

@@ -32,36 +32,71 @@ pub struct Identity {
     pub stamps: Vec<Stamp>,
     /// Patterns among the sources, with what they matched.
     pub patterns: Vec<(String, Matched)>,
+    params: toml::Table,
     replaced: Vec<String>,
     named: Vec<(String, Digest)>,
+}
+
+/// The files from outside that a task reads.
+pub struct Sources {
+    /// The parameter that means each, its name in the manifest, and where it is.
+    named: Vec<(String, String, PathBuf)>,
+    patterns: Vec<(String, Matched)>,
+    /// Parameters that stand for what is read.
+    keys: Vec<String>,
+}
+
+impl Sources {
+    /// Finds them.
+    ///
+    /// # Errors
+    /// When one is missing.
+    pub fn of(task: &Task, root: &Path) -> Result<Self> {
+        let wanted = task.draft.body.sources();
+        let (mut named, mut patterns) = (Vec::new(), Vec::new());
+        for source in &wanted {
+            let found = matches(source, root, &mut patterns)?;
+            named.extend(found.into_iter().map(|(name, path)| (source.key.clone(), name, path)));
+        }
+        Ok(Self { named, patterns, keys: wanted.into_iter().map(|source| source.key).collect() })
+    }
+
+    /// Where they are.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.named.iter().map(|(.., path)| path.clone()).collect()
+    }
 }
 
 impl Identity {
     /// Identifies a task by its inputs' digests (in the task's order).
     ///
     /// # Errors
-    /// When a file from outside is missing or can't be read.
+    /// When a file from outside is missing or can't be read, or a parameter doesn't fit TOML.
     pub fn of(task: &Task, inputs: Vec<(String, Digest)>, files: &mut Files, root: &Path) -> Result<Self> {
-        let wanted = task.draft.body.sources();
+        let sources = Sources::of(task, root)?;
+        let digests = files.digests(&sources.paths())?;
+        Self::with(task, inputs, sources, digests)
+    }
+
+    /// Identifies a task by its inputs' digests (in the task's order) and those of its sources (in theirs).
+    ///
+    /// # Errors
+    /// When a parameter doesn't fit TOML.
+    pub fn with(
+        task: &Task,
+        inputs: Vec<(String, Digest)>,
+        found: Sources,
+        digests: Vec<(Digest, Stamp)>,
+    ) -> Result<Self> {
         let mut replaced: Vec<_> = task.inputs.iter().map(|edge| edge.key.clone()).collect();
-        replaced.extend(wanted.iter().map(|source| source.key.clone()));
-        let mut patterns = Vec::new();
-        let mut named = Vec::new();
-        for source in &wanted {
-            let found = matches(source, root, &mut patterns)?;
-            named.extend(found.into_iter().map(|(name, path)| (&source.key, name, path)));
-        }
-        let paths: Vec<_> = named.iter().map(|(.., path)| path.clone()).collect();
-        let (digests, stamps): (Vec<_>, _) = files.digests(&paths)?.into_iter().unzip();
-        let source = |((key, name, path), digest): ((&String, String, PathBuf), Digest)| SourceFile {
-            key: key.clone(),
-            name,
-            path,
-            digest,
-        };
-        let sources: Vec<_> = named.into_iter().zip(digests).map(source).collect();
+        replaced.extend(found.keys);
+        let (digests, stamps): (Vec<_>, _) = digests.into_iter().unzip();
+        let source = |((key, name, path), digest)| SourceFile { key, name, path, digest };
+        let sources: Vec<_> = found.named.into_iter().zip(digests).map(source).collect();
         let named = sources.iter().map(|source| (source.name.clone(), source.digest)).collect();
-        let mut identity = Self { key: Digest::of(b""), inputs, sources, stamps, patterns, replaced, named };
+        let (key, patterns) = (Digest::of(b""), found.patterns);
+        let params = task.draft.params()?;
+        let mut identity = Self { key, inputs, sources, stamps, patterns, params, replaced, named };
         identity.key = identity.manifest(task).key();
         Ok(identity)
     }
@@ -70,7 +105,7 @@ impl Identity {
         Manifest {
             kind: task.draft.kind.name,
             version: task.draft.kind.version,
-            params: &task.draft.params,
+            params: &self.params,
             replaced: &self.replaced,
             seed: task.draft.kind.seeded.then_some(task.seed),
             inputs: &self.inputs,

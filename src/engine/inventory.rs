@@ -142,16 +142,22 @@ pub fn lost(store: &Store, damage: &Damage) -> Vec<LostOutput> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
 
     use super::{Digest, Inventory, Store, verify};
+
+    fn put(store: &Store, bytes: &[u8], scratch: &Path) -> Digest {
+        let named = store.name_bytes(bytes, scratch).unwrap();
+        store.put(&named).unwrap();
+        named.digest
+    }
 
     #[test]
     fn objects_are_told_from_strays() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let scratch = store.scratch().unwrap();
-        let digest = store.put_bytes(b"rows", scratch.path()).unwrap();
+        let digest = put(&store, b"rows", scratch.path());
         let stray = |name: &str| {
             let path = folder.path().join("objects").join(name);
             fs_err::create_dir_all(path.parent().unwrap()).unwrap();
@@ -175,7 +181,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let scratch = store.scratch().unwrap();
-        let good = store.put_bytes(b"rows", scratch.path()).unwrap();
+        let good = put(&store, b"rows", scratch.path());
         let bad = Digest::of(b"other");
         let path = store.path(&bad);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();

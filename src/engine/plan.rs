@@ -1,4 +1,4 @@
-//! What a run would do, told without running: which stages must run, which may, which needn't.
+//! What a run would do, told without running: which stages must run, which may, which are in the remote, which needn't.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -8,10 +8,14 @@ use anyhow::Result;
 use super::Project;
 use super::cause::{self, Cause, Now, Seen};
 use super::digest::Digest;
+use super::events::Sink;
 use super::files::Files;
 use super::identify::{self, Identity};
+use super::remote::session::{Offer, Wanted};
+use super::remote::{Remote, Session, requests};
 use super::save::{self, Standing};
-use super::store::{Output, Record, Store};
+use super::store::{Brief, Output, Record, Store};
+use super::waves::waves;
 use crate::pipeline::{Edge, Pipeline, Task};
 
 /// A task as it last came out well.
@@ -44,11 +48,20 @@ impl<F: Fn(&str) -> Option<Last>> History for F {
 #[derive(Clone, Debug)]
 pub enum Verdict {
     /// Its result is in the cache.
-    UpToDate(Box<Record>),
+    UpToDate(Box<Brief>),
     /// It must run, for these reasons.
     MustRun(Vec<Cause>),
+    /// The remote has its result.
+    Fetch {
+        /// What it left behind there.
+        record: Box<Record>,
+        /// How much of it would be fetched.
+        bytes: u64,
+    },
     /// It runs if these tasks give other bytes than before.
     MayRun(Vec<usize>),
+    /// It runs unless the remote has its result for what these tasks give.
+    MayFetch(Vec<usize>),
     /// A file that it reads is missing or unreadable.
     Broken(String),
 }
@@ -68,84 +81,156 @@ pub struct Planned {
     pub restore: Vec<(PathBuf, Standing, u64)>,
 }
 
-/// Foretells a run of the wanted tasks; nothing is written.
+/// What is to be foretold.
+pub struct Question<'a> {
+    /// The pipeline.
+    pub pipeline: &'a Pipeline,
+    /// Where it runs.
+    pub project: &'a Project,
+    /// Which tasks are wanted.
+    pub wanted: &'a [bool],
+    /// Which tasks run whatever the cache has.
+    pub forced: &'a [bool],
+    /// The past of the pipeline.
+    pub history: &'a dyn History,
+    /// Where results are shared, if that counts.
+    pub remote: Option<&'a Remote>,
+}
+
+/// Foretells a run of the wanted tasks; nothing is written. When the remote fails there is a warning, and the plan
+/// is one without it.
 ///
 /// # Errors
 /// When the store or a saved file can't be read.
-pub fn plan(
-    pipeline: &Pipeline,
-    project: &Project,
-    wanted: &[bool],
-    forced: &[bool],
-    history: &dyn History,
-) -> Result<Vec<Planned>> {
-    let store = Store::look(&project.cache())?;
-    let mut files = Files::look(&store.files_log())?;
-    let mut planner = Planner { pipeline, project, store: &store, history, frames: None };
-    let mut outputs: Vec<Option<BTreeMap<String, Output>>> = vec![None; pipeline.tasks.len()];
-    let mut planned = Vec::new();
-    for at in (0..pipeline.tasks.len()).filter(|at| wanted[*at]) {
-        let task = &pipeline.tasks[at];
-        let verdict = planner.verdict(task, forced[at], &mut outputs, &mut files);
-        let last = history.last(&task.label).and_then(|last| store.record(&last.key));
-        let mut restore = Vec::new();
-        if let Verdict::UpToDate(record) = &verdict {
-            restore = restores(task, record, &mut files, &store, project)?;
-        }
-        let bytes = last.as_ref().map(|record| record.outputs.values().map(|output| output.bytes).sum());
-        planned.push(Planned {
-            task: at,
-            verdict,
-            seconds: last.as_ref().map(|record| record.seconds),
-            bytes,
-            restore,
-        });
+pub fn plan(question: &Question<'_>, sink: &dyn Sink) -> Result<Vec<Planned>> {
+    let store = Store::look(&question.project.cache())?;
+    let session = question.remote.map(|remote| Session::looking(remote, &store, sink));
+    let session = session.as_ref().filter(|session| session.pulls());
+    let planned = foretell(question, &store, session)?;
+    match session {
+        // What it had said until then is half of a plan.
+        Some(session) if !session.pulls() => foretell(question, &store, None),
+        _ => Ok(planned),
     }
+}
+
+fn foretell(question: &Question<'_>, store: &Store, remote: Option<&Session<'_>>) -> Result<Vec<Planned>> {
+    let files = Files::look(&store.files_log())?;
+    let outputs = vec![None; question.pipeline.tasks.len()];
+    let (frames, coming) = (None, HashSet::new());
+    let mut planner = Planner { question, store, remote, files, outputs, frames, coming };
+    let mut planned = Vec::new();
+    for wave in waves(question.pipeline) {
+        let wave: Vec<_> = wave.into_iter().filter(|at| question.wanted[*at]).collect();
+        let looks: Vec<_> = wave.iter().map(|at| planner.look(*at)).collect();
+        let ask = |look: &Look| Ok(look.offer(question.pipeline, remote));
+        let (offers, _) = requests::each(&looks, &ask);
+        for ((at, look), offer) in wave.into_iter().zip(looks).zip(offers) {
+            let verdict = planner.settle(at, look, offer.flatten());
+            planned.push(planner.planned(at, verdict)?);
+        }
+    }
+    planned.sort_unstable_by_key(|planned| planned.task);
     Ok(planned)
 }
 
 struct Planner<'a> {
-    pipeline: &'a Pipeline,
-    project: &'a Project,
+    question: &'a Question<'a>,
     store: &'a Store,
-    history: &'a dyn History,
+    remote: Option<&'a Session<'a>>,
+    files: Files,
+    /// Outputs of tasks, where they can be foretold.
+    outputs: Vec<Option<BTreeMap<String, Output>>>,
     /// What the cache has records of, whatever the inputs were: read when it is first asked for.
     frames: Option<HashSet<Frame>>,
+    /// Objects that would be fetched.
+    coming: HashSet<Digest>,
 }
 
 /// A manifest in readable form without the digests of inputs.
 type Frame = Vec<(String, String)>;
 
+/// What this machine says of a task.
+enum Look {
+    /// All that there is to say.
+    Settled(Verdict),
+    /// The cache lacks its result, which the remote may have.
+    Absent(Box<Absent>),
+}
+
+struct Absent {
+    task: usize,
+    identity: Identity,
+    /// The record, where there is one whose objects are lost.
+    known: Option<Record>,
+    /// Why it must run then.
+    causes: Vec<Cause>,
+}
+
+impl Look {
+    /// What the remote has for it.
+    fn offer(&self, pipeline: &Pipeline, remote: Option<&Session<'_>>) -> Option<Offer> {
+        let (Self::Absent(absent), Some(remote)) = (self, remote) else { return None };
+        let task = &pipeline.tasks[absent.task];
+        let manifest = absent.identity.readable(task);
+        let wanted = Wanted { key: &absent.identity.key, manifest: Some(&manifest), label: &task.label };
+        remote.offer(wanted, absent.known.clone())
+    }
+}
+
 impl Planner<'_> {
-    /// What a run would do with a task; its outputs are noted where they can be foretold.
-    fn verdict(
-        &mut self,
-        task: &Task,
-        forced: bool,
-        outputs: &mut [Option<BTreeMap<String, Output>>],
-        files: &mut Files,
-    ) -> Verdict {
+    /// What a run would do with a task by what is here; its outputs are noted where they can be foretold.
+    fn look(&mut self, at: usize) -> Look {
+        let task = &self.question.pipeline.tasks[at];
         let unknown: Vec<_> =
-            task.inputs.iter().map(|edge| edge.task).filter(|from| outputs[*from].is_none()).collect();
-        let inputs = identify::inputs(task, outputs);
-        let identity = match Identity::of(task, inputs, files, &self.project.root) {
+            task.inputs.iter().map(|edge| edge.task).filter(|from| self.outputs[*from].is_none()).collect();
+        let inputs = identify::inputs(task, &self.outputs);
+        let identity = match Identity::of(task, inputs, &mut self.files, &self.question.project.root) {
             Ok(identity) => identity,
-            Err(error) => return Verdict::Broken(format!("{error:#}")),
+            Err(error) => return Look::Settled(Verdict::Broken(format!("{error:#}"))),
         };
+        let forced = self.question.forced[at];
         if !unknown.is_empty() {
-            return self.without_key(task, forced, &identity, unknown);
+            return Look::Settled(self.without_key(task, forced, &identity, unknown));
         }
         // A record's outputs are what another run would give, also where it must run for other reasons.
-        let known = self.store.record(&identity.key).map(|record| record.outputs);
-        let place = self.pipeline.tasks.iter().position(|other| std::ptr::eq(other, task));
-        if let Some(at) = place {
-            outputs[at] = known;
-        }
+        self.outputs[at] = self.store.brief(&identity.key).map(|record| record.outputs);
         match judge(&identity, self.store, forced) {
-            Ok(record) => Verdict::UpToDate(Box::new(record)),
-            Err(causes) if causes.is_empty() => Verdict::MustRun(self.causes(task, &identity)),
-            Err(causes) => Verdict::MustRun(causes),
+            Ok(record) => Look::Settled(Verdict::UpToDate(Box::new(record))),
+            Err(causes) if forced => Look::Settled(Verdict::MustRun(causes)),
+            Err(causes) => {
+                let causes = if causes.is_empty() { self.causes(task, &identity) } else { causes };
+                let known = self.remote.and_then(|_| self.store.record(&identity.key));
+                Look::Absent(Box::new(Absent { task: at, identity, known, causes }))
+            }
         }
+    }
+
+    /// What a run would do with a task after the remote was asked.
+    fn settle(&mut self, at: usize, look: Look, offer: Option<Offer>) -> Verdict {
+        match (look, offer) {
+            (Look::Settled(verdict), _) => verdict,
+            (Look::Absent(absent), None) => Verdict::MustRun(absent.causes),
+            (Look::Absent(_), Some(Offer { record, lost })) => {
+                self.outputs[at] = Some(record.outputs.clone());
+                let coming = lost.iter().filter(|output| self.coming.insert(output.digest));
+                let bytes = coming.map(|output| output.bytes).sum();
+                Verdict::Fetch { record: Box::new(record), bytes }
+            }
+        }
+    }
+
+    fn planned(&mut self, at: usize, verdict: Verdict) -> Result<Planned> {
+        let Question { pipeline, project, history, .. } = self.question;
+        let task = &pipeline.tasks[at];
+        let last = history.last(&task.label).and_then(|last| self.store.brief(&last.key));
+        let restore = match &verdict {
+            Verdict::UpToDate(record) => restores(task, record, &mut self.files, self.store, project)?,
+            _ => Vec::new(),
+        };
+        let size = |record: &Brief| record.outputs.values().map(|output| output.bytes).sum();
+        let (seconds, bytes) = (last.as_ref().map(|record| record.seconds), last.as_ref().map(size));
+        Ok(Planned { task: at, verdict, seconds, bytes, restore })
     }
 
     /// A task some of whose inputs are yet to be computed: it needn't run if they turn out to be ones
@@ -167,13 +252,17 @@ impl Planner<'_> {
         if frames.contains(&frame(&identity.readable(task))) {
             return Verdict::MayRun(unknown);
         }
+        // Nobody knows what others have given there.
+        if self.remote.is_some() {
+            return Verdict::MayFetch(unknown);
+        }
         let mut causes = self.causes(task, identity);
         causes.retain(|cause| !matches!(cause, Cause::Input { new: None, .. }));
         Verdict::MustRun(if causes.is_empty() { vec![Cause::New] } else { causes })
     }
 
     fn causes(&self, task: &Task, identity: &Identity) -> Vec<Cause> {
-        causes_since(self.pipeline, task, identity, self.store, self.history)
+        causes_since(self.question.pipeline, task, identity, self.store, self.question.history)
     }
 }
 
@@ -184,11 +273,11 @@ fn frame(manifest: &BTreeMap<String, String>) -> Frame {
 }
 
 /// The record of a task that needn't run; else why it must, beyond having another key.
-pub(super) fn judge(identity: &Identity, store: &Store, forced: bool) -> Result<Record, Vec<Cause>> {
+pub(super) fn judge(identity: &Identity, store: &Store, forced: bool) -> Result<Brief, Vec<Cause>> {
     if forced {
         return Err(vec![Cause::Forced]);
     }
-    let record = store.record(&identity.key).ok_or_else(Vec::new)?;
+    let record = store.brief(&identity.key).ok_or_else(Vec::new)?;
     match store.lost(&record) {
         Some((port, loss)) => Err(vec![Cause::lost(port, loss)]),
         None => Ok(record),
@@ -220,7 +309,7 @@ pub(super) fn causes_since(
 
 fn restores(
     task: &Task,
-    record: &Record,
+    record: &Brief,
     files: &mut Files,
     store: &Store,
     project: &Project,

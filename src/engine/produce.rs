@@ -16,7 +16,7 @@ use super::lease::Lease;
 use super::parts::Shelf;
 use super::remote::Session;
 use super::remote::session::Wanted;
-use super::store::{Amiss, Loss, Output, Record, Store};
+use super::store::{Amiss, Loss, Named, Output, Record, Store};
 use crate::data::Table;
 use crate::pipeline::{Task, quantity};
 use crate::stage::{
@@ -68,6 +68,8 @@ pub struct Bench<'a> {
     pub cancelled: &'a AtomicBool,
     /// How long the stage may take.
     pub timeout: Option<Duration>,
+    /// Called when all is computed, and what is left is mostly waiting for the disk.
+    pub computed: &'a (dyn Fn() + Sync),
 }
 
 /// Runs a stage and keeps what it gives.
@@ -202,7 +204,7 @@ type Kept = (BTreeMap<String, Output>, Vec<(String, Table)>);
 
 fn keep_outputs(bench: &Bench<'_>, outcome: &Outcome, identity: &Identity, scratch: &Path) -> Result<Kept> {
     let mut outputs = BTreeMap::new();
-    let mut tables = Vec::new();
+    let (mut tables, mut named) = (Vec::new(), Vec::new());
     let metrics = Artifact::Bytes(metrics_bytes(&outcome.metrics)?);
     for port in &bench.task.draft.gives {
         let given =
@@ -211,11 +213,17 @@ fn keep_outputs(bench: &Bench<'_>, outcome: &Outcome, identity: &Identity, scrat
         let Some(artifact) = artifact else {
             bail!("kind `{}` gave nothing on its port `{}`", bench.task.draft.kind.name, port.name);
         };
-        outputs.insert(port.name.clone(), keep(bench.store, port, artifact, identity, scratch)?);
+        let (output, own) = name(bench.store, port, artifact, identity, scratch)?;
+        outputs.insert(port.name.clone(), output);
+        named.extend(own);
         if let Artifact::Table(table) = artifact {
             tables.push((port.name.clone(), table.clone()));
         }
     }
+    if named.iter().any(Named::is_new) {
+        (bench.computed)();
+    }
+    named.iter().try_for_each(|named| bench.store.put(named))?;
     Ok((outputs, tables))
 }
 
@@ -225,26 +233,28 @@ fn metrics_bytes(metrics: &Metrics) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn keep(
+/// An output by its digest, and its bytes, which may have to be put into the store.
+fn name(
     store: &Store,
     port: &Port,
     artifact: &Artifact,
     identity: &Identity,
     scratch: &Path,
-) -> Result<Output> {
-    let (digest, bytes) = match artifact {
-        Artifact::Bytes(bytes) => (store.put_bytes(bytes, scratch)?, bytes.len() as u64),
-        Artifact::File(path) => store.put_file(path)?,
+) -> Result<(Output, Option<Named>)> {
+    let named = match artifact {
+        Artifact::Bytes(bytes) => store.name_bytes(bytes, scratch)?,
+        Artifact::File(path) => store.name_file(path)?,
         Artifact::Table(table) => {
             let path = scratch.join(format!(".custem-output-{}.parquet", port.name));
             table.write(&path).with_context(|| format!("can't write output `{}`", port.name))?;
-            store.put_file(&path)?
+            store.name_file(&path)?
         }
         Artifact::Same(input) => {
             let found = identity.inputs.iter().find(|(key, _)| key == input);
             let (_, digest) = found.with_context(|| format!("there is no input `{input}`"))?;
-            (*digest, fs_err::metadata(store.path(digest))?.len())
+            let bytes = fs_err::metadata(store.path(digest))?.len();
+            return Ok((Output { digest: *digest, bytes, ty: port.ty }, None));
         }
     };
-    Ok(Output { digest, bytes, ty: port.ty })
+    Ok((Output { digest: named.digest, bytes: named.bytes, ty: port.ty }, Some(named)))
 }

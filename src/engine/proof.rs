@@ -10,7 +10,6 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use serde::Serialize;
-use tempfile::TempDir;
 
 use super::Project;
 use super::difference;
@@ -19,6 +18,7 @@ use super::disk;
 use super::files::Files;
 use super::identify::{Identity, inputs};
 use super::produce::{Bench, Job, Product, broke_down, produce};
+use super::scratch::Room;
 use super::store::{Amiss, Output, Store};
 use crate::pipeline::{Pipeline, Task};
 use crate::stage::Progress;
@@ -126,7 +126,7 @@ struct Prover<'a> {
     cache: Store,
     /// The store that is written to; it goes with its folder, which is dropped after it.
     own: Store,
-    _folder: TempDir,
+    _folder: Room,
     files: Files,
     /// Outputs of tasks: what the cache has, else what the first computation gave.
     outputs: Vec<Option<BTreeMap<String, Output>>>,
@@ -217,7 +217,9 @@ impl<'a> Prover<'a> {
     fn execute(&self, task: &Task, identity: Identity, threads: Option<usize>) -> Result<Outputs> {
         // However long it takes here: it is its bytes that are asked about.
         let (store, cancelled) = (&self.own, self.cancelled);
-        let bench = Bench { task, store, remote: None, progress: &Silent, cancelled, timeout: None };
+        let computed = &|| ();
+        let bench =
+            Bench { task, store, remote: None, progress: &Silent, cancelled, timeout: None, computed };
         let work = move || {
             let job = Job { identity, memory: BTreeMap::new(), forced: true, lost: false };
             catch_unwind(AssertUnwindSafe(|| produce(&bench, job)))

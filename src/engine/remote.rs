@@ -2,7 +2,8 @@
 //!
 //! It holds the same bytes as the cache: objects by digest and records by key, below a folder that names the
 //! format. `storage` reaches it, `trouble` says what can go wrong, `session` takes results from it and gives
-//! results to it, `queue` does the giving in the background, `reach` knows what a pipeline's plan names.
+//! results to it, `queue` does the giving in the background, `requests` has several on their way at once, `reach` knows
+//! what a pipeline's plan names.
 //! Whatever comes from there is held against its digest; what doesn't fit is as if it weren't there.
 
 #[cfg(not(feature = "remote"))]
@@ -13,6 +14,7 @@ mod storage;
 
 pub mod queue;
 pub mod reach;
+pub mod requests;
 pub mod session;
 mod trouble;
 

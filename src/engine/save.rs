@@ -3,6 +3,7 @@
 //! A copy is made in a scratch folder and renamed. A file of the user's that stands in the way is
 //! moved aside, never overwritten.
 
+use std::fs::File;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,9 @@ use anyhow::{Context, Result};
 use super::disk;
 use super::files::{Files, Stamp};
 use super::store::{Amiss, Loss, Output, Store};
+
+/// From so many bytes on, a thread more pays.
+const LARGE: u64 = 8 << 20;
 
 /// How a saved file differs from what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,11 +82,6 @@ pub fn place(
     store: &Store,
     within: &Path,
 ) -> Result<Placed> {
-    let object = match store.verify(&output.digest) {
-        Ok(object) => object,
-        Err(Amiss::Lost(loss)) => return Ok(Placed::Lost(loss)),
-        Err(Amiss::Unread(error)) => return Err(error),
-    };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     disk::make_folder(folder)?;
     let within = if device(within)? == device(folder)? { within } else { folder };
@@ -90,7 +89,9 @@ pub fn place(
     let ordinary = std::fs::Permissions::from_mode(0o644);
     let temporary = tempfile::Builder::new().prefix(".custem-").permissions(ordinary).tempfile_in(within)?;
     let (file, temporary) = temporary.into_parts();
-    disk::copy_into(&object, &file, path)?;
+    if let Some(loss) = copy_verified(output, &file, path, store)? {
+        return Ok(Placed::Lost(loss));
+    }
     let copied = Stamp::from(&file.metadata()?);
     let kept = if found == Standing::Foreign { Some(move_aside(path)?) } else { None };
     files.will_place(path, output.digest);
@@ -101,6 +102,31 @@ pub fn place(
         files.placed(path, now, output.digest);
     }
     Ok(Placed::Done(kept))
+}
+
+/// Copies an object into a file that is to become `path`; what became of its bytes where they aren't right. To read
+/// a large one for its digest and to copy it go on beside each other.
+fn copy_verified(output: &Output, file: &File, path: &Path, store: &Store) -> Result<Option<Loss>> {
+    let verified = |found: Result<PathBuf, Amiss>| match found {
+        Ok(object) => Ok(Ok(object)),
+        Err(Amiss::Lost(loss)) => Ok(Err(loss)),
+        Err(Amiss::Unread(error)) => Err(error),
+    };
+    if output.bytes < LARGE {
+        return match verified(store.verify(&output.digest))? {
+            Ok(object) => disk::copy_into(&object, file, path).map(|()| None).map_err(Into::into),
+            Err(loss) => Ok(Some(loss)),
+        };
+    }
+    let object = store.path(&output.digest);
+    let (found, copied) = std::thread::scope(|scope| {
+        let copy = scope.spawn(|| disk::copy_into(&object, file, path));
+        (store.verify(&output.digest), copy.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    match verified(found)? {
+        Ok(_) => copied.map(|()| None).map_err(Into::into),
+        Err(loss) => Ok(Some(loss)),
+    }
 }
 
 /// The file system that a folder is on.

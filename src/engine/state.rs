@@ -7,6 +7,8 @@ pub enum State {
     Waiting,
     /// All inputs have digests: its key can be computed.
     Ready,
+    /// Its sources are being read, for its key.
+    Reading,
     /// Computes, in a thread of its own.
     Running,
     /// Its outputs are known, from the cache or because it ran.
@@ -24,6 +26,10 @@ pub enum Step {
     InputsKnown,
     /// One of its inputs is to be computed anew, because its bytes are lost.
     InputLost,
+    /// Its sources are to be read first.
+    Read,
+    /// Its sources have been read.
+    HaveRead,
     /// It was given a thread.
     Start,
     /// Its outputs are known.
@@ -43,13 +49,15 @@ impl State {
     pub fn after(self, step: Step) -> Option<Self> {
         Some(match (self, step) {
             (Self::Waiting, Step::InputsKnown) => Self::Ready,
-            (Self::Waiting | Self::Ready | Self::Running, Step::InputLost) => Self::Waiting,
+            (Self::Waiting | Self::Ready | Self::Reading | Self::Running, Step::InputLost) => Self::Waiting,
+            (Self::Ready, Step::Read) => Self::Reading,
+            (Self::Reading, Step::HaveRead) => Self::Ready,
             (Self::Ready, Step::Start) => Self::Running,
             (Self::Ready | Self::Running, Step::Finish) => Self::Done,
             (Self::Done, Step::OutputLost) => Self::Ready,
             (Self::Running, Step::TryAgain) => Self::Ready,
             (Self::Ready | Self::Running, Step::Fail) => Self::Failed,
-            (Self::Waiting | Self::Ready, Step::Skip) => Self::Skipped,
+            (Self::Waiting | Self::Ready | Self::Reading, Step::Skip) => Self::Skipped,
             _ => return None,
         })
     }
@@ -70,6 +78,16 @@ mod tests {
         assert_eq!(state, State::Ready);
         let state = state.after(Step::Start).unwrap();
         assert_eq!(state.after(Step::Finish), Some(State::Done));
+    }
+
+    #[test]
+    fn sources_are_read_before_a_task_starts() {
+        let reading = State::Ready.after(Step::Read).unwrap();
+        assert_eq!(reading.after(Step::HaveRead), Some(State::Ready));
+        assert_eq!((reading.after(Step::Start), reading.is_over()), (None, false));
+        assert_eq!(reading.after(Step::InputLost), Some(State::Waiting));
+        assert_eq!(reading.after(Step::Skip), Some(State::Skipped));
+        assert_eq!(State::Running.after(Step::Read), None);
     }
 
     #[test]

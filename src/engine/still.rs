@@ -18,12 +18,12 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::Project;
-use super::abreast;
 use super::digest::Digest;
 use super::disk;
 use super::files::{Files, Stamp};
 use super::pattern::{self, Looked, Matched};
 use super::store::{self, Output};
+use crate::abreast;
 
 /// So many notes are kept; the oldest go first.
 const MOST: usize = 64;
@@ -74,7 +74,7 @@ impl Ground {
         Some(Facts {
             layers: Vec::new(),
             patterns: self.patterns.into_iter().map(pattern).collect(),
-            files: abreast::each(&all, stamp).into_iter().collect::<Option<_>>()?,
+            files: abreast::each(&all, abreast::FILES, stamp).into_iter().collect::<Option<_>>()?,
             folders: Vec::new(),
             objects: Cow::Owned(objects),
             records,
@@ -182,7 +182,7 @@ impl Facts<'_> {
 
     fn files_hold(&self) -> bool {
         let as_before = |(path, stamp): &(PathBuf, Stamp)| Stamp::of(path).is_ok_and(|now| now == *stamp);
-        abreast::each(&self.files, as_before).into_iter().all(|holds| holds)
+        abreast::each(&self.files, abreast::FILES, as_before).into_iter().all(|holds| holds)
     }
 }
 
@@ -228,25 +228,33 @@ pub fn note(project: &Project, asked: &Digest) -> Option<Vec<u8>> {
     disk::read(&path(project, asked)).ok()
 }
 
-/// What a note says, if it is whole and everything that it rests on still holds. One whose folders
+/// How much of what a note rests on still holds.
+pub enum Holds<Said> {
+    /// All of it: there is nothing to do.
+    All(Said),
+    /// Not all of it; whether these files are the pipeline's is yet to be seen.
+    Pipeline(Said, Vec<(PathBuf, Digest)>),
+}
+
+/// What a note says, if it is whole, and how much of what it rests on still holds. One whose folders
 /// have changed is written anew, so that the next time is quick.
 pub fn said<'n, Said: Serialize + Deserialize<'n>>(
     note: &'n [u8],
     project: &Project,
     asked: &Digest,
-) -> Option<Said> {
+) -> Option<Holds<Said>> {
     let (sum, body) = note.split_at_checked(32)?;
     if Digest::of(body).as_bytes() != sum {
         return None;
     }
     let mut note: Note<'_, Said> = postcard::from_bytes(body).ok()?;
     match note.facts.hold(project) {
-        Held::No => return None,
+        Held::No => return Some(Holds::Pipeline(note.said, note.facts.layers)),
         Held::Yes => {}
         // It stays slow if it can't be written, and right all the same.
         Held::Slowly => drop(write(project, asked, &note)),
     }
-    Some(note.said)
+    Some(Holds::All(note.said))
 }
 
 /// Writes down that there is nothing left to do; `layers` are the pipeline's files as they were read.

@@ -12,14 +12,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::{Result, bail};
+use fs_err::File;
 use schemars::JsonSchema;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
 use super::disk;
 use super::files::Stamp;
 use super::log::Log;
-use super::scratch::Scratch;
+use super::scratch::{Room, Scratch};
 use super::share::Share;
 use crate::stage::{Metrics, PortType, Warning};
 
@@ -28,7 +30,7 @@ const FORMAT: u32 = 1;
 
 /// What a stage run left behind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Record {
+pub struct Record<M = BTreeMap<String, String>> {
     /// The kind that ran.
     pub kind: String,
     /// Its outputs by port.
@@ -42,13 +44,24 @@ pub struct Record {
     /// How long it took.
     pub seconds: f64,
     /// The manifest in readable form.
-    pub manifest: BTreeMap<String, String>,
+    pub manifest: M,
     /// Of how many partial results it was put together, where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<Parts>,
     /// The keys of these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub memos: Vec<Digest>,
+}
+
+/// A record for who doesn't ask for the manifest, which is most of it.
+pub type Brief = Record<IgnoredAny>;
+
+impl Record {
+    /// The record without its manifest.
+    pub fn brief(self) -> Brief {
+        let Self { kind, outputs, summary, metrics, warnings, seconds, manifest: _, parts, memos } = self;
+        Record { kind, outputs, summary, metrics, warnings, seconds, manifest: IgnoredAny, parts, memos }
+    }
 }
 
 /// Partial results that a stage run was put together of.
@@ -92,6 +105,23 @@ impl Loss {
             Self::Missing => "missing",
             Self::Damaged => "damaged",
         }
+    }
+}
+
+/// Bytes whose digest is known.
+pub struct Named {
+    /// It.
+    pub digest: Digest,
+    /// How many they are.
+    pub bytes: u64,
+    /// Their file, where they aren't an object yet.
+    new: Option<(File, PathBuf)>,
+}
+
+impl Named {
+    /// Whether they are yet to be an object.
+    pub fn is_new(&self) -> bool {
+        self.new.is_some()
     }
 }
 
@@ -160,6 +190,11 @@ impl Store {
 
     /// The record of a key.
     pub fn record(&self, key: &Digest) -> Option<Record> {
+        self.records.lock().ok()?.get(key)
+    }
+
+    /// The record of a key without its manifest.
+    pub fn brief(&self, key: &Digest) -> Option<Brief> {
         self.records.lock().ok()?.get(key)
     }
 
@@ -253,7 +288,7 @@ impl Store {
 
     /// The first output of a record that is not in the store with its size, and what became of it: one
     /// stat an output.
-    pub fn lost<'r>(&self, record: &'r Record) -> Option<(&'r str, Loss)> {
+    pub fn lost<'r, M>(&self, record: &'r Record<M>) -> Option<(&'r str, Loss)> {
         record.outputs.iter().find_map(|(port, output)| Some((port.as_str(), self.loss(output)?)))
     }
 
@@ -306,23 +341,48 @@ impl Store {
     ///
     /// # Errors
     /// When it can't be made.
-    pub fn scratch(&self) -> Result<tempfile::TempDir> {
+    pub fn scratch(&self) -> Result<Room> {
         self.scratch.make()
     }
 
-    /// Takes bytes over as an object.
+    /// Names bytes that are to be an object, and writes them into the scratch folder unless they are one.
     ///
     /// # Errors
     /// When the disk is full.
-    pub fn put_bytes(&self, bytes: &[u8], scratch: &Path) -> Result<Digest> {
-        let digest = Digest::of(bytes);
-        if self.intact(&digest, bytes.len() as u64) {
-            return Ok(digest);
+    pub fn name_bytes(&self, bytes: &[u8], scratch: &Path) -> Result<Named> {
+        let (digest, size) = (Digest::of(bytes), bytes.len() as u64);
+        if self.intact(&digest, size) {
+            return Ok(Named { digest, bytes: size, new: None });
         }
         let path = scratch.join(format!(".custem-object-{}", digest.short()));
-        disk::write_synced(&path, bytes)?;
-        self.adopt(&path, &digest)?;
-        Ok(digest)
+        let mut file = disk::create(&path)?;
+        disk::write(&mut file, bytes)?;
+        Ok(Named { digest, bytes: size, new: Some((file, path)) })
+    }
+
+    /// Names a finished file that is to be an object.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn name_file(&self, path: &Path) -> Result<Named> {
+        let own = own_file(path)?;
+        let file = disk::open(&own)?;
+        let digest = Digest::of_file(file.file())?;
+        let bytes = file.metadata()?.len();
+        let new = (!self.intact(&digest, bytes)).then_some((file, own));
+        Ok(Named { digest, bytes, new })
+    }
+
+    /// Takes what has been named over as an object: mostly waiting for the disk.
+    ///
+    /// # Errors
+    /// When the disk fails, or the file can't be moved.
+    pub fn put(&self, named: &Named) -> Result<()> {
+        if let Some((file, path)) = &named.new {
+            disk::sync(file)?;
+            self.adopt(path, &named.digest)?;
+        }
+        Ok(())
     }
 
     /// Takes a finished file over as an object.
@@ -330,15 +390,9 @@ impl Store {
     /// # Errors
     /// When it can't be read or moved.
     pub fn put_file(&self, path: &Path) -> Result<(Digest, u64)> {
-        let own = own_file(path)?;
-        let file = disk::open(&own)?;
-        let digest = Digest::of_file(file.file())?;
-        let bytes = file.metadata()?.len();
-        if !self.intact(&digest, bytes) {
-            disk::sync(&file)?;
-            self.adopt(&own, &digest)?;
-        }
-        Ok((digest, bytes))
+        let named = self.name_file(path)?;
+        self.put(&named)?;
+        Ok((named.digest, named.bytes))
     }
 
     /// The file whose bytes are locked for leases.

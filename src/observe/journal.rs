@@ -18,7 +18,13 @@ pub struct Journal {
     pub run: String,
     /// Where runs are recorded.
     pub experiments: PathBuf,
-    file: Mutex<File>,
+    log: Mutex<Written>,
+}
+
+/// The log so far; nobody else writes it.
+struct Written {
+    file: File,
+    bytes: u64,
 }
 
 impl Journal {
@@ -39,7 +45,8 @@ impl Journal {
                     // A hint for the next run, which looks itself when it is wrong.
                     let hint = disk::create(&experiments.join("last"));
                     let _ = hint.and_then(|mut hint| disk::write(&mut hint, format!("{run}\n").as_bytes()));
-                    return Ok(Self { run, experiments: experiments.to_path_buf(), file: Mutex::new(file) });
+                    let log = Mutex::new(Written { file, bytes: 0 });
+                    return Ok(Self { run, experiments: experiments.to_path_buf(), log });
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
                 Err(error) => return Err(error).context("can't record the run"),
@@ -76,13 +83,13 @@ impl Journal {
     /// # Errors
     /// When the disk is full.
     pub fn append_lines(&self, lines: &[u8]) -> Result<()> {
-        let Ok(mut file) = self.file.lock() else { return Ok(()) };
-        let before = file.metadata()?.len();
-        if let Err(error) = disk::write(&mut file, lines) {
+        let Ok(mut log) = self.log.lock() else { return Ok(()) };
+        if let Err(error) = disk::write(&mut log.file, lines) {
             // The log is this run's own, so nobody else's line is cut off.
-            let _ = file.set_len(before);
+            let _ = log.file.set_len(log.bytes);
             return Err(error.into());
         }
+        log.bytes += lines.len() as u64;
         Ok(())
     }
 

@@ -60,7 +60,7 @@ impl Run {
     /// # Errors
     /// When its log can't be read.
     pub fn outline(experiments: &Path, name: &str) -> Result<Self> {
-        Self::read_lines(experiments, name, &|line| !line.starts_with(br#"{"event":"stage_output","#))
+        Self::read_lines(experiments, name, &|line| !super::ends::is_talk(line))
     }
 
     fn read_lines(experiments: &Path, name: &str, wanted: &dyn Fn(&[u8]) -> bool) -> Result<Self> {

@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
-use super::document::{self, Node, Table, Value};
+use super::document::{Node, Table, Value};
+use super::parse;
 use super::quantity;
 use super::shape::{Bounds, Field, Shape};
 use crate::diagnostic::{Diagnostic, Location, SourceText, did_you_mean, plural, shown};
 
-/// Where we are, for messages.
+/// Where we are, for messages: nothing of it is put into words before there is something to say.
+#[derive(Clone, Copy)]
 pub struct Place<'a> {
-    /// What the table is called: ``stage `features` ``.
-    pub owner: &'a str,
-    /// The path so far: `features.rules.0`.
-    pub path: String,
+    /// What the table is called; by its path where it has no other name.
+    pub owner: Owner<'a>,
+    /// The place above, where this is not the first one.
+    above: Option<&'a Place<'a>>,
+    /// The step from there: a key or the number of an item; all of the path in the first place.
+    step: Step<'a>,
     /// Where to find other keys: `` `custem kinds features` lists all keys ``.
     pub more: &'a str,
     /// Where to read about a key: `` `custem kinds features` says what it does ``.
@@ -21,16 +25,65 @@ pub struct Place<'a> {
     pub field: Option<&'a Field>,
 }
 
-impl Place<'_> {
-    fn child(&self, step: impl std::fmt::Display) -> Self {
-        let step = step.to_string();
-        let step = if step.contains('.') { format!("\"{step}\"") } else { step };
-        let path = if self.path.is_empty() { step } else { format!("{}.{step}", self.path) };
-        Self { owner: self.owner, path, more: self.more, about: self.about, field: None }
+/// What a table is called.
+#[derive(Clone, Copy)]
+pub enum Owner<'a> {
+    /// The stage of this name.
+    Stage(&'a str),
+    /// The table at the top with this name.
+    Table(&'a str),
+    /// Its path.
+    Path,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Key(&'a str),
+    Item(usize),
+}
+
+impl<'a> Place<'a> {
+    /// The first place, at a path; `more` says where to find other keys, `about` where to read about a key.
+    pub fn new(owner: Owner<'a>, path: &'a str, more: &'a str, about: &'a str) -> Self {
+        Self { owner, above: None, step: Step::Key(path), more, about, field: None }
+    }
+
+    /// The same place, which is that of a key.
+    pub fn of(self, field: &'a Field) -> Self {
+        Self { field: Some(field), ..self }
+    }
+
+    fn child<'b>(&'b self, step: Step<'b>) -> Place<'b> {
+        Place { above: Some(self), step, field: None, ..*self }
     }
 
     fn at<'b>(&'b self, field: &'b Field) -> Place<'b> {
-        Place { field: Some(field), ..self.child(&field.name) }
+        self.child(Step::Key(&field.name)).of(field)
+    }
+
+    /// The path so far: `features.rules.0`.
+    fn path(&self) -> String {
+        let mut path = self.above.map(Place::path).unwrap_or_default();
+        if !path.is_empty() {
+            path.push('.');
+        }
+        match self.step {
+            Step::Key(key) if self.above.is_some() && key.contains('.') => {
+                path.push_str(&format!("\"{key}\""))
+            }
+            Step::Key(key) => path.push_str(key),
+            Step::Item(at) => path.push_str(&at.to_string()),
+        }
+        path
+    }
+
+    /// What the table is called: ``stage `features` ``.
+    fn owner(&self) -> String {
+        match self.owner {
+            Owner::Stage(name) => format!("stage `{name}`"),
+            Owner::Table(name) => format!("`[{name}]`"),
+            Owner::Path => format!("`{}`", self.path()),
+        }
     }
 
     /// What there is to do about a value that doesn't fit.
@@ -58,7 +111,7 @@ pub fn table(
         }
     }
     for field in fields.iter().filter(|field| field.required && !table.contains_key(&field.name)) {
-        let message = format!("{} lacks the key `{}`", place.owner, field.name);
+        let message = format!("{} lacks the key `{}`", place.owner(), field.name);
         let hint = format!("add `{} = ...`, {}; {}", field.name, field.shape.describe(), place.more);
         problems.push(Diagnostic::error(message).at(header).hint(hint));
     }
@@ -71,12 +124,12 @@ fn unknown_key(key: &str, at: &Location, fields: &[Field], place: &Place<'_>) ->
         Some(near) => format!("did you mean `{near}`? {}", place.more),
         None => place.more.to_owned(),
     };
-    Diagnostic::error(format!("unknown key `{}` in {}", shown(key), place.owner)).at(at).hint(hint)
+    Diagnostic::error(format!("unknown key `{}` in {}", shown(key), place.owner())).at(at).hint(hint)
 }
 
 /// Whether nothing is wrong with a value.
 pub fn fits(shape: &Shape, value: &Node) -> bool {
-    let nowhere = Place { owner: "", path: String::new(), more: "", about: "", field: None };
+    let nowhere = Place::new(Owner::Path, "", "", "");
     let mut problems = Vec::new();
     node(shape, value, &nowhere, &mut problems);
     problems.is_empty()
@@ -108,21 +161,20 @@ pub fn node(shape: &Shape, value: &Node, place: &Place<'_>, problems: &mut Vec<D
         (Shape::Choice(words), Value::String(word)) => choice(words, word, value, place, problems),
         (Shape::List(item, least), Value::Array(items)) => {
             if items.len() < *least {
-                let message = format!("`{}` must have at least {}", place.path, plural(*least, "item"));
+                let message = format!("`{}` must have at least {}", place.path(), plural(*least, "item"));
                 problems.push(Diagnostic::error(message).at(&value.at).hint(place.advice()));
             }
             for (at, child) in items.iter().enumerate() {
-                node(item, child, &place.child(at), problems);
+                node(item, child, &place.child(Step::Item(at)), problems);
             }
         }
         (Shape::Map(item), Value::Table(entries)) => {
             for (key, entry) in entries.iter() {
-                node(item, &entry.node, &place.child(key), problems);
+                node(item, &entry.node, &place.child(Step::Key(key)), problems);
             }
         }
         (Shape::Struct(fields), Value::Table(entries)) => {
-            let owner = format!("`{}`", place.path);
-            let inner = Place { owner: &owner, path: place.path.clone(), field: None, ..*place };
+            let inner = Place { owner: Owner::Path, field: None, ..*place };
             table(fields, entries, &value.at, &inner, problems);
         }
         (Shape::OneOf(shapes), _) => one_of(shapes, value, place, problems),
@@ -160,7 +212,7 @@ pub fn references<'a>(shape: &Shape, value: &'a Node, found: &mut Vec<&'a Node>)
 fn within(bounds: Bounds, number: f64, value: &Node, place: &Place<'_>, problems: &mut Vec<Diagnostic>) {
     if !bounds.hold(number) || number.is_nan() {
         let given = shown(value.at.text());
-        let message = format!("`{}` must be {}, not {given}", place.path, bounds.describe());
+        let message = format!("`{}` must be {}, not {given}", place.path(), bounds.describe());
         problems.push(Diagnostic::error(message).at(&value.at).hint(place.advice()));
     }
 }
@@ -169,7 +221,7 @@ fn within(bounds: Bounds, number: f64, value: &Node, place: &Place<'_>, problems
 fn amount(fits: bool, shape: &Shape, value: &Node, place: &Place<'_>, problems: &mut Vec<Diagnostic>) {
     if !fits {
         let given = shown(value.at.text());
-        let message = format!("`{}` must be {}, not {given}", place.path, shape.describe());
+        let message = format!("`{}` must be {}, not {given}", place.path(), shape.describe());
         problems.push(Diagnostic::error(message).at(&value.at).hint(place.advice()));
     }
 }
@@ -180,7 +232,7 @@ fn choice(words: &[String], word: &str, value: &Node, place: &Place<'_>, problem
     }
     let allowed = crate::diagnostic::quoted(words.iter().map(String::as_str), "or");
     let near = did_you_mean(word, words.iter().map(String::as_str));
-    let message = format!("`{}` must be {allowed}, not `{}`", place.path, shown(word));
+    let message = format!("`{}` must be {allowed}, not `{}`", place.path(), shown(word));
     let hint = near.map_or_else(|| place.advice(), |near| format!("did you mean `{near}`?"));
     problems.push(Diagnostic::error(message).at(&value.at).hint(hint));
 }
@@ -213,7 +265,7 @@ fn same_type(shape: &Shape, value: &Node) -> bool {
 }
 
 fn wrong_type(expected: &Shape, value: &Node, place: &Place<'_>) -> Diagnostic {
-    let message = format!("`{}` must be {}, not {}", place.path, expected.describe(), value.type_name());
+    let message = format!("`{}` must be {}, not {}", place.path(), expected.describe(), value.type_name());
     let hint = respelled(expected, value, place).unwrap_or_else(|| place.advice());
     Diagnostic::error(message).at(&value.at).hint(hint)
 }
@@ -264,7 +316,8 @@ fn assigned(written: &str, value: &Node, place: &Place<'_>) -> String {
         let plain = !written.contains(['"', '[', ' ']);
         return if plain { format!("--set {key}={written}") } else { format!("--set '{key}={written}'") };
     }
-    match last_step(&place.path) {
+    let path = place.path();
+    match last_step(&path) {
         Some(key) if key.parse::<usize>().is_err() => format!("{key} = {written}"),
         _ => written.to_owned(),
     }
@@ -297,8 +350,8 @@ fn is_whole(text: &str) -> bool {
 
 /// Whether text is a value of a type, but for its quotes.
 fn unquoted(shape: &Shape, text: &str) -> bool {
-    let source = Arc::new(SourceText { name: String::new(), text: text.trim().to_owned() });
-    document::parse_value(&source, 0).is_some_and(|node| fits(shape, &node))
+    let source = Arc::new(SourceText::new("", text.trim()));
+    parse::parse_value(&source, 0).is_some_and(|node| fits(shape, &node))
 }
 
 fn is_plain(value: &Value) -> bool {

@@ -2,15 +2,15 @@
 //!
 //! Doesn't know the other stages: references are checked in `wire`.
 
-use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use anyhow::Context;
 use serde_json::{Value as Json, json};
 
-use super::conform::{self, Place};
-use super::document::{Node, Table, Value, table_to_toml};
+use super::conform::{self, Owner, Place};
+use super::document::{self, Node, Table, Value};
 use super::schedule::{self, Schedule};
 use super::shape::{Field, Shape};
 use crate::diagnostic::{Diagnostic, Location, did_you_mean, meant, shown};
@@ -28,8 +28,6 @@ pub struct Draft {
     pub kind: &'static Kind,
     /// Its parameters, built.
     pub body: Arc<dyn AnyStage>,
-    /// Its parameters with every default filled in.
-    pub params: toml::Table,
     /// Its inputs.
     pub needs: Vec<Need>,
     /// Its outputs, the implicit `metrics` last.
@@ -47,6 +45,15 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// Its parameters with every default filled in: made anew each time, because a large pipeline has many.
+    ///
+    /// # Errors
+    /// When a number doesn't fit TOML.
+    pub fn params(&self) -> anyhow::Result<toml::Table> {
+        let value = || format!("stage `{}` has a value that TOML can't hold", self.name);
+        self.body.params().with_context(value)
+    }
+
     /// How the name of a file with one of its outputs usually ends.
     pub fn ending(&self, port: &str) -> &'static str {
         self.gives.iter().find(|give| give.name == port).map_or("", |give| ending(give.ty))
@@ -54,9 +61,18 @@ impl Draft {
 }
 
 /// The kinds there are, with the keys of those in use.
-pub struct Kinds {
-    all: &'static [Kind],
-    fields: HashMap<&'static str, Arc<Vec<Field>>>,
+pub struct Kinds(Vec<Known>);
+
+struct Known {
+    kind: &'static Kind,
+    keys: OnceLock<Keys>,
+}
+
+/// What a stage of a kind may have, and where to read about it.
+struct Keys {
+    fields: Vec<Field>,
+    more: String,
+    about: String,
 }
 
 /// The keys that every stage takes besides those of its kind and [`schedule::KEYS`].
@@ -70,20 +86,26 @@ pub(super) fn is_common(key: &str) -> bool {
 impl Kinds {
     /// The kinds of a registry.
     pub fn new(all: &'static [Kind]) -> Self {
-        Self { all, fields: HashMap::new() }
+        Self(all.iter().map(|kind| Known { kind, keys: OnceLock::new() }).collect())
     }
 
-    fn find(&self, name: &str) -> Option<&'static Kind> {
-        self.all.iter().find(|kind| kind.name == name)
+    fn find(&self, name: &str) -> Option<&Known> {
+        self.0.iter().find(|known| known.kind.name == name)
     }
+}
 
-    fn fields(&mut self, kind: &'static Kind) -> Arc<Vec<Field>> {
-        let fields = self.fields.entry(kind.name).or_insert_with(|| {
-            let mut fields = Shape::of((kind.schema)().as_value()).fields().to_vec();
+impl Known {
+    fn keys(&self) -> &Keys {
+        self.keys.get_or_init(|| {
+            let mut fields = Shape::of((self.kind.schema)().as_value()).fields().to_vec();
             fields.extend(common_fields());
-            Arc::new(fields)
-        });
-        Arc::clone(fields)
+            let command = format!("`custem kinds {}`", self.kind.name);
+            Keys {
+                fields,
+                more: format!("{command} lists all keys"),
+                about: format!("{command} says what it does"),
+            }
+        })
     }
 }
 
@@ -115,47 +137,37 @@ pub(super) fn common_schema() -> Json {
 /// Checks one stage's table: the stage as far as it is right, and everything that is wrong with it.
 ///
 /// A stage with mistakes is only there for what refers to it and what it refers to.
-pub fn stage(
-    name: &str,
-    header: &Location,
-    node: &Node,
-    kinds: &mut Kinds,
-) -> (Option<Draft>, Vec<Diagnostic>) {
+pub fn stage(name: &str, header: &Location, node: &Node, kinds: &Kinds) -> (Option<Draft>, Vec<Diagnostic>) {
     let mut problems = name_problems(name, header);
     let Some(table) = node.table() else {
         problems.push(no_table(name, node));
         return (None, problems);
     };
-    let kind = match kind_of(name, header, table, kinds) {
-        Ok(kind) => kind,
+    let known = match kind_of(name, header, table, kinds) {
+        Ok(known) => known,
         Err(problem) => {
             problems.push(problem);
             return (None, problems);
         }
     };
-    let place = Place {
-        owner: &format!("stage `{name}`"),
-        path: name.to_owned(),
-        more: &format!("`custem kinds {}` lists all keys{}", kind.name, by_flag(table)),
-        about: &format!("`custem kinds {}` says what it does", kind.name),
-        field: None,
-    };
-    let fields = kinds.fields(kind);
+    let Keys { fields, more, about } = known.keys();
+    let by_flag = by_flag(table).map(|flag| format!("{more}; {flag}"));
+    let more = by_flag.as_ref().unwrap_or(more);
     let before = problems.len();
-    conform::table(&fields, table, header, &place, &mut problems);
-    let written = Written { name, header, node, kind };
+    conform::table(fields, table, header, &Place::new(Owner::Stage(name), name, more, about), &mut problems);
+    let written = Written { name, header, node, kind: known.kind };
     let draft = if problems.len() == before {
         written.whole(table, &mut problems)
     } else {
-        written.right_part(table, &fields, &mut problems)
+        written.right_part(table, fields, &mut problems)
     };
     (draft, problems)
 }
 
 /// That a flag gave a stage its kind, which explains that its keys don't fit.
-fn by_flag(table: &Table) -> String {
+fn by_flag(table: &Table) -> Option<String> {
     let kind = table.get("kind").map(|entry| &entry.node.at).filter(|at| at.source.name == "--set");
-    kind.map_or_else(String::new, |at| format!("; the kind was given by `{}`", at.file_line()))
+    kind.map(|at| format!("the kind was given by `{}`", at.file_line()))
 }
 
 fn no_table(name: &str, node: &Node) -> Diagnostic {
@@ -168,15 +180,20 @@ fn no_table(name: &str, node: &Node) -> Diagnostic {
 ///
 /// # Errors
 /// When its table doesn't fit its kind.
-pub fn generated(name: &str, node: &Node, kinds: &mut Kinds) -> Result<Draft, Vec<Diagnostic>> {
+pub fn generated(name: &str, node: &Node, kinds: &Kinds) -> Result<Draft, Vec<Diagnostic>> {
     let Some(table) = node.table() else { return Err(Vec::new()) };
-    let kind = kind_of(name, &node.at, table, kinds).map_err(|problem| vec![problem])?;
+    let kind = kind_of(name, &node.at, table, kinds).map_err(|problem| vec![problem])?.kind;
     let mut problems = Vec::new();
     let draft = Written { name, header: &node.at, node, kind }.whole(table, &mut problems);
     if problems.is_empty() { draft.ok_or_else(Vec::new) } else { Err(problems) }
 }
 
-fn kind_of(name: &str, header: &Location, table: &Table, kinds: &Kinds) -> Result<&'static Kind, Diagnostic> {
+fn kind_of<'k>(
+    name: &str,
+    header: &Location,
+    table: &Table,
+    kinds: &'k Kinds,
+) -> Result<&'k Known, Diagnostic> {
     let list = "`custem kinds` lists them all";
     let Some(entry) = table.get("kind") else {
         let message = format!("stage `{name}` lacks the key `kind`");
@@ -189,7 +206,7 @@ fn kind_of(name: &str, header: &Location, table: &Table, kinds: &Kinds) -> Resul
         return Err(Diagnostic::error(message).at(&entry.node.at).hint(hint));
     };
     kinds.find(word).ok_or_else(|| {
-        let hint = match did_you_mean(word, kinds.all.iter().map(|kind| kind.name)) {
+        let hint = match did_you_mean(word, kinds.0.iter().map(|known| known.kind.name)) {
             Some(near) => format!("did you mean `{near}`? {list}"),
             None => list.to_owned(),
         };
@@ -283,17 +300,11 @@ impl Written<'_> {
 
     fn build(&self, table: &Table) -> Result<Draft, Diagnostic> {
         let name = self.name;
-        let mut given = table_to_toml(table);
-        given.retain(|key, _| !is_common(key));
+        let given = document::plain(table.iter().filter(|(key, _)| !is_common(key)));
         let body = (self.kind.build)(given).map_err(|error| {
             Diagnostic::error(format!("stage `{name}`: {}", error.message()))
                 .at(self.header)
                 .hint(format!("`custem kinds {}` says what each key takes", self.kind.name))
-        })?;
-        let params = body.params().map_err(|error| {
-            Diagnostic::error(format!("stage `{name}` has a value that TOML can't hold: {error}"))
-                .at(self.header)
-                .hint("numbers go from -2^63 to 2^63 - 1")
         })?;
         let mut gives = body.gives();
         gives.push(Port::metrics());
@@ -304,7 +315,6 @@ impl Written<'_> {
             kind: self.kind,
             needs: body.needs(),
             gives,
-            params,
             saves: Vec::new(),
             seed: own_seed(table),
             schedule: Schedule::of(table),

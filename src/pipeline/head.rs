@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value as Json, json};
 
-use super::conform::{self, Place};
+use super::conform::{self, Owner, Place};
 use super::document::{Entry, Node, Table, Value};
 use super::layers::TABLES;
 use super::remote::{self, Remote};
@@ -75,9 +75,8 @@ pub(super) fn sweep_schema() -> Json {
 pub fn seed_problems(value: &Node, problems: &mut Vec<Diagnostic>) {
     let Some(seed) = PIPELINE.fields().iter().find(|field| field.name == "seed") else { return };
     let about = "`pipeline.seed` is the seed of all stages";
-    let path = "pipeline.seed".to_owned();
-    let place = Place { owner: "`[pipeline]`", path, more: about, about, field: Some(seed) };
-    conform::node(&seed.shape, value, &place, problems);
+    let place = Place::new(Owner::Table("pipeline"), "pipeline.seed", about, about);
+    conform::node(&seed.shape, value, &place.of(seed), problems);
 }
 
 /// Reads the top of a document.
@@ -129,8 +128,7 @@ pub(super) fn known_keys(name: &str, shape: &Shape, entry: &Entry, problems: &mu
         problems.push(Diagnostic::error(message).at(&entry.node.at).hint(more));
         return;
     };
-    let owner = format!("`[{name}]`");
-    let place = Place { owner: &owner, path: name.to_owned(), more: &more, about: &more, field: None };
+    let place = Place::new(Owner::Table(name), name, &more, &more);
     conform::table(shape.fields(), table, &entry.key, &place, problems);
 }
 

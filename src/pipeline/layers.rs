@@ -2,26 +2,38 @@
 //!
 //! Knows files and merging; of the language only that stages stand under `stages`.
 
+use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::document::{self, Entry, Node, Table, Value};
+use super::document::{Entry, Node, Table, Value};
+use super::parse;
 use crate::diagnostic::{Diagnostic, Location, Problems, SourceText, meant, plural, shown};
 
 /// The tables that a pipeline may have, besides the key `extends`.
 pub const TABLES: [&str; 5] = ["pipeline", "resources", "stages", "sweep", "remote"];
 
+/// The byte order mark.
+const MARK: &str = "\u{feff}";
+
 /// A file of a pipeline as it was read.
 pub struct Layer {
     /// Where it was opened.
     pub path: PathBuf,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
+    text: Arc<String>,
+    /// Whether a byte order mark stands before the text.
+    marked: bool,
     identity: PathBuf,
     name: String,
 }
 
 impl Layer {
+    /// Its bytes.
+    pub fn bytes(&self) -> Cow<'_, [u8]> {
+        let text = self.text.as_bytes();
+        if self.marked { Cow::Owned([MARK.as_bytes(), text].concat()) } else { Cow::Borrowed(text) }
+    }
+
     /// Whether a path, its folder's links followed, is that of this file.
     pub fn is_at(&self, path: &Path) -> bool {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -54,8 +66,8 @@ pub fn files(path: &Path) -> Vec<PathBuf> {
 
 /// The file that another one extends.
 fn base_of(path: &Path) -> Option<PathBuf> {
-    let source = source(fs_err::read(path).ok()?, "").ok()?;
-    let base = take_extends(&mut document::parse(&source).ok()?).ok()??;
+    let (source, _) = source(fs_err::read(path).ok()?, "").ok()?;
+    let base = take_extends(&mut parse::parse(&source).ok()?).ok()??;
     Some(path.parent().unwrap_or(Path::new("")).join(base.text()?))
 }
 
@@ -65,19 +77,19 @@ fn read_chain(
     wanted_by: Option<&Location>,
     chain: &mut Vec<Layer>,
 ) -> Result<Node, Problems> {
-    let bytes = bytes(path, name, wanted_by)?;
-    let source = source(bytes.clone(), name)?;
+    let (source, marked) = source(bytes(path, name, wanted_by)?, name)?;
     let identity = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let seen = chain.iter().position(|other| other.identity == identity);
-    chain.push(Layer { path: path.to_path_buf(), bytes, identity, name: name.to_owned() });
+    let (text, name) = (Arc::clone(&source.text), name.to_owned());
+    chain.push(Layer { path: path.to_path_buf(), text, marked, identity, name });
     if let Some(start) = seen {
         return Err(circle(&chain[start..], wanted_by).into());
     }
-    let mut node = document::parse(&source).map_err(Problems)?;
+    let mut node = parse::parse(&source).map_err(Problems)?;
     let Some(base) = take_extends(&mut node)? else { return Ok(node) };
     let text = base.text().unwrap_or_default();
     let base_path = path.parent().unwrap_or(Path::new("")).join(text);
-    let base_name = plain(&Path::new(name).parent().unwrap_or(Path::new("")).join(text));
+    let base_name = plain(&Path::new(&source.name).parent().unwrap_or(Path::new("")).join(text));
     let below = read_chain(&base_path, &base_name.to_string_lossy(), Some(&base.at), chain)?;
     Ok(merge(below, node))
 }
@@ -120,22 +132,22 @@ fn bytes(path: &Path, name: &str, wanted_by: Option<&Location>) -> Result<Vec<u8
     })
 }
 
-/// The text of a pipeline file.
-fn source(bytes: Vec<u8>, name: &str) -> Result<Arc<SourceText>, Problems> {
+/// The text of a pipeline file, and whether a byte order mark stands before it.
+fn source(bytes: Vec<u8>, name: &str) -> Result<(Arc<SourceText>, bool), Problems> {
     let text = String::from_utf8(bytes).map_err(|error| no_text(&error, name))?;
-    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-    Ok(Arc::new(SourceText { name: name.to_owned(), text }))
+    let rest = text.strip_prefix(MARK).map(str::to_owned);
+    let marked = rest.is_some();
+    Ok((Arc::new(SourceText::new(name, rest.unwrap_or(text))), marked))
 }
 
 /// The place of the first byte that is no text, in what can be read of the file.
 fn no_text(error: &std::string::FromUtf8Error, name: &str) -> Problems {
-    const MARK: char = '\u{feff}';
     let lossy = String::from_utf8_lossy(error.as_bytes());
     let text = lossy.strip_prefix(MARK).unwrap_or(&lossy);
     let start = error.utf8_error().valid_up_to() + text.len() - lossy.len();
     let end = start + char::REPLACEMENT_CHARACTER.len_utf8();
     let byte = error.as_bytes().get(error.utf8_error().valid_up_to()).copied().unwrap_or_default();
-    let source = Arc::new(SourceText { name: name.to_owned(), text: text.to_owned() });
+    let source = Arc::new(SourceText::new(name, text));
     let problem =
         Diagnostic::error(format!("this isn't UTF-8 text: the byte {byte:#04X} belongs to no character"));
     problem.at(&Location::new(&source, start..end)).hint("save the file as UTF-8").into()
@@ -149,7 +161,7 @@ fn circle(chain: &[Layer], wanted_by: Option<&Location>) -> Diagnostic {
 
 fn take_extends(node: &mut Node) -> Result<Option<Node>, Problems> {
     let Value::Table(table) = &mut node.value else { return Ok(None) };
-    match Arc::make_mut(table).shift_remove("extends") {
+    match Arc::make_mut(table).remove("extends") {
         None => Ok(None),
         Some(entry) if entry.node.text().is_some() => Ok(Some(entry.node)),
         Some(entry) => Err(Diagnostic::error(format!(
@@ -186,7 +198,7 @@ fn lay(base: &mut Table, key: String, above: Entry) {
     slot.node = merge(below, above.node);
     slot.key = above.key;
     if !is_table {
-        slot.replaced = Some(old);
+        slot.replaced = Some(Box::new(old));
     }
 }
 
@@ -194,7 +206,7 @@ fn lay(base: &mut Table, key: String, above: Entry) {
 pub fn set(document: &mut Node, flags: &[String]) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     for flag in flags {
-        let source = Arc::new(SourceText { name: "--set".to_owned(), text: flag.clone() });
+        let source = Arc::new(SourceText::new("--set", flag));
         problems.extend(set_one(document, &source).err());
     }
     problems
@@ -208,7 +220,7 @@ fn set_one(document: &mut Node, source: &Arc<SourceText>) -> Result<(), Diagnost
             .hint("write `--set STAGE.parameter=value`, such as `--set segments.k=6`"));
     };
     let start = text.len() - value.trim_start().len();
-    let node = document::parse_value(source, start).unwrap_or_else(|| Node {
+    let node = parse::parse_value(source, start).unwrap_or_else(|| Node {
         at: Location::new(source, start..text.len()),
         value: Value::String(value.trim().to_owned()),
     });
@@ -323,12 +335,12 @@ pub fn put(document: &mut Node, steps: &[String], key: &Location, value: Node) {
         document.value = Value::Table(Arc::default());
     }
     let Value::Table(table) = &mut document.value else { return };
-    let slot = Arc::make_mut(table).entry(step.clone()).or_insert_with(|| {
+    let slot = Arc::make_mut(table).get_or_insert_with(step, || {
         Entry::new(key.clone(), Node { at: key.clone(), value: Value::Table(Arc::default()) })
     });
     if rest.is_empty() {
         let old = slot.node.at.clone();
-        slot.replaced = (old.source.name != key.source.name).then_some(old);
+        slot.replaced = (old.source.name != key.source.name).then(|| Box::new(old));
         slot.key = key.clone();
         slot.node = value;
     } else {

@@ -1,6 +1,6 @@
 //! The TOML language: from text to a checked pipeline, a graph of tasks.
 //!
-//! `document` reads text into a tree with positions, `layers` lays `extends` and `--set` over each
+//! `parse` reads text, a large one in `pieces`, what is `plain` of them in one step, into a `document`, a tree with positions, of `table`s; `layers` lays `extends` and `--set` over each
 //! other, `draft` checks a stage on its own, `schedule` says how it is to be run, `sweep` reads the axes, `remote` where results are shared, `wire` holds references against each
 //! other, `order` finds cycles, `board` reads back what a leaderboard was made from, `saves` looks where outputs go, `weave` makes the graph. Nothing here runs,
 //! hashes or opens anything but pipeline files.
@@ -12,6 +12,9 @@ mod draft;
 mod head;
 mod layers;
 mod order;
+mod parse;
+mod pieces;
+mod plain;
 pub mod quantity;
 mod remote;
 pub mod resolved;
@@ -20,6 +23,7 @@ pub mod schedule;
 pub mod schema;
 pub mod shape;
 mod sweep;
+mod table;
 mod weave;
 mod wire;
 
@@ -28,6 +32,7 @@ use std::sync::Arc;
 
 use petgraph::graph::DiGraph;
 
+use crate::abreast::{self, Parting};
 use crate::diagnostic::{Diagnostic, Location, Problems, meant};
 use crate::stage::Kind;
 
@@ -183,7 +188,7 @@ pub fn load(
     // File by file, the user's own first and flags last; in each as it is written.
     problems.sort_by_cached_key(|problem| {
         problem.at.as_ref().map(|at| {
-            let flag = sets.iter().position(|set| at.source.name == "--set" && *set == at.source.text);
+            let flag = sets.iter().position(|set| at.source.name == "--set" && *set == *at.source.text);
             (flag, at.source.name != file, at.source.name.clone(), at.start)
         })
     });
@@ -208,25 +213,26 @@ fn check(
 ) -> Result<Pipeline, Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let head = head::read(&document, &file, &mut problems);
-    let mut kinds = draft::Kinds::new(registry);
-    let mut base = Vec::with_capacity(head.stages.len());
-    for (name, entry) in head.stages {
-        let (draft, found) = draft::stage(name, &entry.key, &entry.node, &mut kinds);
-        problems.extend(found);
-        base.extend(draft.map(Arc::new));
-    }
+    let kinds = draft::Kinds::new(registry);
+    let base = drafts(head.stages, &kinds, &mut problems);
     let names = head.stages.keys().map(String::as_str);
-    wire::references(&base, names, head.sweep.is_some(), &mut problems);
-    problems.extend(order::order(&base).err().into_iter().flatten());
-    let drafts = || base.iter().map(Arc::as_ref);
-    problems.extend(ground.problems(drafts().flat_map(Save::of), drafts()));
+    let numbers = order::numbers(&base);
+    wire::references(&base, &numbers, names, head.sweep.is_some(), &mut problems);
+    let order = order::order(&base, &numbers).unwrap_or_else(|cycles| {
+        problems.extend(cycles);
+        Vec::new()
+    });
+    let all = || base.iter().map(Arc::as_ref);
+    problems.extend(ground.problems(all().flat_map(Save::of), all()));
     let swept = head.sweep.is_some();
-    let sweep = head.sweep.and_then(|table| sweep::read(table, &document, &base, &mut kinds, &mut problems));
+    let sweep = head.sweep.and_then(|table| sweep::read(table, &document, &base, &kinds, &mut problems));
     if !problems.is_empty() {
         return Err(problems);
     }
     let (name, seed, resources, remote) = (head.name, head.seed, head.resources, head.remote);
-    let weave::Wired { tasks, graph, sweep } = weave::tasks(&base, sweep, seed, &mut kinds)?;
+    let stages = weave::Stages { base: &base, numbers: &numbers, order };
+    let weave::Wired { tasks, graph, sweep } = weave::tasks(stages, sweep, seed, &kinds)?;
+    drop(numbers);
     if swept {
         let drafts = tasks.iter().map(|task| task.draft.as_ref());
         let problems = ground.problems(tasks.iter().flat_map(Save::of_task), drafts);
@@ -247,4 +253,22 @@ fn check(
         document,
         layers: Vec::new(),
     })
+}
+
+/// How stages are parted that are looked at one by one.
+const ONE_BY_ONE: Parting = Parting { worth: 2_000, block: 256 };
+
+/// The stages as far as they are right, each looked at on its own.
+fn drafts(stages: &document::Table, kinds: &draft::Kinds, problems: &mut Vec<Diagnostic>) -> Vec<Arc<Draft>> {
+    let written: Vec<_> = stages.iter().collect();
+    let looked_at = abreast::each(&written, ONE_BY_ONE, |(name, entry)| {
+        let (draft, found) = draft::stage(name, &entry.key, &entry.node, kinds);
+        (draft.map(Arc::new), found)
+    });
+    let mut drafts = Vec::with_capacity(written.len());
+    for (draft, found) in looked_at {
+        problems.extend(found);
+        drafts.extend(draft);
+    }
+    drafts
 }

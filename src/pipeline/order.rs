@@ -1,8 +1,10 @@
 //! Stages in an order in which each comes after its inputs, and the cycles that leave none.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -10,12 +12,20 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use super::draft::Draft;
 use crate::diagnostic::Diagnostic;
 
+/// The numbers of stages by their names.
+pub type Numbers<'a> = HashMap<&'a str, usize>;
+
+/// The numbers of stages, which are also those of their variants.
+pub fn numbers(drafts: &[Arc<Draft>]) -> Numbers<'_> {
+    drafts.iter().enumerate().map(|(at, draft)| (draft.name.as_str(), at)).collect()
+}
+
 /// Stages so that each comes after its inputs; ties in the order in which they are written.
 ///
 /// # Errors
 /// Every cycle that they form, printed as a path.
-pub fn order(drafts: &[Arc<Draft>]) -> Result<Vec<usize>, Vec<Diagnostic>> {
-    let consumers = consumers(drafts);
+pub fn order(drafts: &[Arc<Draft>], numbers: &Numbers<'_>) -> Result<Vec<usize>, Vec<Diagnostic>> {
+    let consumers = consumers(drafts, numbers);
     let mut missing = vec![0_usize; drafts.len()];
     consumers.iter().flatten().for_each(|consumer| missing[*consumer] += 1);
     let mut ready: BinaryHeap<_> = (0..drafts.len()).filter(|at| missing[*at] == 0).map(Reverse).collect();
@@ -33,9 +43,7 @@ pub fn order(drafts: &[Arc<Draft>]) -> Result<Vec<usize>, Vec<Diagnostic>> {
 }
 
 /// Per stage, who takes from it, once an input.
-fn consumers(drafts: &[Arc<Draft>]) -> Vec<Vec<usize>> {
-    let numbers: HashMap<&str, usize> =
-        drafts.iter().enumerate().map(|(at, draft)| (draft.name.as_str(), at)).collect();
+fn consumers(drafts: &[Arc<Draft>], numbers: &Numbers<'_>) -> Vec<Vec<usize>> {
     let mut consumers = vec![Vec::new(); drafts.len()];
     for (at, draft) in drafts.iter().enumerate() {
         for from in draft.needs.iter().filter_map(|need| numbers.get(need.from.stage())) {

@@ -1,5 +1,7 @@
 //! The resolved pipeline as TOML: every default spelled out, every layer applied, ready to rerun.
 
+use anyhow::Result;
+
 use super::document::{self, Node};
 use super::{Draft, Pipeline, Variant, schedule};
 
@@ -7,18 +9,18 @@ use super::{Draft, Pipeline, Variant, schedule};
 ///
 /// # Errors
 /// When a value doesn't fit TOML.
-pub fn text(pipeline: &Pipeline, variant: Option<&Variant>) -> Result<String, toml::ser::Error> {
+pub fn text(pipeline: &Pipeline, variant: Option<&Variant>) -> Result<String> {
     let mut top = toml::Table::new();
     top.insert("pipeline".to_owned(), head(pipeline, variant).into());
     if let Some(resources) = pipeline.document.get("resources") {
         top.insert("resources".to_owned(), resources.to_toml());
     }
-    top.insert("stages".to_owned(), stages(pipeline, variant).into());
+    top.insert("stages".to_owned(), stages(pipeline, variant)?.into());
     let sweep = pipeline.document.get("sweep").and_then(Node::table).map(document::table_to_toml);
     if let (Some(sweep), None) = (sweep, variant) {
         top.insert("sweep".to_owned(), sweep.into());
     }
-    toml::to_string(&top)
+    Ok(toml::to_string(&top)?)
 }
 
 fn head(pipeline: &Pipeline, variant: Option<&Variant>) -> toml::Table {
@@ -31,14 +33,14 @@ fn head(pipeline: &Pipeline, variant: Option<&Variant>) -> toml::Table {
 }
 
 /// The stages as a variant has them; those that need the leaderboard make no sense in one variant.
-fn stages(pipeline: &Pipeline, variant: Option<&Variant>) -> toml::Table {
+fn stages(pipeline: &Pipeline, variant: Option<&Variant>) -> Result<toml::Table> {
     match variant {
         None => pipeline.base.iter().map(|draft| stage(draft)).collect(),
         Some(variant) => variant.tasks.iter().map(|task| stage(&pipeline.tasks[*task].draft)).collect(),
     }
 }
 
-fn stage(draft: &Draft) -> (String, toml::Value) {
+fn stage(draft: &Draft) -> Result<(String, toml::Value)> {
     let mut table = toml::Table::new();
     table.insert("kind".to_owned(), draft.kind.name.into());
     if let Some(seed) = draft.seed {
@@ -47,6 +49,6 @@ fn stage(draft: &Draft) -> (String, toml::Value) {
     for key in ["save"].into_iter().chain(schedule::KEYS) {
         table.extend(draft.node.get(key).map(|node| (key.to_owned(), node.to_toml())));
     }
-    table.extend(draft.params.clone());
-    (draft.name.clone(), table.into())
+    table.extend(draft.params()?);
+    Ok((draft.name.clone(), table.into()))
 }

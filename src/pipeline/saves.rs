@@ -78,6 +78,9 @@ impl<'a> Ground<'a> {
                 None => drop(taken.insert(to, save)),
             }
         }
+        if taken.is_empty() {
+            return problems;
+        }
         let read = |draft: &'b Draft| draft.body.sources().into_iter().map(move |source| (draft, source));
         for (draft, source) in drafts.flat_map(read) {
             problems.extend(self.reads_saved(draft, &source, &taken));

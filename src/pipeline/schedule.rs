@@ -120,10 +120,10 @@ mod tests {
 
     use super::{Resources, Schedule};
     use crate::diagnostic::SourceText;
-    use crate::pipeline::document::parse;
+    use crate::pipeline::parse::parse;
 
     fn schedule(text: &str) -> Schedule {
-        let source = Arc::new(SourceText { name: "p.toml".to_owned(), text: text.to_owned() });
+        let source = Arc::new(SourceText::new("p.toml", text));
         Schedule::of(parse(&source).unwrap().table().unwrap())
     }
 

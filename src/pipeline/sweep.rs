@@ -106,7 +106,7 @@ pub fn read(
     entry: &Entry,
     document: &Node,
     base: &[Arc<Draft>],
-    kinds: &mut Kinds,
+    kinds: &Kinds,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Axes> {
     let before = problems.len();
@@ -220,7 +220,7 @@ type Tried = (usize, Draft);
 fn try_values(
     axes: &[Axis],
     base: &[Arc<Draft>],
-    kinds: &mut Kinds,
+    kinds: &Kinds,
     problems: &mut Vec<Diagnostic>,
 ) -> Vec<Tried> {
     let mut tried = Vec::new();

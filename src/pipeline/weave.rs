@@ -10,10 +10,10 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::document::{Node, Value};
 use super::draft::{self, Draft, Kinds};
-use super::order::order;
+use super::order::{self, Numbers};
 use super::sweep::{Axes, Target};
 use super::wire::LEADERBOARD;
-use super::{Edge, Sweep, Task, Variant, document, layers, wire};
+use super::{Edge, Sweep, Task, Variant, document, layers, parse, wire};
 use crate::diagnostic::{Diagnostic, Location, SourceText};
 
 /// The result of weaving.
@@ -26,17 +26,28 @@ pub struct Wired {
     pub sweep: Option<Sweep>,
 }
 
+/// What there is to weave.
+pub struct Stages<'a> {
+    /// The stages as written.
+    pub base: &'a [Arc<Draft>],
+    /// Their numbers by name.
+    pub numbers: &'a Numbers<'a>,
+    /// An order in which each comes after its inputs.
+    pub order: Vec<usize>,
+}
+
 /// Connects stages, once for every variant, and merges what is equal.
 ///
 /// # Errors
 /// When stages form a cycle, or a variant is wrong.
 pub fn tasks(
-    base: &[Arc<Draft>],
+    stages: Stages<'_>,
     axes: Option<Axes>,
     seed: u64,
-    kinds: &mut Kinds,
+    kinds: &Kinds,
 ) -> Result<Wired, Vec<Diagnostic>> {
-    let mut weaver = Weaver::new(base, axes.as_ref(), seed, kinds);
+    let base = stages.base;
+    let mut weaver = Weaver::new(stages, axes.as_ref(), seed, kinds);
     let mut variants = weaver.variants()?;
     weaver.weave_all(&mut variants)?;
     variants.iter_mut().for_each(|woven| woven.own = woven.tasks.iter().flatten().copied().collect());
@@ -106,11 +117,13 @@ type Identity = (usize, Vec<usize>, Vec<usize>);
 
 struct Weaver<'a> {
     base: &'a [Arc<Draft>],
+    /// The order of the stages as written.
+    order: Vec<usize>,
     axes: &'a [super::sweep::Axis],
     whole: Option<&'a Axes>,
     seed: u64,
-    kinds: &'a mut Kinds,
-    numbers: HashMap<&'a str, usize>,
+    kinds: &'a Kinds,
+    numbers: &'a Numbers<'a>,
     /// Per stage, the axes that change it itself.
     own: Vec<Vec<usize>>,
     built: HashMap<(usize, Vec<usize>), Arc<Draft>>,
@@ -122,19 +135,21 @@ struct Weaver<'a> {
 }
 
 impl<'a> Weaver<'a> {
-    fn new(base: &'a [Arc<Draft>], whole: Option<&'a Axes>, seed: u64, kinds: &'a mut Kinds) -> Self {
+    fn new(stages: Stages<'a>, whole: Option<&'a Axes>, seed: u64, kinds: &'a Kinds) -> Self {
+        let Stages { base, numbers, order } = stages;
         let axes = whole.map_or(&[][..], |axes| &axes.axes);
         let own = base.iter().enumerate().map(|(stage, draft)| own_axes(axes, stage, draft)).collect();
         Self {
             base,
+            order,
             axes,
             whole,
             seed,
             kinds,
-            numbers: base.iter().enumerate().map(|(at, draft)| (draft.name.as_str(), at)).collect(),
+            numbers,
             own,
             built: HashMap::new(),
-            known: HashMap::with_capacity(base.len()),
+            known: HashMap::new(),
             tasks: Vec::with_capacity(base.len()),
             traits: Vec::with_capacity(base.len()),
             leaderboard: None,
@@ -156,10 +171,14 @@ impl<'a> Weaver<'a> {
     }
 
     fn variant(&mut self, at: usize) -> Result<Woven, Vec<Diagnostic>> {
-        let point = self.whole.map_or_else(Vec::new, |axes| axes.point(at));
         let base = self.base;
+        let Some(whole) = self.whole else {
+            let (order, tasks) = (std::mem::take(&mut self.order), vec![None; base.len()]);
+            return Ok(Woven { point: Vec::new(), drafts: base.to_vec(), order, tasks, own: Vec::new() });
+        };
+        let point = whole.point(at);
         let drafts = (0..base.len()).map(|stage| self.draft(stage, &point)).collect::<Result<Vec<_>, _>>()?;
-        let order = order(&drafts)?;
+        let order = order::order(&drafts, self.numbers)?;
         let tasks = vec![None; drafts.len()];
         Ok(Woven { point, drafts, order, tasks, own: Vec::new() })
     }
@@ -203,7 +222,7 @@ impl<'a> Weaver<'a> {
         if let Some(at) = self.numbers.get(draft.name.as_str()) {
             drafts[*at] = Arc::clone(draft);
         }
-        wire::references(&drafts, names, true, &mut problems);
+        wire::references(&drafts, self.numbers, names, true, &mut problems);
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
@@ -244,11 +263,10 @@ impl<'a> Weaver<'a> {
 
     /// The task of a stage with these inputs: the one that another variant has already, or a new one.
     fn task(&mut self, woven: &Woven, stage: usize, inputs: Vec<Edge>) -> usize {
-        let positions: Vec<_> = self.own[stage].iter().map(|axis| woven.point[*axis]).collect();
-        let upstream: Vec<_> = inputs.iter().map(|edge| edge.task).collect();
-        let identity = (stage, positions, upstream);
-        if let Some(task) = self.known.get(&identity) {
-            return *task;
+        // Without a sweep there is one variant, which needs no task twice.
+        let identity = self.whole.map(|_| self.identity(woven, stage, &inputs));
+        if let Some(known) = identity.as_ref().and_then(|identity| self.known.get(identity)) {
+            return *known;
         }
         let mut traits: BTreeMap<_, _> =
             self.own[stage].iter().map(|axis| (*axis, woven.point[*axis])).collect();
@@ -261,8 +279,14 @@ impl<'a> Weaver<'a> {
             inputs,
             draft,
         };
-        self.known.insert(identity, self.tasks.len());
-        self.add(task, traits)
+        let at = self.add(task, traits);
+        self.known.extend(identity.map(|identity| (identity, at)));
+        at
+    }
+
+    fn identity(&self, woven: &Woven, stage: usize, inputs: &[Edge]) -> Identity {
+        let positions = self.own[stage].iter().map(|axis| woven.point[*axis]).collect();
+        (stage, positions, inputs.iter().map(|edge| edge.task).collect())
     }
 
     fn add(&mut self, task: Task, traits: BTreeMap<usize, usize>) -> usize {
@@ -349,8 +373,8 @@ impl<'a> Weaver<'a> {
         table.insert("objective".into(), objective.into());
         table.insert("goal".into(), if axes.goal == super::Goal::Max { "max" } else { "min" }.into());
         table.insert("variants".into(), rows.into());
-        let source = Arc::new(SourceText { name: "[sweep]".to_owned(), text: table.to_string() });
-        let mut node = document::parse(&source)?;
+        let source = Arc::new(SourceText::new("[sweep]", table.to_string()));
+        let mut node = parse::parse(&source)?;
         place_at(&mut node, axes);
         draft::generated(LEADERBOARD, &node, self.kinds)
     }
@@ -360,7 +384,7 @@ impl<'a> Weaver<'a> {
 fn place_at(node: &mut Node, axes: &Axes) {
     node.at = axes.at.clone();
     let Value::Table(table) = &mut node.value else { return };
-    for (key, entry) in Arc::make_mut(table) {
+    for (key, entry) in Arc::make_mut(table).iter_mut() {
         let at = if key == "objective" { &axes.objective_at } else { &axes.at };
         (entry.key, entry.node.at) = (at.clone(), at.clone());
         // Items have no places of their own: the list's is the nearest one.
@@ -375,7 +399,7 @@ fn place_items(node: &mut Node, at: &Location) {
     match &mut node.value {
         Value::Array(items) => items.iter_mut().for_each(|item| place_items(item, at)),
         Value::Table(table) => {
-            Arc::make_mut(table).values_mut().for_each(|entry| place_items(&mut entry.node, at))
+            Arc::make_mut(table).iter_mut().for_each(|(_, entry)| place_items(&mut entry.node, at))
         }
         _ => {}
     }

@@ -2,10 +2,10 @@
 //!
 //! Doesn't build the graph: that is `weave`.
 
-use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::draft::{Draft, unknown_port};
+use super::order::Numbers;
 use crate::diagnostic::{Diagnostic, Location, listing, meant, quoted, shown};
 use crate::stage::{Need, Port};
 
@@ -15,24 +15,25 @@ pub const LEADERBOARD: &str = "sweep";
 /// Holds every reference against the stages that there are.
 pub fn references<'a>(
     base: &[Arc<Draft>],
+    numbers: &Numbers<'_>,
     names: impl Iterator<Item = &'a str> + Clone,
     swept: bool,
     problems: &mut Vec<Diagnostic>,
 ) {
-    let drafts: HashMap<&str, &Arc<Draft>> = base.iter().map(|draft| (draft.name.as_str(), draft)).collect();
-    let known: BTreeSet<&str> = names.clone().collect();
     let unknown = |target: &str, at: &Location| {
         // The stage may be there but wrong in itself, which is reported at its own place.
-        let there = known.contains(target) || target == LEADERBOARD && swept;
+        let there = names.clone().any(|name| name == target) || target == LEADERBOARD && swept;
         (!there).then(|| no_stage(target, at, names.clone()))
     };
     for draft in base {
         for need in &draft.needs {
             let target = need.from.stage();
-            problems.extend(match drafts.get(target).filter(|from| from.outputs_known) {
-                Some(from) => port_of(draft, need, from).err(),
-                None => unknown(target, &draft.node.nearest(&need.key).at),
-            });
+            problems.extend(
+                match numbers.get(target).map(|at| &base[*at]).filter(|from| from.outputs_known) {
+                    Some(from) => port_of(draft, need, from).err(),
+                    None => unknown(target, &draft.node.nearest(&need.key).at),
+                },
+            );
         }
         for node in &draft.loose {
             let target = node.text().and_then(|text| text.split('.').next()).unwrap_or_default();

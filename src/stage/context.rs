@@ -1,7 +1,8 @@
 //! What a stage sees while it runs: its inputs, its seed, a scratch folder, and a way to report.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -129,7 +130,7 @@ impl Context<'_> {
     /// # Errors
     /// When there is no such input or the disk is full.
     pub fn place(&self, key: &str, path: &Path) -> Result<PathBuf> {
-        if let Some(folder) = path.parent() {
+        if let Some(folder) = path.parent().filter(|folder| *folder != self.scratch) {
             fs_err::create_dir_all(folder)?;
         }
         match self.input(key)? {
@@ -139,12 +140,13 @@ impl Context<'_> {
                 Ok(path)
             }
             Input::Object(object) => {
-                let path = match ending(object)? {
+                let mut object = fs_err::File::open(object)?.into_parts().0;
+                let path = match ending(&object)? {
                     Some(ending) => path.with_added_extension(ending),
                     None => path.to_path_buf(),
                 };
                 let mut copy = fs_err::File::create(&path)?.into_parts().0;
-                std::io::copy(&mut fs_err::File::open(object)?.into_parts().0, &mut copy)?;
+                std::io::copy(&mut object, &mut copy)?;
                 Ok(path)
             }
         }
@@ -221,10 +223,11 @@ impl Context<'_> {
     }
 }
 
-/// The ending that files of this content have, told by how it begins.
-fn ending(object: &Path) -> Result<Option<&'static str>> {
-    let mut start = Vec::new();
-    fs_err::File::open(object)?.take(64).read_to_end(&mut start)?;
+/// The ending that files of this content have, told by how it begins. The file stays at its start.
+fn ending(object: &File) -> Result<Option<&'static str>> {
+    let mut start = [0; 64];
+    let count = object.read_at(&mut start, 0)?;
+    let start = &start[..count];
     let known: [(&[u8], &str); 6] = [
         (b"PAR1", "parquet"),
         (b"\x89PNG", "png"),

@@ -184,8 +184,13 @@ impl Stage for Chart {
 
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {
         let table = ctx.table("input")?;
-        let drawing = draw::chart(self, ctx, &table)?.draw(f64::from(self.width));
-        let (vector, pixels) = (svg(&drawing)?, png(&drawing)?);
+        let picture = draw::chart(self, ctx, &table)?;
+        ctx.alive()?;
+        let drawing = picture.draw(f64::from(self.width));
+        ctx.alive()?;
+        let vector = svg(&drawing)?;
+        ctx.alive()?;
+        let pixels = png(&drawing)?;
         let outcome = Outcome::new(format!("{}, {}", self.shape.name(), plural(table.rows(), "row")));
         let outcome = outcome.bytes("svg", vector.into_bytes()).bytes("png", pixels);
         let outcome = outcome.metric("rows", table.rows() as f64);

@@ -111,7 +111,7 @@ impl Default for Churn {
 
 impl Stage for Churn {
     const KIND: &'static str = "churn";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const LAYER: Layer = Layer::Model;
     const SEEDED: bool = true;
 

@@ -6,11 +6,12 @@
 pub mod guard;
 mod leftover;
 mod mask;
+mod named;
 mod printed;
 mod program;
 mod secrets;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
@@ -23,6 +24,7 @@ use crate::stage::{
     Artifact, Context, Failure, Layer, MetricName, Metrics, Mistake, Need, Outcome, Port, PortType, Ref,
     Source, Stage,
 };
+use named::Named;
 use program::{Ended, Program};
 use secrets::Secrets;
 
@@ -40,14 +42,14 @@ pub struct Command {
     #[schemars(extend("x-required" = true), length(min = 1))]
     pub command: Vec<String>,
     /// Inputs by name.
-    pub inputs: BTreeMap<String, Ref>,
+    pub inputs: Named<Ref>,
     /// Outputs by name: the file that the program writes. Parquet files are tables; one called
     /// `metrics` is JSON with numbers by name, which a sweep can compare.
-    pub outputs: BTreeMap<String, String>,
+    pub outputs: Named<String>,
     /// Source files that it reads, relative to the project root: hashed, and placed in the folder.
     pub files: Vec<String>,
     /// Environment variables. Nothing else is passed on but `PATH` and `HOME`.
-    pub env: BTreeMap<String, String>,
+    pub env: Named<String>,
     /// Names of variables that the program gets from the environment of custem. A value is never recorded:
     /// what the program prints shows `***` for it, and an output that holds it is refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -198,10 +200,12 @@ impl Command {
                 placed.insert(to);
             }
         }
-        fs_err::create_dir_all(folder)?;
-        for file in self.outputs.values() {
-            if let Some(parent) = folder.join(file).parent() {
-                fs_err::create_dir_all(parent)?;
+        if self.dir.is_some() {
+            fs_err::create_dir_all(folder)?;
+        }
+        for parent in self.outputs.values().filter_map(|file| Path::new(file).parent()) {
+            if !parent.as_os_str().is_empty() {
+                fs_err::create_dir_all(folder.join(parent))?;
             }
         }
         Ok(placed)

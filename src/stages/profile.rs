@@ -73,10 +73,12 @@ impl Stage for Profile {
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {
         let (features, segments) = (ctx.table("features")?, ctx.table("segments")?);
         let (features, segments) = rayon::join(|| features.to_batch(), || segments.to_batch());
+        ctx.alive()?;
         let members = Members::join(&features?, &segments?)?;
         let revenue = Revenue::of(&members, &self.revenue)?;
+        let contrast = |feature| ctx.alive().map(|()| Contrast::of(&members, feature));
         let contrasts: Vec<Contrast<'_>> =
-            members.features.par_iter().map(|feature| Contrast::of(&members, feature)).collect();
+            members.features.par_iter().map(contrast).collect::<Result<_>>()?;
         let names = names(&members, &contrasts);
         let outcome = summarise(&members, &revenue, &names);
         Ok(warn(outcome, &members, &revenue)

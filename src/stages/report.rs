@@ -128,7 +128,11 @@ impl Stage for Report {
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {
         let (title, currency) = (self.title.clone(), self.currency.clone());
         let options = Options { title, currency, sections: self.sections.clone() };
-        let page = report(&self.inputs(ctx)?, &options).map_err(|misfit| self.unfit(&misfit))?;
+        let page = report(&self.inputs(ctx)?, &options, &|| ctx.alive());
+        let page = page.map_err(|error| match error.downcast::<Misfit>() {
+            Ok(misfit) => self.unfit(&misfit).into(),
+            Err(error) => error,
+        })?;
         let bytes = page.html.into_bytes();
         let size = fixed((bytes.len() as f64 / 1_000.0).ceil(), 0);
         let outcome = Outcome::new(format!("{}, {size} KB", plural(page.sections, "section")));

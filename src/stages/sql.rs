@@ -64,7 +64,7 @@ impl Stage for Sql {
         for name in self.inputs.keys() {
             tables.push((name.as_str(), ctx.path(&format!("inputs.{name}"))?));
         }
-        let rows = query(&self.query, &tables)?;
+        let rows = query(&self.query, &tables, &|| ctx.alive())?;
         let summary =
             format!("{} x {}", plural(rows.rows(), "row"), plural(rows.schema().fields().len(), "column"));
         let count = rows.rows();
@@ -76,6 +76,10 @@ impl Stage for Sql {
 
 /// Where SQL isn't built in, `check` has refused the stage already.
 #[cfg(not(feature = "sql"))]
-fn query(_query: &str, _tables: &[(&str, std::path::PathBuf)]) -> Result<crate::data::Table> {
+fn query(
+    _query: &str,
+    _tables: &[(&str, std::path::PathBuf)],
+    _alive: &dyn Fn() -> Result<()>,
+) -> Result<crate::data::Table> {
     Err(crate::stage::Failure::new(NOT_BUILT).hint(HOW_TO_BUILD).at("kind").into())
 }

@@ -2,7 +2,7 @@
 //! custem to what its author had expected.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::Duration;
 
 use crate::project::{Project, binary};
@@ -146,4 +146,42 @@ fn a_killed_run_leaves_no_lock() {
     run.wait().unwrap();
     project.write("p.toml", slow(0));
     assert_eq!(project.what_ran(&[]), ["slow"], "what had finished is kept, and nobody has to unlock");
+}
+
+/// snakemake/snakemake#1342: what the runner had written down about a job is empty or cut short, and it breaks down with
+/// a `JSONDecodeError` until somebody removes its folder.
+#[test]
+fn a_record_that_was_cut_short_costs_its_own_stage_alone() {
+    let project = Project::with(CHAIN);
+    project.write("data.txt", "b\na\n");
+    assert_eq!(project.run(&[]), ["made ran", "used ran"]);
+    let log = project.read("cache/records.log");
+    let good = project.read("used.txt");
+    let first = log.find('\n').map_or(0, |_| log.trim_end().rfind('\n').unwrap() + 1);
+    for left in [log.len() - 1, first + 100, first, 0] {
+        project.write("cache/records.log", &log[..left]);
+        project.write("cache/files.log", "");
+        assert_eq!(project.custem(&["run", "p.toml"]).code, 0, "{left} of {} bytes", log.len());
+        assert_eq!(project.read("used.txt"), good);
+        assert_eq!(project.run(&[]), ["made hit", "used hit"]);
+    }
+}
+
+/// treeverse/dvc#10629: with the 343 stages of a matrix most of the time goes to a lock file that is read and written
+/// anew for each of them.
+#[test]
+fn the_index_of_343_stages_is_appended_to_and_never_written_anew() {
+    let stage = |at: usize| format!("[stages.s{at}]\nkind = \"command\"\ncommand = [\"true\", \"{at}\"]\n");
+    let pipeline: String = (0..343).map(stage).collect();
+    let project = Project::with(&pipeline);
+    assert_eq!(project.run(&[]).len(), 343);
+    let (log, inode) =
+        (project.read("cache/records.log"), project.path("cache/records.log").metadata().unwrap().ino());
+    let records = |log: &str| log.lines().filter(|line| !line.is_empty()).count();
+    assert_eq!(records(&log), 343);
+    project.write("p.toml", pipeline + &stage(343));
+    assert_eq!(project.what_ran(&[]), ["s343"]);
+    let now = project.read("cache/records.log");
+    assert!(now.starts_with(&log) && records(&now) == 344);
+    assert_eq!(project.path("cache/records.log").metadata().unwrap().ino(), inode);
 }

@@ -1,4 +1,4 @@
-//! Every pipeline in `pipelines/` checks, and runs on less data; so does the README's.
+//! Every pipeline in `pipelines/` checks, and runs on less data; so do those of the pages.
 
 use std::fs;
 use std::path::PathBuf;
@@ -54,14 +54,20 @@ fn the_benchmark_runs_on_fewer_purchases() {
     assert!(again.err.contains(" 0 ran,"), "{}", again.err);
 }
 
+/// The pipelines among the blocks of a page.
+fn blocks(page: &str) -> Vec<String> {
+    let text = fs::read_to_string(repository().join(page)).unwrap();
+    let blocks = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.filter(|block| block.starts_with("[pipeline]")).map(str::to_owned).collect()
+}
+
 #[test]
-fn blocks_in_the_readme_that_are_pipelines_check() {
-    let readme = fs::read_to_string(repository().join("README.md")).unwrap();
-    let blocks: Vec<_> =
-        readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert!(!blocks.is_empty());
-    for block in blocks {
-        let ran = Project::with(block).custem(&["check", "p.toml"]);
-        assert_eq!(ran.code, 0, "{block}\n{}", ran.err);
+fn pipelines_in_the_readme_and_on_the_page_of_the_language_check() {
+    for page in ["README.md", "docs/language.md"] {
+        assert!(!blocks(page).is_empty(), "{page}");
+        for block in blocks(page) {
+            let ran = Project::with(&block).custem(&["check", "p.toml"]);
+            assert_eq!(ran.code, 0, "{page}:\n{block}\n{}", ran.err);
+        }
     }
 }

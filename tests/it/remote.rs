@@ -1,7 +1,10 @@
-//! The remote cache: what is refused of its table here; in [`shared`] and [`network`] what it gives and takes.
+//! The remote cache: what is refused of its table here; in [`shared`] and [`network`] what it gives and takes, in
+//! [`plan`] what a plan says of it.
 
 #[cfg(feature = "remote")]
 mod network;
+#[cfg(feature = "remote")]
+mod plan;
 #[cfg(feature = "remote")]
 mod shared;
 #[cfg(feature = "remote")]

@@ -103,6 +103,10 @@ fn results_are_shared_through_a_bucket() {
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(ran.err.contains("2 stages: 2 ran, 0 from cache, 2 pushed, "), "{}", ran.err);
     has_no_secret(&one, &ran);
+    let plan = bucket.custem(&two, &["plan", "p.toml"]);
+    let fetched =
+        "  fetch      a   20 MB from the remote cache\n  fetch      b   9 B from the remote cache\n";
+    assert_eq!((plan.code, plan.out), (10, format!("{fetched}  up to date 0 stages\n")));
     let ran = bucket.custem(&two, &["run", "p.toml"]);
     assert!(ran.err.contains("2 stages: 0 ran, 2 from cache (2 of the remote one), "), "{}", ran.err);
     has_no_secret(&two, &ran);

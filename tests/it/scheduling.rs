@@ -271,3 +271,63 @@ fn how_stages_are_run_is_no_axis_of_a_sweep() {
         assert_eq!(sweep(axis), [format!("6:10 `{axis}` can't be swept; {hint}")]);
     }
 }
+
+/// The stages in the order in which they started, how many files were read, and what went wrong.
+fn started(project: &Project) -> (Vec<String>, u64, Vec<String>) {
+    let ran = project.custem(&["run", "p.toml", "--json", "--jobs", "4"]);
+    let told = events(&ran.out);
+    let of = |event: &str| told.iter().filter(move |one| one["event"] == event).cloned().collect::<Vec<_>>();
+    let errors = of("stage_done").into_iter().filter(|end| end["outcome"] == "failed");
+    (
+        of("stage_started").iter().map(|one| text(one, "stage").to_owned()).collect(),
+        of("run_done")[0]["hashed"].as_u64().unwrap(),
+        errors.map(|end| text(&end["error"], "message").to_owned()).collect(),
+    )
+}
+
+#[test]
+fn sources_that_take_long_to_read_hold_nobody_up() {
+    let stage = |name: &str, files: &str| {
+        format!("[stages.{name}]\nkind = \"command\"\ncommand = [\"echo\", \"{name}\"]\nfiles = [{files}]\n")
+    };
+    let all = stage("big", "\"big.bin\"") + &stage("many", "\"many/*\"") + &stage("small", "\"small.txt\"");
+    let project = Project::with(&format!("{all}[stages.plain]\nkind = \"command\"\ncommand = [\"echo\"]\n"));
+    project.write("small.txt", "small");
+    fs::File::create(project.path("big.bin")).unwrap().set_len(2 << 20).unwrap();
+    (0..65).for_each(|at| project.write(&format!("many/{at}.txt"), at.to_string()));
+    assert_eq!(started(&project), (["small", "plain", "big", "many"].map(String::from).into(), 67, vec![]));
+    assert_eq!(started(&project), (vec![], 0, vec![]));
+    fs::File::create(project.path("big.bin")).unwrap().set_len(3 << 20).unwrap();
+    project.write("many/7.txt", "other");
+    assert_eq!(started(&project), (["many", "big"].map(String::from).into(), 2, vec![]));
+}
+
+#[test]
+fn a_source_that_cannot_be_read_is_said_after_the_others_were() {
+    let project = Project::with(
+        "[stages.a]\nkind = \"command\"\ncommand = [\"true\"]\nfiles = [\"big.bin\", \"pipe\"]\n",
+    );
+    fs::File::create(project.path("big.bin")).unwrap().set_len(2 << 20).unwrap();
+    let pipe = project.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let (began, hashed, errors) = started(&project);
+    assert_eq!((began.len(), hashed), (0, 1));
+    let [error] = errors.as_slice() else { panic!("{errors:?}") };
+    assert!(error.ends_with("pipe` is no ordinary file"), "{error}");
+}
+
+#[test]
+fn a_stage_that_waits_for_the_disk_holds_no_core() {
+    let project = Project::new();
+    let gate = project.path("gate").display().to_string();
+    let echo =
+        |name: &str| format!("[stages.{name}]\nkind = \"command\"\ncommand = [\"echo\", \"{name}\"]\n");
+    let last = format!("[stages.c]\nkind = \"command\"\ncommand = [\"touch\", \"{gate}\"]\n");
+    project.write("p.toml", echo("a") + &echo("b") + &last);
+    let fault = format!("hold:{gate}");
+    let ran = project.custem_with(&["run", "p.toml", "--json", "--jobs", "2"], &[("CUSTEM_FAULT", &fault)]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let started: Vec<_> =
+        events(&ran.out).into_iter().filter(|one| one["event"] == "stage_started").collect();
+    assert_eq!(started.iter().map(|one| text(one, "stage")).collect::<Vec<_>>(), ["a", "b", "c"]);
+}

@@ -45,6 +45,16 @@ mod built {
     }
 
     #[test]
+    fn a_query_whose_time_is_over_is_stopped() {
+        let project = project("select customer_id, sum(amount) as total from t group by customer_id");
+        let timed = project.read("p.toml").replace("kind = \"sql\"", "kind = \"sql\"\ntimeout = \"1ms\"");
+        project.write("p.toml", timed);
+        let ran = project.custem(&["run", "p.toml"]);
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        assert!(ran.err.contains("error: stage `q` failed: timed out after 0.001 s\n"), "{}", ran.err);
+    }
+
+    #[test]
     fn groups_are_summed_with_missing_values_left_out() {
         assert_eq!(
             answer(

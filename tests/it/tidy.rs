@@ -1,7 +1,8 @@
-//! The rules of the house: module docs, sizes, and who may import whom.
+//! The rules of the house: module docs, sizes, formatting, and who may import whom.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::project::repository;
 
@@ -45,10 +46,10 @@ fn allowed(file: &str) -> &'static [&'static str] {
         return &[];
     }
     match first_part(file) {
-        "diagnostic" | "model" => &[],
+        "abreast" | "diagnostic" | "model" => &[],
         "stage" => &["diagnostic", "engine::digest", "data"],
-        "pipeline" => &["diagnostic", "stage"],
-        "engine" => &["pipeline", "stage", "diagnostic", "data"],
+        "pipeline" => &["abreast", "diagnostic", "stage"],
+        "engine" => &["abreast", "pipeline", "stage", "diagnostic", "data"],
         "data" => &["model", "diagnostic"],
         "observe" => &["engine::digest", "engine::disk", "diagnostic"],
         "present" => &["observe", "data", "engine", "model", "pipeline", "diagnostic", "stage"],
@@ -217,6 +218,61 @@ fn the_disk_is_touched_in_one_place() {
     }
     let code = "use fs_err::File; fn f() { fs_err::read(x); std::fs::metadata(y); File::open(z); fs_err::File::open(z) }";
     assert_eq!(file_operations(code), ["fs_err::read", "fs_err::File::open", "File::open"]);
+}
+
+/// All texts that are part of the repository, with what they hold; those in its folders where it isn't one of git's.
+fn tracked() -> Vec<(String, String)> {
+    let root = repository();
+    let list = ["-c", "safe.directory=*", "ls-files", "-z"];
+    let listed = Command::new("git").args(list).current_dir(&root).output().unwrap();
+    let names: Vec<String> = if listed.status.success() {
+        String::from_utf8(listed.stdout).unwrap().split_terminator('\0').map(str::to_owned).collect()
+    } else {
+        let pattern = |folder| format!("{}/{folder}/**/*", root.display());
+        let found = ["src", "tests", "docs", "pipelines", "benches"].map(pattern);
+        let paths = found.iter().flat_map(|pattern| glob::glob(pattern).unwrap().flatten());
+        paths.map(|path| path.strip_prefix(&root).unwrap().display().to_string()).collect()
+    };
+    let text = |name: String| Some((name.clone(), fs::read_to_string(root.join(name)).ok()?));
+    names.into_iter().filter_map(text).collect()
+}
+
+/// What is untidy about a text.
+fn untidy(name: &str, text: &str) -> Option<&'static str> {
+    let tabs = name == "justfile" || name.ends_with(".tsv");
+    match text {
+        _ if text.contains('\r') => Some("a carriage return"),
+        _ if !tabs && text.contains('\t') => Some("a tab"),
+        _ if text.lines().any(|line| line.ends_with(' ')) => Some("a blank at the end of a line"),
+        _ if !text.is_empty() && !text.ends_with('\n') => Some("no line break at its end"),
+        _ if text.ends_with("\n\n") => Some("an empty line at its end"),
+        _ => None,
+    }
+}
+
+#[test]
+fn every_text_is_formatted() {
+    let all = tracked();
+    assert!(all.iter().any(|(name, _)| name == "tests/run") && all.len() > 300, "{} files", all.len());
+    for (name, text) in all {
+        assert_eq!(untidy(&name, &text), None, "{name}");
+        if name.ends_with(".toml") {
+            assert!(toml::from_str::<toml::Table>(&text).is_ok(), "{name} isn't TOML");
+        }
+    }
+    assert_eq!(untidy("a", "b \nc\n"), Some("a blank at the end of a line"));
+    assert_eq!(untidy("a", "b"), Some("no line break at its end"));
+}
+
+#[test]
+fn every_source_is_formatted() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let ran = Command::new(cargo)
+        .args(["fmt", "--all", "--", "--check"])
+        .current_dir(repository())
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
 }
 
 #[test]

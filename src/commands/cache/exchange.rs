@@ -1,32 +1,25 @@
 //! `custem cache push` and `pull`: results given to a pipeline's remote cache, and taken from it.
 
-use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 use serde_json::json;
 
 use crate::cli;
 use crate::commands::run::stop_on_ctrl_c;
-use crate::commands::{FAILED, INTERRUPTED, load, say};
+use crate::commands::{FAILED, INTERRUPTED, Told, load, say};
 use crate::diagnostic::{self, Diagnostic, Problems, plural, quoted};
 use crate::engine::Project;
 use crate::engine::digest::Digest;
-use crate::engine::events::{Event, Sink};
-use crate::engine::files::Files;
 use crate::engine::remote::reach::{here, reach};
+use crate::engine::remote::requests;
 use crate::engine::remote::session::{Amount, Wanted};
 use crate::engine::remote::{Remote, Session, Trouble};
 use crate::engine::store::{Record, Store};
 use crate::pipeline::Pipeline;
-use crate::present::terminal::{bytes, print, tell};
+use crate::present::terminal::{bytes, print};
 use crate::stage::Progress;
-
-/// Requests on their way at once.
-const AT_ONCE: usize = 8;
 
 pub fn push(flags: &cli::Exchange, project: &Project) -> Result<ExitCode> {
     let (pipeline, remote) = sides(flags, project)?;
@@ -35,12 +28,10 @@ pub fn push(flags: &cli::Exchange, project: &Project) -> Result<ExitCode> {
     let (results, lacking) = if flags.all {
         (whole(&store), Vec::new())
     } else {
-        let mut files = Files::look(&store.files_log())?;
-        let reach = reach(&pipeline, project, &mut files, &mut |one| here(&store, &one.key));
-        let results = reach.found.into_iter().map(|(one, record)| (one.key, record)).collect();
-        (results, reach.lacking)
+        let reach = reach(&pipeline, project, &store, None)?;
+        (reach.found, reach.lacking)
     };
-    let given = all_at_once(&results, &|(key, record)| session.give(key, record));
+    let (_, given) = requests::each(&results, &|(key, record)| session.give(key, record));
     let moved = Moved { verb: "gave", way: "to", amount: session.given(), of: results.len(), lacking };
     moved.tell(&remote, flags.json)?;
     Ok(code(&remote, given, "takes"))
@@ -53,7 +44,9 @@ pub fn pull(flags: &cli::Exchange, project: &Project) -> Result<ExitCode> {
     let (taken, of, lacking) = if flags.all {
         pull_all(&session, &store)
     } else {
-        pull_reached(&session, &store, &pipeline, project)?
+        let take = |wanted: Wanted<'_>| session.take(wanted, store.record(wanted.key), &Silent);
+        let reach = reach(&pipeline, project, &store, Some(&take))?;
+        (reach.ended, reach.found.len(), reach.lacking)
     };
     store.sync()?;
     let moved = Moved { verb: "took", way: "from", amount: session.taken(), of, lacking };
@@ -69,45 +62,14 @@ fn pull_all<'a>(session: &Session<'_>, store: &Store) -> Pulled<'a> {
         Ok(listed) => listed,
         Err(trouble) => return (Err(trouble), 0, Vec::new()),
     };
-    let taken = all_at_once(&keys, &|key| match here(store, key) {
+    let (_, taken) = requests::each(&keys, &|key| match here(store, key) {
         Some(_) => Ok(()),
-        None => take(session, store, key, &key.short(), None).map(drop),
+        None => {
+            let wanted = Wanted { key, manifest: None, label: &key.short() };
+            session.take(wanted, store.record(key), &Silent).map(drop)
+        }
     });
     (taken, keys.len(), Vec::new())
-}
-
-fn pull_reached<'a>(
-    session: &Session<'_>,
-    store: &Store,
-    pipeline: &'a Pipeline,
-    project: &Project,
-) -> Result<Pulled<'a>> {
-    let mut files = Files::look(&store.files_log())?;
-    let mut ended = Ok(());
-    let reach = reach(pipeline, project, &mut files, &mut |one| {
-        let known = here(store, &one.key);
-        if known.is_some() || ended.is_err() {
-            return known;
-        }
-        match take(session, store, &one.key, &one.task.label, Some(&one.manifest)) {
-            Ok(record) => record,
-            Err(trouble) => {
-                ended = Err(trouble);
-                None
-            }
-        }
-    });
-    Ok((ended, reach.found.len(), reach.lacking))
-}
-
-fn take(
-    session: &Session<'_>,
-    store: &Store,
-    key: &Digest,
-    label: &str,
-    manifest: Option<&BTreeMap<String, String>>,
-) -> Result<Option<Record>, Trouble> {
-    session.take(Wanted { key, manifest, label }, store.record(key), &Silent)
 }
 
 /// The pipeline and its remote cache.
@@ -134,30 +96,6 @@ fn whole(store: &Store) -> Vec<(Digest, Record)> {
     records.retain(|(_, record)| store.lost(record).is_none());
     records.sort_unstable_by_key(|(key, _)| *key);
     records
-}
-
-/// Does something for each item, several at once, until one fails.
-pub fn all_at_once<T: Sync>(
-    items: &[T],
-    each: &(dyn Fn(&T) -> Result<(), Trouble> + Sync),
-) -> Result<(), Trouble> {
-    let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
-    let failure = || failed.lock().unwrap_or_else(PoisonError::into_inner);
-    let work = || {
-        while failure().is_none()
-            && let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed))
-        {
-            if let Err(trouble) = each(item) {
-                failure().get_or_insert(trouble);
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(items.len()) {
-            scope.spawn(work);
-        }
-    });
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
 }
 
 /// Says what went wrong with a remote cache, if anything did; `verb` is what it does not.
@@ -215,18 +153,6 @@ pub fn lacking(stages: &[&str], what: &str) -> String {
         [] => String::new(),
         [one] => format!("`{one}` has {what}\n"),
         more => format!("{} have {what}\n", quoted(more.iter().copied(), "and")),
-    }
-}
-
-/// Shows warnings at once.
-pub struct Told;
-
-impl Sink for Told {
-    fn event(&self, event: &Event) {
-        if let Event::Warning(note) = event {
-            let warning = Diagnostic::warning(note.message.clone());
-            tell(format_args!("{}\n", diagnostic::render(&warning, true)));
-        }
     }
 }
 

@@ -7,15 +7,15 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Result;
 use serde_json::json;
 
-use super::exchange::{Told, all_at_once, code, existing, lacking, sides};
+use super::exchange::{code, existing, lacking, sides};
 use crate::cli;
+use crate::commands::Told;
 use crate::engine::Project;
 use crate::engine::digest::Digest;
-use crate::engine::files::Files;
 use crate::engine::inventory::Inventory;
 use crate::engine::remote::reach::{here, reach};
-use crate::engine::remote::session::{Amount, Wanted};
-use crate::engine::remote::{Remote, Session, Trouble};
+use crate::engine::remote::session::Amount;
+use crate::engine::remote::{Remote, Session, Trouble, requests};
 use crate::engine::store::{Output, Record, Store};
 use crate::pipeline::Pipeline;
 use crate::present::terminal::{bytes, print};
@@ -112,21 +112,8 @@ fn of_plan<'a>(
     pipeline: &'a Pipeline,
     project: &Project,
 ) -> Result<Found<'a>> {
-    let mut files = Files::look(&store.files_log())?;
-    let mut ended = Ok(());
-    let reach = reach(pipeline, project, &mut files, &mut |one| {
-        let known = here(store, &one.key);
-        if known.is_some() || ended.is_err() {
-            return known;
-        }
-        let wanted = Wanted { key: &one.key, manifest: Some(&one.manifest), label: &one.task.label };
-        session.record(wanted).unwrap_or_else(|trouble| {
-            ended = Err(trouble);
-            None
-        })
-    });
-    let results: Vec<_> = reach.found.into_iter().map(|(one, record)| (one.key, record)).collect();
-    Ok(ended.and_then(|()| Ok((compare(session, store, &results)?, reach.lacking))))
+    let reach = reach(pipeline, project, store, Some(&|wanted| session.record(wanted)))?;
+    Ok(reach.ended.and_then(|()| Ok((compare(session, store, &reach.found)?, reach.lacking))))
 }
 
 /// Which of these results and their objects each side has.
@@ -136,18 +123,20 @@ fn compare(session: &Session<'_>, store: &Store, results: &[(Digest, Record)]) -
     let keys: HashMap<Digest, bool> =
         results.iter().map(|(key, _)| (*key, here(store, key).is_some())).collect();
     let keys: Vec<_> = keys.into_iter().collect();
-    all_at_once(&keys, &|(key, is_here)| {
+    let (_, ended) = requests::each(&keys, &|(key, is_here)| {
         let is_there = session.has_record(key)?;
         counted().result(*is_here, is_there);
         Ok(())
-    })?;
+    });
+    ended?;
     let objects = results.iter().flat_map(|(_, record)| record.outputs.values());
     let objects: HashMap<Digest, Output> = objects.map(|output| (output.digest, *output)).collect();
     let objects: Vec<_> = objects.into_values().collect();
-    all_at_once(&objects, &|output| {
+    let (_, ended) = requests::each(&objects, &|output| {
         let is_there = session.has(output)?;
         counted().object(output.bytes, store.loss(output).is_none(), is_there);
         Ok(())
-    })?;
+    });
+    ended?;
     Ok(sides.into_inner().unwrap_or_else(PoisonError::into_inner))
 }

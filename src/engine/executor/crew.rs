@@ -84,22 +84,23 @@ fn serve(
     let next = || bench.lock().ok()?.recv().ok();
     while let Some((at, job)) = next() {
         let key = job.identity.key;
-        let product = work(shop, at, job);
+        let product = work(shop, at, job, done);
         if let (Some(push), Ok(Product::Ran { record, .. })) = (push, &product) {
             push.push(&key, record);
         }
         // The receiver is only gone when the run broke off, and then nobody waits for this.
-        let _ = done.send((at, product));
+        let _ = done.send(Message::Product(at, product));
     }
 }
 
-fn work(shop: &Shop<'_>, at: usize, job: Job) -> Result<Product> {
+fn work(shop: &Shop<'_>, at: usize, job: Job, done: &Sender<Message>) -> Result<Product> {
     let task = &shop.pipeline.tasks[at];
     let schedule = &task.draft.schedule;
     let progress = Reporter { label: &task.label, sink: shop.sink };
     let (cancelled, timeout) = (shop.cancelled, schedule.timeout);
-    let bench =
-        Bench { task, store: shop.store, remote: shop.remote, progress: &progress, cancelled, timeout };
+    let (store, remote, progress) = (shop.store, shop.remote, &progress);
+    let computed = &|| drop(done.send(Message::Computed(at)));
+    let bench = Bench { task, store, remote, progress, cancelled, timeout, computed };
     let attempt = || {
         catch_unwind(AssertUnwindSafe(|| produce(&bench, job)))
             .unwrap_or_else(|panic| Err(broke_down(task.draft.kind.name, panic.as_ref())))

@@ -13,18 +13,31 @@ use crate::engine::events::{Event, Note, Origin, Outcome, StageDone};
 use crate::engine::produce::Product;
 use crate::engine::save::{self, Placed, Standing};
 use crate::engine::state::{State, Step};
-use crate::engine::store::{Loss, Output, Record};
+use crate::engine::store::{Brief, Loss, Output};
 use crate::pipeline::Task;
 use crate::stage::{Failure, Stopped};
 
 /// Tables that wait in memory for the next stage take at most this much.
 const MEMORY: usize = 1 << 30;
 
+/// So many tasks may wait for the disk without a core of theirs.
+const SETTLING: usize = 16;
+
 impl Run<'_> {
+    /// A task has computed, and waits for the disk: its cores are free for another one meanwhile. Where there is one
+    /// core, tasks run one after the other all the same.
+    pub(super) fn computed(&mut self, at: usize) {
+        if self.options.budget.cores > 1 && self.settling.len() < SETTLING && self.settling.insert(at) {
+            self.left = self.left.with(self.ready.takes(at).cores_alone());
+        }
+    }
+
     /// Takes what a thread gives back.
     pub(super) fn returned(&mut self, at: usize, product: Result<Product>) {
         self.running -= 1;
-        self.left = self.left.with(self.ready.takes(at));
+        let takes = self.ready.takes(at);
+        let held = if self.settling.remove(&at) { takes.memory_alone() } else { takes };
+        self.left = self.left.with(held);
         let Some(mut under_way) = self.under_way.remove(&at) else { return };
         match product {
             Ok(Product::InputLost(key, loss)) => self.input_lost(at, &under_way, &key, loss),
@@ -35,12 +48,12 @@ impl Run<'_> {
                     self.sink.event(&Event::Warning(Note::at(message, place)));
                 }
                 self.remember(at, tables);
-                self.finish(at, under_way, record, Outcome::Ran);
+                self.finish(at, under_way, record.brief(), Outcome::Ran);
             }
-            Ok(Product::Taken(record)) => self.finish(at, under_way, record, Outcome::Hit),
+            Ok(Product::Taken(record)) => self.finish(at, under_way, record.brief(), Outcome::Hit),
             Ok(Product::Fetched(record)) => {
                 under_way.fetched = true;
-                self.finish(at, under_way, record, Outcome::Hit);
+                self.finish(at, under_way, record.brief(), Outcome::Hit);
             }
             Err(error) if self.may_try_again(at, &under_way, &error) => {
                 self.try_again(at, &under_way, &error)
@@ -91,7 +104,7 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn finish(&mut self, at: usize, under_way: UnderWay, record: Record, outcome: Outcome) {
+    pub(super) fn finish(&mut self, at: usize, under_way: UnderWay, record: Brief, outcome: Outcome) {
         // Before anything is saved or handed on.
         if let Some(failure) = self.refused(at, &record) {
             return self.fail(at, Some(&under_way), &failure.into());
@@ -121,7 +134,7 @@ impl Run<'_> {
     }
 
     /// What the lock has against a result, where there is one.
-    fn refused(&self, at: usize, record: &Record) -> Option<Failure> {
+    fn refused(&self, at: usize, record: &Brief) -> Option<Failure> {
         let locked = self.options.locked.as_ref()?;
         locked.refuses(&self.task(at).label, &record.outputs, &self.pipeline.file)
     }
@@ -141,7 +154,7 @@ impl Run<'_> {
         }
     }
 
-    fn report(&self, at: usize, under_way: UnderWay, record: Record, outcome: Outcome) {
+    fn report(&self, at: usize, under_way: UnderWay, record: Brief, outcome: Outcome) {
         let task = self.task(at);
         let note = |warning: &crate::stage::Warning| {
             Note::at(&warning.message, task.place(warning.key.as_deref().unwrap_or("kind")))
@@ -167,7 +180,7 @@ impl Run<'_> {
     }
 
     /// Puts saved outputs in place, and says so unless they are `new`; the port whose bytes are lost, if one is.
-    fn save(&mut self, at: usize, record: &Record, new: bool) -> Result<Option<(String, Loss)>> {
+    fn save(&mut self, at: usize, record: &Brief, new: bool) -> Result<Option<(String, Loss)>> {
         for (port, path) in &self.task(at).saves {
             let Some(output) = record.outputs.get(port) else { continue };
             let full = self.project.root.join(path);
@@ -226,7 +239,7 @@ impl Run<'_> {
         // A task stands after all that it needs, so whatever is missing to it is known when it is reached.
         let mut open: BTreeSet<usize> = self.consumers[at].iter().copied().collect();
         while let Some(consumer) = open.pop_first() {
-            if !matches!(self.states[consumer], State::Waiting | State::Ready) {
+            if !matches!(self.states[consumer], State::Waiting | State::Ready | State::Reading) {
                 continue;
             }
             let inputs = &self.task(consumer).inputs;

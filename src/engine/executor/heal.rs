@@ -96,7 +96,7 @@ impl Run<'_> {
         self.ready.push(at);
         for consumer in self.consumers[at].clone() {
             self.missing[consumer] += 1;
-            if self.states[consumer] == State::Ready {
+            if matches!(self.states[consumer], State::Ready | State::Reading) {
                 self.step(consumer, Step::InputLost);
             }
         }

@@ -55,6 +55,11 @@ impl Queue {
         self.lanes.entry(task.takes).or_default().push(Reverse((task.place, at)));
     }
 
+    /// Whether there is no other task to choose.
+    pub fn is_empty(&self) -> bool {
+        self.lanes.values().all(BinaryHeap::is_empty)
+    }
+
     /// What a task takes while it runs.
     pub fn takes(&self, at: usize) -> Budget {
         self.tasks[at].takes

@@ -38,6 +38,15 @@ pub struct Wanted<'a> {
     pub label: &'a str,
 }
 
+/// A result that the remote has.
+#[derive(Debug)]
+pub struct Offer {
+    /// Its record.
+    pub record: Record,
+    /// Outputs that the store lacks.
+    pub lost: Vec<Output>,
+}
+
 /// How much of something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Amount {
@@ -62,11 +71,25 @@ impl Amount {
     }
 }
 
+/// Whose dealings they are: what a warning says becomes of it without the remote.
+#[derive(Clone, Copy)]
+struct Without {
+    /// Where it can't be spoken to.
+    away: &'static str,
+    /// Where it gives nothing.
+    nothing: &'static str,
+}
+
+const RUN: Without =
+    Without { away: "this run goes on without it", nothing: "this run computes what it needs" };
+const PLAN: Without = Without { away: "this plan does without it", nothing: "this plan does without it" };
+
 /// The dealings of one store with one remote.
 pub struct Session<'a> {
     remote: &'a Remote,
     store: &'a Store,
     sink: &'a dyn Sink,
+    without: Without,
     /// Whether results are still taken from it.
     pulls: AtomicBool,
     /// Whether results are still given to it.
@@ -89,6 +112,11 @@ impl<'a> Session<'a> {
         Self::with(remote, store, sink, remote.settings.pull, remote.settings.push)
     }
 
+    /// Dealings that only look what a run would take, as the remote's settings want it.
+    pub fn looking(remote: &'a Remote, store: &'a Store, sink: &'a dyn Sink) -> Self {
+        Self { without: PLAN, ..Self::with(remote, store, sink, remote.settings.pull, false) }
+    }
+
     /// Dealings that the user has asked for, whatever a run does.
     pub fn asked(remote: &'a Remote, store: &'a Store, sink: &'a dyn Sink) -> Self {
         Self::with(remote, store, sink, true, true)
@@ -100,7 +128,8 @@ impl<'a> Session<'a> {
         let (ways, there, wrong) =
             (std::array::from_fn(|_| Mutex::default()), Mutex::default(), Mutex::default());
         let (given, taken) = (Mutex::default(), Mutex::default());
-        Self { remote, store, sink, pulls, pushes, told, ways, there, wrong, given, taken }
+        let without = RUN;
+        Self { remote, store, sink, without, pulls, pushes, told, ways, there, wrong, given, taken }
     }
 
     /// Whether results are taken from it.
@@ -168,6 +197,30 @@ impl<'a> Session<'a> {
         }
         held(&self.taken).add_result();
         Ok(Some(record))
+    }
+
+    /// What `fetch` would take: the record, and what the store lacks of it. A failure is a warning.
+    pub fn offer(&self, wanted: Wanted<'_>, known: Option<Record>) -> Option<Offer> {
+        if !self.pulls() {
+            return None;
+        }
+        self.offered(wanted, known).unwrap_or_else(|trouble| {
+            self.read_failed(&trouble);
+            None
+        })
+    }
+
+    fn offered(&self, wanted: Wanted<'_>, known: Option<Record>) -> Result<Option<Offer>, Trouble> {
+        let found = if known.is_some() { known } else { self.record(wanted)? };
+        let Some(record) = found else { return Ok(None) };
+        let lost = |output: &&Output| self.store.loss(output).is_some();
+        let lost: Vec<_> = record.outputs.values().filter(lost).copied().collect();
+        for output in &lost {
+            if !self.has(output)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Offer { record, lost }))
     }
 
     /// The remote's record of a key; nothing where it has none that can be used.
@@ -310,8 +363,9 @@ impl<'a> Session<'a> {
         match trouble {
             Trouble::Own(_) => self.warn(format!("a result can't be taken from the remote cache: {trouble}")),
             Trouble::Refused(_) => self.warn(format!(
-                "the remote cache {} gives nothing ({trouble}): this run computes what it needs",
-                self.remote.url()
+                "the remote cache {} gives nothing ({trouble}): {}",
+                self.remote.url(),
+                self.without.nothing
             )),
             _ => self.cut_off(trouble),
         }
@@ -339,10 +393,8 @@ impl<'a> Session<'a> {
         self.pulls.store(false, Ordering::Relaxed);
         self.pushes.store(false, Ordering::Relaxed);
         if !self.told.swap(true, Ordering::Relaxed) {
-            let url = self.remote.url();
-            self.warn(format!(
-                "the remote cache {url} can't be reached ({trouble}): this run goes on without it"
-            ));
+            let (url, without) = (self.remote.url(), self.without.away);
+            self.warn(format!("the remote cache {url} can't be reached ({trouble}): {without}"));
         }
     }
 

@@ -1,9 +1,13 @@
 //! Gradient boosted trees: a sum of small decision trees, each fitted to what is left to explain.
 //!
-//! [`bins`] cuts the columns, [`tree`] grows one tree, and this file adds up two hundred of them. The
-//! same trees grow at any number of threads. Does not know how good a fit is: see [`super::scores`].
+//! [`bins`] cuts the columns, [`tree`] grows one tree ([`split`] by split, on [`sum`]s), this file two hundred of them,
+//! and [`scorer`] adds them up.
+//! The same trees grow at any number of threads. Does not know how good a fit is: see [`super::scores`].
 
 mod bins;
+mod scorer;
+mod split;
+mod sum;
 mod tree;
 
 use ndarray::{ArrayView2, Axis};
@@ -11,8 +15,10 @@ use rand::RngExt;
 use rayon::prelude::*;
 
 use self::bins::Bins;
-use self::tree::{Growth, Sum, Tree, grow};
-use super::prepare::usable;
+use self::scorer::{CHUNK, Scorer};
+use self::split::Growth;
+use self::sum::derivatives;
+use self::tree::{Node, Tree, grow};
 use super::{Unfit, check, sigmoid};
 use crate::model::random::Streams;
 
@@ -35,35 +41,13 @@ const LEAF_WEIGHT: f64 = 5.0;
 /// The penalty on squared leaf values.
 const PENALTY: f64 = 1.0;
 
-/// Rows predicted in one task.
-const CHUNK: usize = 512;
-
-/// Rows whose derivatives are computed in one task.
-const LARGE: usize = 1 << 17;
-
-/// Rows that go down a tree side by side.
-const ABREAST: usize = 8;
-
 /// Fitted trees.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Boosted {
     base: f64,
-    nodes: Vec<Node>,
-    roots: Vec<u32>,
+    scorer: Scorer,
     /// The loss saved by all splits on each column.
     pub gains: Vec<f64>,
-}
-
-/// A split or a leaf. A leaf leads to itself, so that a row that has found its leaf stays there
-/// while its neighbours still look for theirs.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Node {
-    column: usize,
-    below: f64,
-    /// Where a value goes that isn't below, that is below, and that is missing.
-    next: [u32; 3],
-    /// What a leaf adds to the score.
-    value: f64,
 }
 
 /// Fits 200 trees of up to 31 leaves to the logistic loss, with a learning rate of 0.05.
@@ -81,8 +65,7 @@ pub fn fit(x: ArrayView2<'_, f64>, y: &[bool], seed: u64) -> Result<Boosted, Unf
     let bins = Bins::of(x);
     let growth =
         Growth { leaves: LEAVES, leaf_weight: LEAF_WEIGHT.min(x.nrows() as f64 / 80.0), penalty: PENALTY };
-    let mut boosted =
-        Boosted { base: log_odds(y), nodes: Vec::new(), roots: Vec::new(), gains: vec![0.0; x.ncols()] };
+    let mut boosted = Boosted { base: log_odds(y), scorer: Scorer::new(&bins), gains: vec![0.0; x.ncols()] };
     let streams = Streams::new(seed, "columns of boosted trees");
     let mut scores = vec![boosted.base; x.nrows()];
     for number in (0..TREES as u64).take_while(|_| !bins.columns.is_empty()) {
@@ -98,72 +81,20 @@ pub fn fit(x: ArrayView2<'_, f64>, y: &[bool], seed: u64) -> Result<Boosted, Unf
 }
 
 impl Boosted {
-    /// Adds a tree, with the columns of the matrix and edges instead of those of the bins.
     fn add(&mut self, tree: &Tree, bins: &Bins) {
-        // A tree has 61 nodes at most, so all of them are far below 2^32.
-        #[allow(clippy::cast_possible_truncation)]
-        let place = |node: usize| (self.nodes.len() + node) as u32;
-        let root = place(0);
-        let compact = |(at, node): (usize, &tree::Node)| match node {
-            tree::Node::Leaf(value) => {
-                Node { column: 0, below: 0.0, next: [place(at); 3], value: LEARNING_RATE * value }
-            }
-            tree::Node::Split { column, upto, children, missing_left, .. } => {
-                let [left, right] = children.map(place);
-                let missing = if *missing_left { left } else { right };
-                // Behind the last edge: every value goes left, only missing ones may go right.
-                let below = bins.edges[*column].get(usize::from(*upto) - 1).copied().unwrap_or(f64::INFINITY);
-                Node { column: bins.columns[*column], below, next: [right, left, missing], value: 0.0 }
-            }
-        };
-        let nodes: Vec<Node> = tree.nodes.iter().enumerate().map(compact).collect();
         for node in &tree.nodes {
-            if let tree::Node::Split { column, gain, .. } = node {
+            if let Node::Split { column, gain, .. } = node {
                 self.gains[bins.columns[*column]] += gain;
             }
         }
-        self.roots.push(root);
-        self.nodes.extend(nodes);
+        self.scorer.add(tree, LEARNING_RATE);
     }
 
     /// The chance of the label `true` for every row of `x`.
     pub fn probabilities(&self, x: ArrayView2<'_, f64>) -> Vec<f64> {
         let chunks: Vec<_> = x.axis_chunks_iter(Axis(0), CHUNK).collect();
-        chunks.into_par_iter().flat_map_iter(|rows| self.scores(rows).into_iter().map(sigmoid)).collect()
-    }
-
-    /// The score of every row: the base and what each tree adds to it, in their order. Tree by tree,
-    /// so that its nodes stay in the nearest cache.
-    fn scores(&self, rows: ArrayView2<'_, f64>) -> Vec<f64> {
-        let known = |value: &f64| if usable(*value) { *value } else { f64::NAN };
-        let values: Vec<f64> = rows.iter().map(known).collect();
-        let width = rows.ncols();
-        let mut scores = vec![self.base; rows.nrows()];
-        for root in &self.roots {
-            for (scores, rows) in scores.chunks_mut(ABREAST).zip(values.chunks(ABREAST * width)) {
-                let leaves = self.leaves(*root, rows, width);
-                scores.iter_mut().zip(leaves).for_each(|(score, at)| *score += self.nodes[at as usize].value);
-            }
-        }
-        scores
-    }
-
-    /// The leaves that up to [`ABREAST`] rows fall into, found step by step side by side: which way a
-    /// row goes can't be foretold, and one alone would wait for every step.
-    fn leaves(&self, root: u32, rows: &[f64], width: usize) -> [u32; ABREAST] {
-        let mut at = [root; ABREAST];
-        let mut moved = true;
-        while moved {
-            moved = false;
-            for (at, row) in at.iter_mut().zip(rows.chunks_exact(width)) {
-                let node = &self.nodes[*at as usize];
-                let value = row[node.column];
-                let next = node.next[usize::from(value < node.below) + 2 * usize::from(value.is_nan())];
-                moved |= next != *at;
-                *at = next;
-            }
-        }
-        at
+        let chances = |rows| self.scorer.scores(rows, self.base).into_iter().map(sigmoid);
+        chunks.into_par_iter().flat_map_iter(chances).collect()
     }
 }
 
@@ -180,16 +111,6 @@ fn drawn(columns: usize, rng: &mut impl rand::Rng) -> Vec<usize> {
     places.truncate(wanted);
     places.sort_unstable();
     places
-}
-
-/// First and second derivatives of the logistic loss at the scores so far.
-fn derivatives(scores: &[f64], y: &[bool]) -> Vec<Sum> {
-    let one = |(score, label): (&f64, &bool)| {
-        // Seven digits are more than a tree can tell apart, and take a third of the time.
-        let chance = 1.0 / (1.0 + f64::from(libm::expf(-*score as f32)));
-        Sum::of(chance - f64::from(u8::from(*label)), chance * (1.0 - chance))
-    };
-    scores.par_iter().zip(y).with_min_len(LARGE).map(one).collect()
 }
 
 fn log_odds(y: &[bool]) -> f64 {

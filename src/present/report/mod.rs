@@ -26,6 +26,8 @@ pub mod example;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
+
 use anyhow::Result;
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -135,17 +137,29 @@ pub struct Misfit {
     pub error: anyhow::Error,
 }
 
-/// Writes the report: sections in parallel, put together in their order.
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.input, self.error)
+    }
+}
+
+impl std::error::Error for Misfit {}
+
+/// Writes the report: sections in parallel, put together in their order; each asks first whether to go on.
 ///
 /// # Errors
-/// When a table lacks a column, a column has another type, or a table can't be read.
-pub fn report(inputs: &Inputs, options: &Options) -> Result<Report, Misfit> {
+/// When `alive` says so; a [`Misfit`] when a table lacks a column, a column has another type, or a table can't be read.
+pub fn report(inputs: &Inputs, options: &Options, alive: &(dyn Fn() -> Result<()> + Sync)) -> Result<Report> {
     let money = Unit::Money(options.currency.clone());
     let order = if options.sections.is_empty() { &SECTIONS[..] } else { &options.sections };
     let inputs = inputs.loaded()?;
-    let written: Vec<_> = order.par_iter().map(|section| chapter(*section, &inputs, &money)).collect();
-    let chapters: Vec<Chapter> =
-        written.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
+    let write = |section: &Section| {
+        alive()?;
+        Ok(chapter(*section, &inputs, &money)?)
+    };
+    let written: Vec<Result<_>> = order.par_iter().map(write).collect();
+    let chapters: Vec<Chapter> = written.into_iter().filter_map(Result::transpose).collect::<Result<_>>()?;
+    alive()?;
     let html = page::page(&options.title, &span(&inputs)?, &chapters);
     Ok(Report { html, sections: chapters.len() })
 }

@@ -29,7 +29,7 @@ pub fn leaderboard(sweep: &Sweep, variants: Vec<Ranked>) -> Vec<Ranked> {
     order.into_iter().map(|at| variants[at].clone()).collect()
 }
 
-/// A plan: what must run, what may, what is put back, how much is up to date.
+/// A plan: what must run, what may, what is fetched or put back, how much is up to date.
 pub fn plan(pipeline: &Pipeline, planned: &[Planned]) -> String {
     let label = |task: usize| pipeline.tasks[task].label.as_str();
     let width = planned.iter().map(|planned| label(planned.task).width()).max().unwrap_or(0);
@@ -55,6 +55,16 @@ pub fn plan(pipeline: &Pipeline, planned: &[Planned]) -> String {
                 let on: BTreeSet<_> = on.iter().copied().collect();
                 let on = quoted(on.into_iter().map(label), "or");
                 text += &format!("  may run    {name:width$}   if {on} gives other bytes{about}\n");
+            }
+            Verdict::MayFetch(on) => {
+                let on: BTreeSet<_> = on.iter().copied().collect();
+                let give = if on.len() == 1 { "gives" } else { "give" };
+                let on = quoted(on.into_iter().map(label), "and");
+                let unless = format!("unless the remote cache has its result for what {on} {give}");
+                text += &format!("  may run    {name:width$}   {unless}{about}\n");
+            }
+            Verdict::Fetch { bytes: size, .. } => {
+                text += &format!("  fetch      {name:width$}   {} from the remote cache\n", bytes(*size));
             }
             Verdict::Broken(message) => text += &format!("  broken     {name:width$}   {message}\n"),
         }

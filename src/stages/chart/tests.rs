@@ -1,12 +1,15 @@
 //! Tests of the kind `chart`: every type with usual, empty and hostile tables.
 
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
 use arrow::array::{Array, ArrayRef};
 
 use super::*;
 use crate::data::Table;
 use crate::present::format::Unit;
 use crate::present::report::example::{self, floats, mapped, table, texts};
-use crate::stage::{Artifact, Input, Progress, Stop};
+use crate::stage::{Artifact, Input, Progress, Stop, Stopped};
 
 struct Silent;
 
@@ -16,6 +19,10 @@ impl Progress for Silent {
 }
 
 fn run(params: &str, inputs: &[(&str, Table)]) -> Result<Outcome> {
+    run_unless(Stop::never(), params, inputs)
+}
+
+fn run_unless(stop: Stop<'_>, params: &str, inputs: &[(&str, Table)]) -> Result<Outcome> {
     let stage: Chart = toml::from_str(params)?;
     let folder = tempfile::tempdir()?;
     let inputs = inputs.iter().map(|(key, table)| ((*key).to_owned(), Input::Table(table.clone()))).collect();
@@ -25,7 +32,7 @@ fn run(params: &str, inputs: &[(&str, Table)]) -> Result<Outcome> {
         seed: 0,
         scratch: folder.path(),
         progress: &Silent,
-        stop: Stop::never(),
+        stop,
         memos: None,
     };
     stage.run(&ctx)
@@ -193,4 +200,13 @@ fn a_histogram_counts_customers_only_where_rows_are_customers() {
     let rows = svg_of(&run("type = 'histogram'\nx = 'amount'", &[("input", orders)]).unwrap());
     assert!(rows.contains("<title>Amount: half of all rows lie below 2</title>"), "{rows}");
     assert!(rows.contains(">\n3 rows\n") && !rows.contains("customers"), "{rows}");
+}
+
+#[test]
+fn one_that_is_stopped_ends() {
+    let reason =
+        |stop| Stopped::of(&run_unless(stop, "type = 'bars'", &[("input", example::profile())]).unwrap_err());
+    let raised = AtomicBool::new(true);
+    assert_eq!(reason(Stop::when(&raised)), Some(Stopped::Interrupted));
+    assert_eq!(reason(Stop::never().after(Some(Duration::ZERO))), Some(Stopped::TimedOut));
 }

@@ -3,20 +3,21 @@
 //! Does not know what it is for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::guard::Place;
+use super::named::Named;
 use super::printed::Printed;
 use super::secrets::Secrets;
 use crate::stage::{Context, Failure, Stream};
@@ -32,7 +33,7 @@ pub struct Program<'a> {
     /// Its name and arguments.
     pub words: &'a [String],
     /// Its environment, besides `PATH`, `HOME` and the secrets.
-    pub env: &'a BTreeMap<String, String>,
+    pub env: &'a Named<String>,
     /// Variables whose values nobody else may see.
     pub secrets: &'a Secrets,
     /// The folder that it starts in.
@@ -115,16 +116,32 @@ impl Program<'_> {
     }
 }
 
+/// Where programs were found a short time ago, by name and search path.
+static FOUND: Mutex<BTreeMap<(String, OsString), (Instant, PathBuf)>> = Mutex::new(BTreeMap::new());
+
+/// For so long nobody looks whether another program of the name has come before the one that was found.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// Where a program of that name is found.
 fn in_path(name: &str, path: &OsStr) -> Option<PathBuf> {
     if name.contains('/') {
         return None;
     }
-    let runs = |file: &PathBuf| {
-        file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-    };
+    let key = (name.to_owned(), path.to_owned());
+    let known = FOUND.lock().ok().and_then(|found| found.get(&key).cloned());
+    if let Some((_, file)) = known.filter(|(when, file)| when.elapsed() < FRESH && runs(file)) {
+        return Some(file);
+    }
     let folders = std::env::split_paths(path).filter(|folder| folder.is_absolute());
-    folders.map(|folder| folder.join(name)).find(runs)
+    let file = folders.map(|folder| folder.join(name)).find(runs)?;
+    if let Ok(mut found) = FOUND.lock() {
+        found.insert(key, (Instant::now(), file.clone()));
+    }
+    Some(file)
+}
+
+fn runs(file: &PathBuf) -> bool {
+    file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 /// A program with everything that it has started; all of it ends when the value is dropped.
@@ -208,5 +225,32 @@ pub fn end_all() {
     for group in groups.into_iter().filter_map(Pid::from_raw) {
         // Whatever is gone already needs no end.
         let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use super::in_path;
+
+    fn program(path: &Path) {
+        fs_err::write(path, "#!/bin/sh\n").unwrap();
+        fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    #[test]
+    fn a_program_is_the_first_of_its_name_also_when_one_has_gone() {
+        let [one, two] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let path = std::env::join_paths([one.path(), two.path()]).unwrap();
+        assert_eq!(in_path("tool", &path), None);
+        program(&two.path().join("tool"));
+        assert_eq!(in_path("tool", &path), Some(two.path().join("tool")));
+        fs_err::remove_file(two.path().join("tool")).unwrap();
+        program(&one.path().join("tool"));
+        assert_eq!(in_path("tool", &path), Some(one.path().join("tool")));
+        assert_eq!(in_path("tool", two.path().as_os_str()), None);
+        assert_eq!(in_path("./tool", &path), None);
     }
 }

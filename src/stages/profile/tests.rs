@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use anyhow::Result;
 use arrow::array::{
@@ -11,7 +13,7 @@ use arrow::array::{
 
 use super::Profile;
 use crate::data::{Table, columns};
-use crate::stage::{Artifact, Context, Failure, Input, Kind, Outcome, Progress, Stage, Stop};
+use crate::stage::{Artifact, Context, Failure, Input, Kind, Outcome, Progress, Stage, Stop, Stopped};
 
 struct Silent;
 
@@ -21,6 +23,15 @@ impl Progress for Silent {
 }
 
 fn run_with(stage: &Profile, features: &RecordBatch, segments: &RecordBatch) -> Result<Outcome> {
+    run_unless(Stop::never(), stage, features, segments)
+}
+
+fn run_unless(
+    stop: Stop<'_>,
+    stage: &Profile,
+    features: &RecordBatch,
+    segments: &RecordBatch,
+) -> Result<Outcome> {
     let input = |batch: &RecordBatch| Input::Table(Table::from_batch(batch.clone()));
     stage.run(&Context {
         inputs: BTreeMap::from([
@@ -31,7 +42,7 @@ fn run_with(stage: &Profile, features: &RecordBatch, segments: &RecordBatch) -> 
         seed: 7,
         scratch: Path::new("."),
         progress: &Silent,
-        stop: Stop::never(),
+        stop,
         memos: None,
     })
 }
@@ -283,4 +294,13 @@ fn ports_and_parameters() {
     );
     assert_eq!(stage.gives()[0].name, "profile");
     assert_eq!(stage.params().unwrap()["revenue"].as_str(), Some("monetary"));
+}
+
+#[test]
+fn one_that_is_stopped_ends() {
+    let reason =
+        |stop| Stopped::of(&run_unless(stop, &Profile::default(), &features(), &segments()).unwrap_err());
+    let raised = AtomicBool::new(true);
+    assert_eq!(reason(Stop::when(&raised)), Some(Stopped::Interrupted));
+    assert_eq!(reason(Stop::never().after(Some(Duration::ZERO))), Some(Stopped::TimedOut));
 }

@@ -1,8 +1,11 @@
 //! Tests of the kind `report`: its inputs, its page, and tables that do not fit.
 
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
 use super::*;
 use crate::present::report::example;
-use crate::stage::{Artifact, Input, Progress, Stop};
+use crate::stage::{Artifact, Input, Progress, Stop, Stopped};
 
 struct Silent;
 
@@ -12,6 +15,10 @@ impl Progress for Silent {
 }
 
 fn run(params: &str, inputs: Vec<(&str, Input)>) -> Result<Outcome> {
+    run_unless(Stop::never(), params, inputs)
+}
+
+fn run_unless(stop: Stop<'_>, params: &str, inputs: Vec<(&str, Input)>) -> Result<Outcome> {
     let stage: Report = toml::from_str(params)?;
     let folder = tempfile::tempdir()?;
     let ctx = Context {
@@ -20,7 +27,7 @@ fn run(params: &str, inputs: Vec<(&str, Input)>) -> Result<Outcome> {
         seed: 0,
         scratch: folder.path(),
         progress: &Silent,
-        stop: Stop::never(),
+        stop,
         memos: None,
     };
     stage.run(&ctx)
@@ -85,4 +92,17 @@ fn a_section_without_its_input_warns_when_it_was_the_only_one() {
     let outcome = run("profile = 'p'\nsections = ['churn']", inputs).unwrap();
     assert_eq!(outcome.metrics["sections"], 0.0);
     assert_eq!(outcome.warnings[0].key.as_deref(), Some("sections"));
+}
+
+#[test]
+fn one_that_is_stopped_ends() {
+    let reason = |stop| {
+        Stopped::of(
+            &run_unless(stop, "profile = 'p'", vec![("profile", Input::Table(example::profile()))])
+                .unwrap_err(),
+        )
+    };
+    let raised = AtomicBool::new(true);
+    assert_eq!(reason(Stop::when(&raised)), Some(Stopped::Interrupted));
+    assert_eq!(reason(Stop::never().after(Some(Duration::ZERO))), Some(Stopped::TimedOut));
 }

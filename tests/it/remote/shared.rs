@@ -366,13 +366,6 @@ fn a_file_url_and_a_path_from_the_project_mean_the_same() {
         format!("sub/../../{}/shared/", team.folder.path().file_name().unwrap().to_string_lossy());
     fs::create_dir(project.path("sub")).unwrap();
     assert_eq!(run_with(&project, &["--set", &format!("remote.url={from_here}")]).0, FETCHED);
-    // A plan asks nobody.
-    let plan = team.project().custem(&["plan", "p.toml"]);
-    assert!(
-        plan.code == 10 && plan.out.contains("must run   a   no earlier run of it is known"),
-        "{}",
-        plan.out
-    );
 }
 
 #[test]

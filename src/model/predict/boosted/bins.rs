@@ -23,6 +23,8 @@ pub struct Bins {
     /// For every row the bins that it is in, column by column: 0 for a missing value, else 1 and the
     /// number of edges that aren't above the value.
     pub codes: Vec<u8>,
+    /// The same column by column: rows part by one of them.
+    by_column: Vec<u8>,
 }
 
 impl Bins {
@@ -35,9 +37,29 @@ impl Bins {
             .filter(|(_, edges)| !edges.is_empty())
             .collect();
         let codes = |row: usize| varying.iter().map(move |(at, edges)| code(x[[row, *at]], edges));
-        let codes = (0..x.nrows()).into_par_iter().flat_map_iter(codes).collect();
+        let codes: Vec<u8> = (0..x.nrows()).into_par_iter().flat_map_iter(codes).collect();
         let (columns, edges) = varying.into_iter().unzip();
-        Self { columns, edges, codes }
+        Self::coded(columns, edges, codes)
+    }
+
+    /// Columns whose rows are in the bins given.
+    fn coded(columns: Vec<usize>, edges: Vec<Vec<f64>>, codes: Vec<u8>) -> Self {
+        let width = columns.len();
+        let column = |at: usize| codes.iter().skip(at).step_by(width).copied();
+        let by_column = (0..width).flat_map(column).collect();
+        Self { columns, edges, codes, by_column }
+    }
+
+    /// Columns without rows.
+    #[cfg(test)]
+    pub fn empty(columns: Vec<usize>, edges: Vec<Vec<f64>>) -> Self {
+        Self::coded(columns, edges, Vec::new())
+    }
+
+    /// The bins of a column, row by row.
+    pub fn column(&self, place: usize) -> &[u8] {
+        let rows = self.by_column.len() / self.columns.len().max(1);
+        &self.by_column[place * rows..][..rows]
     }
 
     /// The bins that a row is in.
@@ -95,7 +117,8 @@ fn between(low: f64, high: f64) -> f64 {
     if middle > low { middle } else { high }
 }
 
-fn code(value: f64, edges: &[f64]) -> u8 {
+/// The bin of a value: 0 for one that can't be used, else 1 and the number of edges that aren't above it.
+pub fn code(value: f64, edges: &[f64]) -> u8 {
     if !usable(value) {
         return 0;
     }

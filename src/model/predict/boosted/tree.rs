@@ -1,83 +1,16 @@
 //! One tree: grown leaf by leaf, always where a split saves most.
-//!
-//! Sums are in fixed point, so that they are exact: neither the order of the rows nor the number of
-//! threads can change a tree, and what a brother leaves of its parent is as good as counted.
 
-use std::ops::{AddAssign, Range, Sub, SubAssign};
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::bins::{Bins, CODES};
-
-/// What 1 is in fixed point: sums of up to 2^30 derivatives fit.
-const ONE: f64 = (1_u64 << 32) as f64;
+use super::split::{Growth, Search, Split};
+use super::sum::Sum;
 
 /// Rows counted in one task: many, because whoever waits for small ones may be handed a large one of
 /// somebody else meanwhile.
 const ROWS: usize = 1 << 17;
-
-/// How a tree grows.
-#[derive(Clone, Copy, Debug)]
-pub struct Growth {
-    /// Leaves at most.
-    pub leaves: usize,
-    /// The second derivative that a leaf needs in sum.
-    pub leaf_weight: f64,
-    /// The penalty on squared leaf values (lambda).
-    pub penalty: f64,
-}
-
-/// First and second derivative of the loss, of a row or summed, in fixed point.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sum {
-    slope: i64,
-    curve: i64,
-}
-
-impl Sum {
-    /// Derivatives of one row, each at most 1 in size.
-    pub fn of(slope: f64, curve: f64) -> Self {
-        // Both are below 2^32 after scaling, and a rounding error of 2^-33 is meant.
-        #[allow(clippy::cast_possible_truncation)]
-        Self { slope: (slope * ONE) as i64, curve: (curve * ONE) as i64 }
-    }
-
-    fn slope(self) -> f64 {
-        self.slope as f64 / ONE
-    }
-
-    fn curve(self) -> f64 {
-        self.curve as f64 / ONE
-    }
-
-    /// Twice what a leaf with the best value saves.
-    fn saves(self, penalty: f64) -> f64 {
-        self.slope() * self.slope() / (self.curve() + penalty)
-    }
-}
-
-impl AddAssign for Sum {
-    fn add_assign(&mut self, other: Self) {
-        self.slope += other.slope;
-        self.curve += other.curve;
-    }
-}
-
-impl SubAssign for Sum {
-    fn sub_assign(&mut self, other: Self) {
-        self.slope -= other.slope;
-        self.curve -= other.curve;
-    }
-}
-
-impl Sub for Sum {
-    type Output = Self;
-
-    fn sub(mut self, other: Self) -> Self {
-        self -= other;
-        self
-    }
-}
 
 /// A grown tree: nodes in the order in which they came to be, the root first.
 #[derive(Debug)]
@@ -110,17 +43,6 @@ pub enum Node {
     Leaf(f64),
 }
 
-/// The best split of a leaf.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Split {
-    gain: f64,
-    /// Place among the tree's columns.
-    place: usize,
-    upto: u8,
-    missing_left: bool,
-    left: Sum,
-}
-
 /// A leaf that may still be split.
 struct Leaf {
     node: usize,
@@ -140,7 +62,8 @@ struct Leaf {
 /// Reference: Chen and Guestrin (2016), XGBoost, equations 5 to 7; growth as in Ke et al. (2017),
 /// LightGBM.
 pub fn grow(bins: &Bins, columns: &[usize], derivatives: &[Sum], growth: &Growth) -> Tree {
-    let grower = Grower { bins, columns, derivatives, growth };
+    let edges = columns.iter().map(|column| bins.edges[*column].len()).collect();
+    let grower = Grower { bins, columns, edges, derivatives, growth };
     let mut rows: Vec<u32> = (0..).take(derivatives.len()).collect();
     let mut nodes = vec![Node::Leaf(0.0)];
     let mut leaves = vec![grower.root(&rows)];
@@ -178,6 +101,8 @@ impl Leaf {
 struct Grower<'a> {
     bins: &'a Bins,
     columns: &'a [usize],
+    /// For each of them how many edges it has.
+    edges: Vec<usize>,
     derivatives: &'a [Sum],
     growth: &'a Growth,
 }
@@ -205,7 +130,8 @@ impl Grower<'_> {
         let mut goes = [false; 256];
         goes[1..=usize::from(upto)].fill(true);
         goes[0] = missing_left;
-        let goes_left = |row: u32| goes[usize::from(self.bins.row(row)[column])];
+        let codes = self.bins.column(column);
+        let goes_left = |row: u32| goes[usize::from(codes[row as usize])];
         let middle = leaf.rows.start + part(&mut rows[leaf.rows.clone()], spare, goes_left);
         let children = [nodes.len(), nodes.len() + 1];
         nodes[leaf.node] = Node::Split { column, upto, children, missing_left, gain };
@@ -256,51 +182,8 @@ impl Grower<'_> {
         sums
     }
 
-    /// The split that saves most; among equals that of the first column and the lowest edge.
     fn search(&self, histogram: &[Sum], sum: Sum) -> Option<Split> {
-        let before = sum.saves(self.growth.penalty);
-        let mut best: Option<Split> = None;
-        for (place, (sums, column)) in histogram.chunks(CODES).zip(self.columns).enumerate() {
-            // Behind the last bin only missing values are left, if there are any.
-            let missing = sums[0];
-            let ends = self.bins.edges[*column].len() + usize::from(missing != Sum::default());
-            let mut left = Sum::default();
-            for (upto, bin) in (1_u8..).zip(&sums[1..=ends]) {
-                if *bin == Sum::default() {
-                    continue;
-                }
-                left += *bin;
-                for split in self.ways(sum, left, missing, before).into_iter().flatten() {
-                    if best.is_none_or(|best| split.gain > best.gain) {
-                        best = Some(Split { place, upto, ..split });
-                    }
-                }
-            }
-        }
-        best
-    }
-
-    /// A split with the missing values on the right and on the left; where nothing is missing, they
-    /// would go to the heavier side.
-    fn ways(&self, sum: Sum, left: Sum, missing: Sum, before: f64) -> [Option<Split>; 2] {
-        if missing == Sum::default() {
-            let heavier = left.curve > (sum - left).curve;
-            return [self.split(sum, left, heavier, before), None];
-        }
-        let mut with = left;
-        with += missing;
-        [self.split(sum, left, false, before), self.split(sum, with, true, before)]
-    }
-
-    fn split(&self, sum: Sum, left: Sum, missing_left: bool, before: f64) -> Option<Split> {
-        let right = sum - left;
-        let lighter = left.curve.min(right.curve) as f64 / ONE;
-        if lighter < self.growth.leaf_weight {
-            return None;
-        }
-        let penalty = self.growth.penalty;
-        let gain = (left.saves(penalty) + right.saves(penalty) - before) / 2.0;
-        (gain > 0.0).then_some(Split { gain, place: 0, upto: 0, missing_left, left })
+        Search { histogram, edges: &self.edges, sum, growth: self.growth }.best()
     }
 }
 

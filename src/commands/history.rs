@@ -1,14 +1,15 @@
-//! The key, the metrics and the time that each task had when it last came out well, read from the logs
-//! when they are asked for.
+//! The key, the metrics and the time that each task had when it last came out well, and its parameters then,
+//! read from the records when they are asked for.
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use crate::engine::Project;
 use crate::engine::digest::Digest;
-use crate::engine::plan::Last;
+use crate::engine::plan::{self, Last};
 use crate::observe::ends::{End, Ends};
-use crate::observe::runs;
+use crate::observe::{journal, runs};
 use crate::present::terminal::Metrics;
 
 /// How many runs back a task is looked for.
@@ -25,8 +26,10 @@ pub struct History {
 
 /// What has been taken in, and the runs that have not.
 struct Past {
-    /// Newest first.
-    read: Vec<Ends>,
+    /// Newest first, each with its run.
+    read: Vec<(String, Ends)>,
+    /// The stages of runs whose pipelines have been read.
+    stages: HashMap<String, toml::Table>,
     /// Newest last.
     unread: Vec<String>,
 }
@@ -43,31 +46,31 @@ impl History {
         Self { now: Some(run.to_owned()), ..self }
     }
 
-    /// A task as it last came out well.
-    pub fn last(&self, label: &str) -> Option<Last> {
-        let (key, end) = self.ended(label)?;
-        Some(Last { key, seconds: end.seconds })
-    }
-
     /// What a task measured when it last came out well.
     pub fn metrics(&self, label: &str) -> Option<Metrics> {
-        self.ended(label).map(|(_, end)| end.metrics)
+        self.ended(label).map(|(.., end)| end.metrics)
     }
 
-    fn ended(&self, label: &str) -> Option<(Digest, End)> {
+    fn ended(&self, label: &str) -> Option<(String, Digest, End)> {
         let mut past = self.past.lock().ok()?;
-        let past = past.get_or_insert_with(|| Past { read: Vec::new(), unread: self.runs() });
+        let past = past.get_or_insert_with(|| self.unread());
         for back in 0.. {
             if back == past.read.len() {
                 let run = past.unread.pop()?;
-                past.read.push(Ends::read(&self.experiments, &run, &self.pipeline).unwrap_or_default());
+                let ends = Ends::read(&self.experiments, &run, &self.pipeline).unwrap_or_default();
+                past.read.push((run, ends));
             }
-            let end = past.read[back].of(label);
-            if let Some(found) = end.and_then(|end| Some((end.key.parse().ok()?, end))) {
+            let (run, ends) = &past.read[back];
+            let end = ends.of(label);
+            if let Some(found) = end.and_then(|end| Some((run.clone(), end.key.parse().ok()?, end))) {
                 return Some(found);
             }
         }
         None
+    }
+
+    fn unread(&self) -> Past {
+        Past { read: Vec::new(), stages: HashMap::new(), unread: self.runs() }
     }
 
     /// The names of the runs that count, newest last.
@@ -76,4 +79,31 @@ impl History {
         names.retain(|name| !name.contains('.') && self.now.as_ref() != Some(name));
         names.split_off(names.len().saturating_sub(DEPTH))
     }
+}
+
+impl plan::History for History {
+    fn last(&self, label: &str) -> Option<Last> {
+        let (_, key, end) = self.ended(label)?;
+        Some(Last { key, seconds: end.seconds })
+    }
+
+    fn params(&self, label: &str) -> Option<toml::Table> {
+        let (run, ..) = self.ended(label)?;
+        let mut past = self.past.lock().ok()?;
+        let stages = &mut past.as_mut()?.stages;
+        let stages = stages.entry(run).or_insert_with_key(|run| stages_of(&self.experiments, run));
+        stages.get(stage_of(label))?.as_table().cloned()
+    }
+}
+
+/// The stages of the pipeline that a run ran, as it was recorded; none where it can't be read.
+pub fn stages_of(experiments: &Path, run: &str) -> toml::Table {
+    let text = fs_err::read_to_string(journal::config_path(experiments, run)).unwrap_or_default();
+    let config = text.parse::<toml::Table>().unwrap_or_default();
+    config.get("stages").and_then(toml::Value::as_table).cloned().unwrap_or_default()
+}
+
+/// The stage behind a task.
+pub fn stage_of(label: &str) -> &str {
+    label.split('[').next().unwrap_or(label)
 }

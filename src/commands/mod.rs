@@ -3,6 +3,7 @@
 mod cache;
 mod check;
 mod completions;
+mod ended;
 mod graph;
 mod history;
 mod incremental;
@@ -149,11 +150,7 @@ fn wants_json(cli: &Cli) -> bool {
 /// Whoever reads our output may stop early, as `head` does; that is no failure.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let broken = |io: &std::io::Error| io.kind() == std::io::ErrorKind::BrokenPipe;
-    // The CSV writer keeps the system's error to itself instead of naming it as its cause.
-    let csv = |cause: &csv::Error| matches!(cause.kind(), csv::ErrorKind::Io(io) if broken(io));
-    error
-        .chain()
-        .any(|cause| cause.downcast_ref().is_some_and(broken) || cause.downcast_ref().is_some_and(csv))
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(broken))
 }
 
 /// A stage that breaks down is reported as its error; the standard library's own text would be noise
@@ -225,14 +222,6 @@ fn first(project: &Project) -> String {
         return "`custem init` makes a first one".to_owned();
     }
     format!("give its path: there is {}", diagnostic::quoted(found.iter().map(String::as_str), "and"))
-}
-
-/// What a stage that isn't there may have been: the nearest name, else all of them.
-fn other_stage<'a>(stage: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
-    match diagnostic::did_you_mean(stage, names.clone()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("the stages are {}", diagnostic::quoted(names, "and")),
-    }
 }
 
 /// Which tasks a run is about: those that the named stages need, or all.

@@ -48,7 +48,7 @@ pub fn show(pipeline: &Pipeline, asked: &Asked<'_>, project: &Project) -> Result
         project,
         wanted: &wanted(pipeline, asked.until)?,
         forced: &forced(pipeline, asked.force)?,
-        history: &|label| history.last(label),
+        history: &history,
         remote: remote.as_ref(),
     };
     let planned = foretell(&question, &Told)?;

@@ -157,7 +157,7 @@ pub fn recorded(
         project,
         sink: &sink,
         ends: &|heard| sink.ends_after(heard),
-        history: &|label| history.last(label),
+        history: &history,
         cancelled,
     };
     let ended = provenance::beside_git(&project.root, &sink, || waves::run(pipeline, options, &ground));

@@ -3,26 +3,28 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde_json::{Map, Value as Json};
 
-use super::other_stage;
+use super::ended;
+use super::history::stage_of;
 use crate::cli;
 use crate::data::Table;
-use crate::diagnostic::{Diagnostic, Problems, quoted, shown};
+use crate::diagnostic::{Diagnostic, Problems, plural, quoted, shown};
 use crate::engine::Project;
 use crate::engine::store::{Amiss, Output, Store};
-use crate::observe::runs::{self, Run};
+use crate::observe::runs::Run;
 use crate::present::terminal;
 use crate::present::terminal::print;
 use crate::stage::PortType;
 
 pub fn show(flags: &cli::Show, project: &Project) -> Result<ExitCode> {
     let experiments = project.experiments();
-    let run = Run::read(&experiments, &runs::find(&experiments, &flags.run)?)?;
+    let stage = flags.artifact.rsplit_once('.').map_or(flags.artifact.as_str(), |(stage, _)| stage);
+    let run = ended::run(&experiments, &flags.run, &[&flags.artifact, stage])?;
     let output = output(&run, &flags.artifact)?;
     if let Some(problem) = no_table(flags, output.ty) {
         return Err(Problems::from(problem).into());
@@ -77,10 +79,8 @@ fn output(run: &Run, artifact: &str) -> Result<Output> {
     let split = artifact.rsplit_once('.').and_then(|(stage, port)| Some((run.stage(stage)?, Some(port))));
     let problem = |message: String, hint: String| Problems::from(Diagnostic::error(message).hint(hint));
     let Some((end, port)) = exact.or(split) else {
-        let names: Vec<_> = run.of("stage_done").filter_map(|line| line["stage"].as_str()).collect();
-        let wanted = artifact.split('.').next().unwrap_or_default();
-        let message = format!("run {} had no stage `{}`", run.name, shown(wanted));
-        return Err(problem(message, other_stage(wanted, names.iter().copied())).into());
+        let (stage, port) = artifact.split_once('.').unwrap_or((artifact, ""));
+        return Err(several(run, stage, port).unwrap_or_else(|| ended::no_stage(run, stage)).into());
     };
     let stage = end["stage"].as_str().unwrap_or_default();
     if let Some(word @ ("failed" | "skipped")) = end["outcome"].as_str() {
@@ -101,19 +101,47 @@ fn output(run: &Run, artifact: &str) -> Result<Output> {
     }
 }
 
+/// That a stage has variants, one of which must be named.
+fn several(run: &Run, stage: &str, port: &str) -> Option<Problems> {
+    let mut variants: Vec<_> = ended::labels(run).filter(|label| stage_of(label) == stage).collect();
+    // As they are written, not as they happened to end.
+    variants.sort_by_key(|label| (label.len(), *label));
+    let dot = if port.is_empty() { "" } else { "." };
+    let first = variants.first()?;
+    let (count, name) = (plural(variants.len(), "variant"), &run.name);
+    let problem =
+        Diagnostic::error(format!("stage `{stage}` has {count} in run {name}, and one is shown at a time"));
+    let names = quoted(variants.iter().copied(), "and");
+    Some(
+        problem
+            .hint(format!("name one, such as `custem show '{first}{dot}{port}'`: there are {names}"))
+            .into(),
+    )
+}
+
 fn csv(table: &Table, out: &mut impl Write) -> Result<()> {
     let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(table.schema().fields().iter().map(|field| field.name()))?;
+    writer.write_record(table.schema().fields().iter().map(|field| field.name())).map_err(system)?;
     for batch in table.batches()? {
         let batch = batch?;
         let options = FormatOptions::default();
         let columns = formatters(&batch, &options)?;
         for row in 0..batch.num_rows() {
-            writer.write_record(columns.iter().map(|column| column.value(row).to_string()))?;
+            writer
+                .write_record(columns.iter().map(|column| column.value(row).to_string()))
+                .map_err(system)?;
         }
     }
     writer.flush()?;
     Ok(())
+}
+
+/// The system's error, which the CSV writer keeps to itself instead of naming it as its cause.
+fn system(error: csv::Error) -> anyhow::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error.into(),
+        kind => anyhow!("can't write CSV: {kind:?}"),
+    }
 }
 
 fn formatters<'a>(batch: &'a RecordBatch, options: &'a FormatOptions<'a>) -> Result<Vec<ArrayFormatter<'a>>> {

@@ -27,7 +27,7 @@ pub struct Ground<'a> {
     /// The ends of stages that were heard of after so many.
     pub ends: &'a dyn Fn(usize) -> Vec<StageDone>,
     /// The past of the pipeline.
-    pub history: &'a History<'a>,
+    pub history: &'a dyn History,
     /// Whether the user wants to stop.
     pub cancelled: &'a AtomicBool,
 }

@@ -7,12 +7,13 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::{Value as Json, json};
 
-use super::other_stage;
+use super::ended;
+use super::history::{stage_of, stages_of};
 use crate::cli;
-use crate::diagnostic::{Diagnostic, Problems};
+use crate::engine::Project;
+use crate::engine::cause::{self, Now, Seen};
 use crate::engine::digest::Digest;
 use crate::engine::store::Store;
-use crate::engine::{Project, cause};
 use crate::observe::runs::{self, Run};
 use crate::pipeline;
 use crate::present::terminal::{self, Since, print};
@@ -23,7 +24,7 @@ const DEPTH: usize = 50;
 
 pub fn why(flags: &cli::Why, project: &Project) -> Result<ExitCode> {
     let experiments = project.experiments();
-    let run = Run::read(&experiments, &runs::find(&experiments, &flags.run)?)?;
+    let run = ended::run(&experiments, &flags.run, &[&flags.stage])?;
     for end in ends(&run, &flags.stage)? {
         let since = since(project, &run, end);
         if flags.json {
@@ -56,8 +57,18 @@ fn since(project: &Project, run: &Run, end: &Json) -> Option<Since> {
     // The pipeline may have been changed since the run: then no place is better than a wrong one.
     let file = PathBuf::from(run.overview().file);
     let pipeline = pipeline::load(&project.root, &file, &[], KINDS).ok();
-    let task = pipeline.as_ref().and_then(|pipeline| pipeline.tasks.iter().find(|task| task.label == stage));
-    let changed = cause::between(task, &givers(run, end), &old.manifest, &new.manifest);
+    let now = pipeline.as_ref().and_then(|pipeline| {
+        let task = pipeline.tasks.iter().find(|task| task.label == stage)?;
+        Some(Now { pipeline, task })
+    });
+    let params = |run: &str| {
+        let stages = stages_of(&project.experiments(), run);
+        stages.get(stage_of(stage)).and_then(|stage| stage.as_table().cloned())
+    };
+    let (then, there) = (params(&earlier), params(&run.name));
+    let old = Seen { manifest: &old.manifest, params: then.as_ref(), takes: &[] };
+    let new = Seen { manifest: &new.manifest, params: there.as_ref(), takes: &[] };
+    let changed = cause::between(now, &givers(run, end), old, new);
     Some(Since { run: earlier, changed })
 }
 
@@ -91,14 +102,11 @@ fn givers(run: &Run, end: &Json) -> BTreeMap<String, String> {
 fn ends<'a>(run: &'a Run, stage: &str) -> Result<Vec<&'a Json>> {
     let of_stage = |line: &&Json| {
         let label = line["stage"].as_str().unwrap_or_default();
-        label == stage || label.split('[').next() == Some(stage)
+        label == stage || stage_of(label) == stage
     };
     let found: Vec<_> = run.of("stage_done").filter(of_stage).collect();
     if !found.is_empty() {
         return Ok(found);
     }
-    let names: Vec<_> = run.of("stage_done").filter_map(|line| line["stage"].as_str()).collect();
-    let message = format!("run {} had no stage `{stage}`", run.name);
-    let hint = other_stage(stage, names.iter().copied());
-    Err(Problems::from(Diagnostic::error(message).hint(hint)).into())
+    Err(ended::no_stage(run, stage).into())
 }

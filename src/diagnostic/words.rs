@@ -10,6 +10,16 @@ pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str
         .map(|(_, candidate)| candidate)
 }
 
+/// Advice for a name that isn't there: the nearest one that is, else all of them after words such as
+/// `the stages are`.
+pub fn meant<'a>(word: &str, names: impl IntoIterator<Item = &'a str>, all: &str) -> String {
+    let names: Vec<_> = names.into_iter().collect();
+    match did_you_mean(word, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("{all} {}", quoted(names, "and")),
+    }
+}
+
 /// Names for a message, in backticks: `` `a`, `b` and `c` ``.
 pub fn quoted<'a>(names: impl IntoIterator<Item = &'a str>, last: &str) -> String {
     let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
@@ -83,13 +93,22 @@ pub fn shown(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{count, did_you_mean, grouped, listing, percent, plural, quoted, shown};
+    use super::{count, did_you_mean, grouped, listing, meant, percent, plural, quoted, shown};
 
     #[test]
     fn near_words_are_suggested_and_far_ones_are_not() {
         assert_eq!(did_you_mean("cuttoff", ["columns", "cutoff"]), Some("cutoff"));
         assert_eq!(did_you_mean("k", ["features"]), None);
         assert_eq!(did_you_mean("segmnet", ["segment", "segments"]), Some("segment"));
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_is_a_near_one_or_any() {
+        assert_eq!(meant("segmnts", ["rows", "segments"], "the stages are"), "did you mean `segments`?");
+        assert_eq!(
+            meant("x", ["rows", "segments"], "the stages are"),
+            "the stages are `rows` and `segments`"
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use anyhow::Result;
 use arrow::array::{Array, RecordBatch};
 use arrow::util::display::array_value_to_string;
 
+use super::disk;
 use super::store::{Output, Record, Store};
 use crate::data::Table;
 use crate::stage::PortType;
@@ -35,7 +36,7 @@ pub fn first(before: &Path, now: &Path, ty: PortType) -> Result<Option<String>> 
     if ty == PortType::Table {
         return tables(&Table::open(before)?, &Table::open(now)?);
     }
-    Ok(texts(&fs_err::read(before)?, &fs_err::read(now)?))
+    Ok(texts(&disk::read(before)?, &disk::read(now)?))
 }
 
 fn tables(before: &Table, now: &Table) -> Result<Option<String>> {

@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use fs_err::{File, OpenOptions};
+use fs_err::{File, OpenOptions, ReadDir};
 
 /// Makes a folder with those above it; one that is there is fine.
 ///
@@ -171,6 +171,42 @@ pub fn open(path: &Path) -> io::Result<File> {
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     fault::before(path)?;
     fs_err::read(path)
+}
+
+/// Reads a file of text whole.
+///
+/// # Errors
+/// When it isn't there, isn't UTF-8, or the disk fails.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    fault::before(path)?;
+    fs_err::read_to_string(path)
+}
+
+/// Starts to read what is in a folder.
+///
+/// # Errors
+/// When it isn't there or may not be read.
+pub fn entries(path: &Path) -> io::Result<ReadDir> {
+    fault::before(path)?;
+    fs_err::read_dir(path)
+}
+
+/// Removes a folder with all that is in it.
+///
+/// # Errors
+/// When something in it can't be removed.
+pub fn remove_folder(path: &Path) -> io::Result<()> {
+    fault::before(path)?;
+    fs_err::remove_dir_all(path)
+}
+
+/// Makes a symbolic link to `to`.
+///
+/// # Errors
+/// When something stands at its path, or the folder can't be written.
+pub fn link(to: &Path, path: &Path) -> io::Result<()> {
+    fault::before(path)?;
+    fs_err::os::unix::fs::symlink(to, path)
 }
 
 /// What is in a folder; nothing where there is none.

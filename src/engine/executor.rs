@@ -126,7 +126,7 @@ pub fn run(
     project: &Project,
     options: &Options,
     sink: &dyn Sink,
-    history: &History<'_>,
+    history: &dyn History,
     cancelled: &AtomicBool,
 ) -> Result<Ended> {
     let store = Store::open(&project.cache())?;
@@ -185,7 +185,7 @@ struct Run<'a> {
     project: &'a Project,
     options: &'a Options,
     sink: &'a dyn Sink,
-    history: &'a History<'a>,
+    history: &'a dyn History,
     store: &'a Store,
     files: Files,
     states: Vec<State>,
@@ -243,7 +243,7 @@ impl<'a> Run<'a> {
         project: &'a Project,
         options: &'a Options,
         sink: &'a dyn Sink,
-        history: &'a History<'a>,
+        history: &'a dyn History,
         store: &'a Store,
         files: Files,
     ) -> Self {

@@ -20,6 +20,9 @@ const FROM_ROOT: &str = "paths start at the project root, which is the current f
 /// So many files from outside are named in an event.
 const NAMED: usize = 100;
 
+/// The script of this repository that brings data which isn't custem's to give.
+const FETCH: &str = "data/fetch";
+
 /// What identifies a run of a task.
 #[derive(Clone)]
 pub struct Identity {
@@ -160,7 +163,7 @@ fn matches(
     let path = root.join(&source.pattern);
     // A file may have brackets in its name.
     if !is_pattern(&source.pattern) || path.is_file() {
-        return match problem(&source.pattern, &path) {
+        return match problem(&source.pattern, root) {
             Some(failure) => Err(failure.at(&source.key).into()),
             None => Ok(vec![(source.pattern.clone(), path)]),
         };
@@ -187,10 +190,17 @@ pub fn meant(pattern: &str, root: &Path) -> Vec<PathBuf> {
 }
 
 /// Why a path is none of a file.
-fn problem(named: &str, path: &Path) -> Option<Failure> {
+fn problem(named: &str, root: &Path) -> Option<Failure> {
+    let path = root.join(named);
     if path.is_dir() {
         let hint = format!("name the files in it, such as `{}/*.csv`", named.trim_end_matches('/'));
         return Some(Failure::new(format!("`{named}` is a folder, not a file")).hint(hint));
     }
-    (!path.exists()).then(|| Failure::new(format!("there is no file `{named}`")).hint(FROM_ROOT))
+    let brought = named.starts_with("data/raw/") && root.join(FETCH).is_file();
+    let hint = if brought {
+        format!("`{FETCH}` brings the files of the examples; {FROM_ROOT}")
+    } else {
+        FROM_ROOT.to_owned()
+    };
+    (!path.exists()).then(|| Failure::new(format!("there is no file `{named}`")).hint(hint))
 }

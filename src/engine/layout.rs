@@ -42,7 +42,7 @@ pub fn records_path(cache: &Path) -> PathBuf {
 
 /// Whether a cache folder is of the format that this custem writes.
 pub fn is_known_format(cache: &Path) -> bool {
-    fs_err::read_to_string(cache.join("format")).is_ok_and(|text| text.trim() == FORMAT.to_string())
+    disk::read_text(&cache.join("format")).is_ok_and(|text| text.trim() == FORMAT.to_string())
 }
 
 /// Refuses a cache that a newer custem made, by the file that says so.
@@ -50,7 +50,7 @@ pub fn is_known_format(cache: &Path) -> bool {
 /// # Errors
 /// When it is one.
 pub fn refuse_newer(path: &Path) -> Result<()> {
-    let text = fs_err::read_to_string(path).unwrap_or_default();
+    let text = disk::read_text(path).unwrap_or_default();
     if let Some(format) = text.trim().parse::<u32>().ok().filter(|format| *format > FORMAT) {
         bail!(
             "the cache `{}` has format {format}, but this custem knows formats up to {FORMAT}: \
@@ -68,7 +68,7 @@ pub fn refuse_newer(path: &Path) -> Result<()> {
 /// When it is a newer one, or the file can't be read or written.
 pub fn check_format(path: &Path) -> Result<()> {
     refuse_newer(path)?;
-    match fs_err::read_to_string(path) {
+    match disk::read_text(path) {
         Ok(text) if text.trim() == FORMAT.to_string() => Ok(()),
         Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => {
             Err(error.into())

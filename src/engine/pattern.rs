@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use glob::Pattern;
 use serde::{Deserialize, Serialize};
 
+use super::disk;
 use super::files::Stamp;
 use crate::stage::Failure;
 
@@ -109,7 +110,7 @@ impl Walk {
             let is_link = path.is_symlink();
             return self.entry(path, is_link, rest);
         }
-        for entry in fs_err::read_dir(folder).map_err(|error| unreadable(folder, &error))? {
+        for entry in disk::entries(folder).map_err(|error| unreadable(folder, &error))? {
             let entry = entry.map_err(|error| unreadable(folder, &error))?;
             // A name that is no text fits nothing, as no pattern can spell it.
             if entry.file_name().to_str().is_some_and(|name| first.matches(name)) {

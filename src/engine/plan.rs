@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::Project;
-use super::cause::{self, Cause};
+use super::cause::{self, Cause, Now, Seen};
 use super::digest::Digest;
 use super::events::Sink;
 use super::files::Files;
@@ -28,7 +28,21 @@ pub struct Last {
 }
 
 /// The past of a pipeline: its tasks as they last came out well, by label.
-pub type History<'a> = dyn Fn(&str) -> Option<Last> + 'a;
+pub trait History {
+    /// The key that a task had, and how long it took.
+    fn last(&self, label: &str) -> Option<Last>;
+
+    /// The parameters of the stage behind it then, references among them; nothing where they aren't known.
+    fn params(&self, _label: &str) -> Option<toml::Table> {
+        None
+    }
+}
+
+impl<F: Fn(&str) -> Option<Last>> History for F {
+    fn last(&self, label: &str) -> Option<Last> {
+        self(label)
+    }
+}
 
 /// What a run would do with a task.
 #[derive(Clone, Debug)]
@@ -78,7 +92,7 @@ pub struct Question<'a> {
     /// Which tasks run whatever the cache has.
     pub forced: &'a [bool],
     /// The past of the pipeline.
-    pub history: &'a History<'a>,
+    pub history: &'a dyn History,
     /// Where results are shared, if that counts.
     pub remote: Option<&'a Remote>,
 }
@@ -209,7 +223,7 @@ impl Planner<'_> {
     fn planned(&mut self, at: usize, verdict: Verdict) -> Result<Planned> {
         let Question { pipeline, project, history, .. } = self.question;
         let task = &pipeline.tasks[at];
-        let last = history(&task.label).and_then(|last| self.store.brief(&last.key));
+        let last = history.last(&task.label).and_then(|last| self.store.brief(&last.key));
         let restore = match &verdict {
             Verdict::UpToDate(record) => restores(task, record, &mut self.files, self.store, project)?,
             _ => Vec::new(),
@@ -276,13 +290,23 @@ pub(super) fn causes_since(
     task: &Task,
     identity: &Identity,
     store: &Store,
-    history: &History<'_>,
+    history: &dyn History,
 ) -> Vec<Cause> {
-    let Some(before) = history(&task.label) else { return vec![Cause::New] };
-    let Some(last) = store.record(&before.key) else { return vec![Cause::Forgotten] };
+    let Some(last) = history.last(&task.label) else { return vec![Cause::New] };
+    let Some(last) = store.record(&last.key) else { return vec![Cause::Forgotten] };
     let giver = |edge: &Edge| (edge.key.clone(), pipeline.tasks[edge.task].label.clone());
     let givers = task.inputs.iter().map(giver).collect();
-    let causes = cause::differences(task, &givers, &last.manifest, &identity.readable(task));
+    let takes: Vec<_> = task.inputs.iter().map(|edge| edge.key.as_str()).collect();
+    let manifest = identity.readable(task);
+    // What is written in the file, in a variant too: that of an axis is the same as long as the label is.
+    let written = || pipeline.base.iter().find(|draft| draft.name == task.draft.name);
+    let stage = if task.label == task.draft.name { None } else { written() }.unwrap_or(&task.draft);
+    let took = last.manifest.keys().any(|path| path.starts_with("inputs."));
+    let before = (took || !takes.is_empty()).then(|| history.params(&task.label)).flatten();
+    let now = stage.body.params().ok();
+    let old = Seen { manifest: &last.manifest, params: before.as_ref(), takes: &[] };
+    let new = Seen { manifest: &manifest, params: now.as_ref(), takes: &takes };
+    let causes = cause::between(Some(Now { pipeline, task }), &givers, old, new);
     if causes.is_empty() { vec![Cause::Forgotten] } else { causes }
 }
 

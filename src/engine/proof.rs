@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::Project;
 use super::difference;
 use super::digest::Digest;
+use super::disk;
 use super::files::Files;
 use super::identify::{Identity, inputs};
 use super::produce::{Bench, Job, Product, broke_down, produce};
@@ -207,9 +208,9 @@ impl<'a> Prover<'a> {
             Err(Amiss::Unread(error)) => return Err(error),
         };
         if let Some(folder) = to.parent() {
-            fs_err::create_dir_all(folder)?;
+            disk::make_folder(folder)?;
         }
-        Ok(fs_err::os::unix::fs::symlink(object, to)?)
+        Ok(disk::link(&object, &to)?)
     }
 
     /// Computes a task in the own store, with a pool of so many threads.

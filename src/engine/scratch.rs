@@ -80,14 +80,13 @@ impl Scratch {
 
     /// Removes the folders of owners that are no more.
     fn sweep(&self) {
-        let Ok(entries) = fs_err::read_dir(&self.folder) else { return };
-        let paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+        let paths = disk::list(&self.folder);
         for path in paths.iter().filter(|path| path.is_dir()) {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let owner = name.split('-').next().unwrap_or_default();
             if let Gone::Yes(_held) = gone(&self.sign_of(owner)) {
                 // Somebody else may be sweeping too; whoever comes second finds nothing.
-                let _ = fs_err::remove_dir_all(path);
+                let _ = disk::remove_folder(path);
             }
         }
         for sign in paths.iter().filter(|path| path.to_string_lossy().ends_with(SIGN)) {
@@ -146,7 +145,7 @@ impl Drop for Room {
 /// The size of what is in a folder, where that is little and no folder.
 fn little(folder: &Path) -> Option<u64> {
     let mut size = 0;
-    for entry in fs_err::read_dir(folder).ok()? {
+    for entry in disk::entries(folder).ok()? {
         let meta = entry.and_then(|entry| entry.metadata()).ok().filter(|meta| !meta.is_dir())?;
         size += meta.len();
     }
@@ -157,7 +156,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let left = self.left.lock().map(|mut left| std::mem::take(&mut left.folders)).unwrap_or_default();
         // One that stays is removed by the next process.
-        abreast::each(&left, abreast::FILES, |folder| drop(fs_err::remove_dir_all(folder)));
+        abreast::each(&left, abreast::FILES, |folder| drop(disk::remove_folder(folder)));
         if let Some((name, _)) = self.owner.get_mut().ok().and_then(|owner| owner.take()) {
             // If it stays, the next process finds it unlocked and takes it away.
             let _ = disk::remove(&self.sign_of(&name));
@@ -186,7 +185,7 @@ enum Gone {
 
 /// Looks whether nobody holds the lock on an owner's file, which is made before any of its folders.
 fn gone(sign: &Path) -> Gone {
-    match fs_err::File::open(sign).map(|file| file.into_parts().0) {
+    match disk::open(sign).map(|file| file.into_parts().0) {
         Ok(file) if file.try_lock().is_ok() => Gone::Yes(Some(file)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Gone::Yes(None),
         _ => Gone::No,

@@ -64,7 +64,7 @@ fn unlocked(path: &Path) -> String {
 fn open(path: &Path) -> Result<Option<File>> {
     let closed = |kind| matches!(kind, ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem);
     match disk::open_to_lock(path) {
-        Err(error) if closed(error.kind()) => Ok(File::open(path).ok()),
+        Err(error) if closed(error.kind()) => Ok(disk::open(path).ok()),
         opened => Ok(Some(opened?)),
     }
 }

@@ -173,7 +173,7 @@ impl Facts<'_> {
     fn outside_holds(&self, cache: &Path) -> bool {
         let stamped = |path: &Path, stamp: &Stamp| Stamp::of(path).is_ok_and(|now| now == *stamp);
         let same_text = |(path, digest): &(PathBuf, Digest)| {
-            fs_err::read(path).is_ok_and(|bytes| Digest::of(&bytes) == *digest)
+            disk::read(path).is_ok_and(|bytes| Digest::of(&bytes) == *digest)
         };
         layout::is_known_format(cache)
             && self.layers.iter().all(same_text)
@@ -226,7 +226,7 @@ pub fn asked(project: &Project, words: &[&str]) -> Option<Digest> {
 
 /// The note for a command, if there is one; `said` takes it apart.
 pub fn note(project: &Project, asked: &Digest) -> Option<Vec<u8>> {
-    fs_err::read(path(project, asked)).ok()
+    disk::read(&path(project, asked)).ok()
 }
 
 /// How much of what a note rests on still holds.
@@ -288,7 +288,7 @@ fn path(project: &Project, asked: &Digest) -> PathBuf {
 
 /// Makes room by removing the oldest notes; they are only ever a shortcut.
 fn thin_out(folder: &Path) {
-    let Ok(entries) = fs_err::read_dir(folder) else { return };
+    let Ok(entries) = disk::entries(folder) else { return };
     let mut notes: Vec<_> = entries
         .flatten()
         .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))

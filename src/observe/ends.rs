@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
 use super::journal::log_path;
+use crate::engine::disk;
 
 /// How a stage came out that came out well.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,7 +51,7 @@ impl Ends {
     /// # Errors
     /// When it can't be read.
     pub fn read(experiments: &Path, run: &str, pipeline: &str) -> Result<Self> {
-        Ok(Self::of_log(fs_err::read(log_path(experiments, run))?, pipeline))
+        Ok(Self::of_log(disk::read(&log_path(experiments, run))?, pipeline))
     }
 
     fn of_log(log: Vec<u8>, pipeline: &str) -> Self {

@@ -120,7 +120,7 @@ impl Journal {
 /// When the disk is full.
 pub fn append_to(experiments: &Path, run: &str, event: &impl Serialize) -> Result<()> {
     let path = log_path(experiments, run);
-    let torn = fs_err::read(&path)?.last().is_some_and(|last| *last != b'\n');
+    let torn = disk::read(&path)?.last().is_some_and(|last| *last != b'\n');
     let mut line = if torn { vec![b'\n'] } else { Vec::new() };
     serde_json::to_writer(&mut line, event)?;
     line.push(b'\n');
@@ -142,7 +142,7 @@ pub fn remove(experiments: &Path, run: &str) -> Result<()> {
         disk::remove(&file)?;
     }
     if printed.is_dir() {
-        fs_err::remove_dir(&printed)?;
+        disk::remove_folder(&printed)?;
     }
     Ok(())
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::journal::log_path;
 use super::names;
-use crate::diagnostic::{Diagnostic, Problems, did_you_mean, plural, quoted, shown};
+use crate::diagnostic::{Diagnostic, Problems, did_you_mean, plural, quoted, remedy, shown};
 
 /// A recorded run.
 #[derive(Clone, Debug)]
@@ -234,6 +234,19 @@ pub fn names(experiments: &Path) -> Vec<String> {
     found.into_iter().map(|(.., name)| name).collect()
 }
 
+/// Looks whether the recorded runs can be listed at all.
+///
+/// # Errors
+/// When they can't.
+pub fn readable(experiments: &Path) -> Result<()> {
+    match fs_err::read_dir(experiments.join("logs")) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).context("can't list the recorded runs")
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The sweep that a run is a variant of, by its name.
 pub fn sweep_of(name: &str) -> Option<&str> {
     name.split_once('.').map(|(sweep, _)| sweep)
@@ -244,6 +257,9 @@ pub fn sweep_of(name: &str) -> Option<&str> {
 /// # Errors
 /// When there is none or several.
 pub fn find(experiments: &Path, wanted: &str) -> Result<String, Problems> {
+    readable(experiments).map_err(|error| {
+        Diagnostic::error(format!("{error:#}")).maybe_hint(remedy(&error).map(str::to_owned))
+    })?;
     let all = names(experiments);
     let whole: Vec<_> = all.iter().filter(|name| sweep_of(name).is_none()).collect();
     let none = |message: String, hint: String| Err(Diagnostic::error(message).hint(hint).into());

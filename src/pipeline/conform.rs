@@ -68,6 +68,9 @@ impl<'a> Place<'a> {
             path.push('.');
         }
         match self.step {
+            Step::Key(key) if self.above.is_some() && key.contains('.') => {
+                path.push_str(&format!("\"{key}\""))
+            }
             Step::Key(key) => path.push_str(key),
             Step::Item(at) => path.push_str(&at.to_string()),
         }
@@ -117,6 +120,7 @@ pub fn table(
 fn unknown_key(key: &str, at: &Location, fields: &[Field], place: &Place<'_>) -> Diagnostic {
     let names = fields.iter().map(|field| field.name.as_str());
     let hint = match did_you_mean(key, names) {
+        _ if key == "extends" => "`extends` stands at the top of the file, before the first table".to_owned(),
         Some(near) => format!("did you mean `{near}`? {}", place.more),
         None => place.more.to_owned(),
     };
@@ -134,6 +138,10 @@ pub fn fits(shape: &Shape, value: &Node) -> bool {
 /// All that is wrong with a value.
 pub fn node(shape: &Shape, value: &Node, place: &Place<'_>, problems: &mut Vec<Diagnostic>) {
     match (shape, &value.value) {
+        (_, Value::Float(_)) if is_whole(value.at.text()) => {
+            let problem = Diagnostic::error("this integer does not fit into 64 bits").at(&value.at);
+            problems.push(problem.hint("integers go up to 9223372036854775807"));
+        }
         (Shape::Any, _)
         | (Shape::Boolean, Value::Boolean(_))
         | (Shape::Text | Shape::Reference, Value::String(_)) => {}
@@ -280,6 +288,11 @@ fn respelled(expected: &Shape, value: &Node, place: &Place<'_>) -> Option<String
             line("leave the fraction away", &format!("{number:.0}"))
         }
         (Shape::Date, Value::Datetime(moment)) => line("leave the time away", &moment.date?.to_string()),
+        (Shape::List(..), Value::String(text))
+            if place.field.is_some_and(|field| field.name == "command") =>
+        {
+            line("put its words in brackets", &words(text))
+        }
         (Shape::List(item, _), _) if fits(item, value) => {
             line("put it in brackets", &format!("[{}]", value.to_toml()))
         }
@@ -304,10 +317,35 @@ fn assigned(written: &str, value: &Node, place: &Place<'_>) -> String {
         return if plain { format!("--set {key}={written}") } else { format!("--set '{key}={written}'") };
     }
     let path = place.path();
-    match path.rsplit('.').next() {
+    match last_step(&path) {
         Some(key) if key.parse::<usize>().is_err() => format!("{key} = {written}"),
         _ => written.to_owned(),
     }
+}
+
+/// The last step of a path, in quotes where it stands in quotes.
+fn last_step(path: &str) -> Option<&str> {
+    match path.strip_suffix('"').and_then(|path| path.rfind('"')) {
+        Some(start) => path.get(start..),
+        None => path.rsplit('.').next(),
+    }
+}
+
+/// A line for a shell as the list of words that a program is started with.
+fn words(line: &str) -> String {
+    let needs_shell = line.contains(['|', '<', '>', '&', ';', '$', '*', '`', '\'', '"', '\\']);
+    let words: Vec<_> = match needs_shell {
+        true => vec!["sh", "-c", line],
+        false => line.split_whitespace().collect(),
+    };
+    toml::Value::from(words).to_string()
+}
+
+/// Whether a number is written as an integer, of whatever length.
+fn is_whole(text: &str) -> bool {
+    let digits = text.trim_start_matches(['+', '-']);
+    digits.starts_with("0x")
+        || digits.starts_with(|c: char| c.is_ascii_digit()) && !digits.contains(['.', 'e', 'E'])
 }
 
 /// Whether text is a value of a type, but for its quotes.

@@ -13,8 +13,8 @@ use super::conform::{self, Owner, Place};
 use super::document::{self, Node, Table, Value};
 use super::schedule::{self, Schedule};
 use super::shape::{Field, Shape};
-use crate::diagnostic::{Diagnostic, Location, did_you_mean, shown};
-use crate::stage::{AnyStage, Kind, Need, Port, PortType};
+use crate::diagnostic::{Diagnostic, Location, did_you_mean, meant, shown};
+use crate::stage::{AnyStage, Kind, Mistake, Need, Port, PortType};
 
 /// A stage that is right in itself.
 pub struct Draft {
@@ -152,6 +152,8 @@ pub fn stage(name: &str, header: &Location, node: &Node, kinds: &Kinds) -> (Opti
         }
     };
     let Keys { fields, more, about } = known.keys();
+    let by_flag = by_flag(table).map(|flag| format!("{more}; {flag}"));
+    let more = by_flag.as_ref().unwrap_or(more);
     let before = problems.len();
     conform::table(fields, table, header, &Place::new(Owner::Stage(name), name, more, about), &mut problems);
     let written = Written { name, header, node, kind: known.kind };
@@ -161,6 +163,12 @@ pub fn stage(name: &str, header: &Location, node: &Node, kinds: &Kinds) -> (Opti
         written.right_part(table, fields, &mut problems)
     };
     (draft, problems)
+}
+
+/// That a flag gave a stage its kind, which explains that its keys don't fit.
+fn by_flag(table: &Table) -> Option<String> {
+    let kind = table.get("kind").map(|entry| &entry.node.at).filter(|at| at.source.name == "--set");
+    kind.map(|at| format!("the kind was given by `{}`", at.file_line()))
 }
 
 fn no_table(name: &str, node: &Node) -> Diagnostic {
@@ -246,17 +254,20 @@ impl Written<'_> {
                 return None;
             }
         };
-        for mistake in draft.body.check() {
-            let place = self.node.nearest(&mistake.key);
-            let at = if std::ptr::eq(place, self.node) { self.header } else { &place.at };
-            problems.push(Diagnostic::error(mistake.message).at(at).maybe_hint(mistake.hint));
-        }
+        problems.extend(draft.body.check().into_iter().map(|mistake| self.told(mistake)));
         Some(self.saved(draft, table, problems))
+    }
+
+    /// A mistake that the kind found, at its place.
+    fn told(&self, mistake: Mistake) -> Diagnostic {
+        let place = self.node.nearest(&mistake.key);
+        let at = if std::ptr::eq(place, self.node) { self.header } else { &place.at };
+        Diagnostic::error(mistake.message).at(at).maybe_hint(mistake.hint)
     }
 
     /// What can be told of a stage although some of its keys are wrong.
     fn right_part(&self, table: &Table, fields: &[Field], problems: &mut Vec<Diagnostic>) -> Option<Draft> {
-        let (mut right, mut loose) = (Table::new(), Vec::new());
+        let (mut right, mut loose, mut wrong) = (Table::new(), Vec::new(), Vec::new());
         let mut sure = true;
         for (key, entry) in table {
             let field = fields.iter().find(|field| field.name == *key);
@@ -264,6 +275,9 @@ impl Written<'_> {
                 right.insert(key.clone(), entry.clone());
                 continue;
             }
+            // A key that isn't known is a known one misspelt.
+            let names = fields.iter().map(|field| field.name.as_str());
+            wrong.extend(field.map(|field| field.name.as_str()).or_else(|| did_you_mean(key, names)));
             let mut found = Vec::new();
             field.into_iter().for_each(|field| conform::references(&field.shape, &entry.node, &mut found));
             loose.extend(found.into_iter().cloned());
@@ -276,6 +290,11 @@ impl Written<'_> {
         }
         let mut draft = self.build(&right).ok()?;
         draft.needs.retain(|need| !need.from.0.is_empty());
+        let mistakes = draft.body.check().into_iter();
+        let sure_of = mistakes.filter(|mistake| !wrong.iter().any(|key| rests_on(mistake, key)));
+        problems.extend(
+            sure_of.filter(|mistake| right.contains_key(first_step(&mistake.key))).map(|one| self.told(one)),
+        );
         (draft.outputs_known, draft.loose) = (sure, loose);
         Some(if sure { self.saved(draft, &right, problems) } else { draft })
     }
@@ -314,6 +333,19 @@ impl Written<'_> {
     }
 }
 
+/// Whether a mistake tells of a key too that is wrong itself: then it may be none.
+fn rests_on(mistake: &Mistake, key: &str) -> bool {
+    let hint = mistake.hint.as_deref().unwrap_or_default();
+    [mistake.key.as_str(), &mistake.message, hint].into_iter().any(|text| {
+        let mut words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+        words.any(|word| word == key)
+    })
+}
+
+fn first_step(path: &str) -> &str {
+    path.split('.').next().unwrap_or(path)
+}
+
 fn own_seed(table: &Table) -> Option<u64> {
     match table.get("seed")?.node.value {
         Value::Integer(seed) => u64::try_from(seed).ok(),
@@ -349,11 +381,8 @@ fn saves(name: &str, table: &Table, gives: &[Port]) -> (Saves, Vec<Diagnostic>) 
 
 /// The message for a port that a stage doesn't have.
 pub fn unknown_port(stage: &str, port: &str, at: &Location, gives: &[Port]) -> Diagnostic {
-    let names = || gives.iter().map(|give| give.name.as_str());
-    let hint = match did_you_mean(port, names()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("it has {}", crate::diagnostic::quoted(names(), "and")),
-    };
+    let names = gives.iter().map(|give| give.name.as_str());
+    let hint = meant(port, names, "it has");
     Diagnostic::error(format!("stage `{stage}` has no port `{}`", shown(port))).at(at).hint(hint)
 }
 

@@ -3,12 +3,12 @@
 //! Knows files and merging; of the language only that stages stand under `stages`.
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::document::{Entry, Node, Table, Value};
 use super::parse;
-use crate::diagnostic::{Diagnostic, Location, Problems, SourceText, did_you_mean, quoted, shown};
+use crate::diagnostic::{Diagnostic, Location, Problems, SourceText, meant, plural, shown};
 
 /// The tables that a pipeline may have, besides the key `extends`.
 pub const TABLES: [&str; 6] = ["pipeline", "resources", "stages", "sweep", "remote", "track"];
@@ -71,7 +71,7 @@ pub fn files(path: &Path) -> Vec<PathBuf> {
 
 /// The file that another one extends.
 fn base_of(path: &Path) -> Option<PathBuf> {
-    let (source, _) = source(fs_err::read(path).ok()?, "", None).ok()?;
+    let (source, _) = source(fs_err::read(path).ok()?, "").ok()?;
     let base = take_extends(&mut parse::parse(&source).ok()?).ok()??;
     Some(path.parent().unwrap_or(Path::new("")).join(base.text()?))
 }
@@ -82,7 +82,7 @@ fn read_chain(
     wanted_by: Option<&Location>,
     chain: &mut Vec<Layer>,
 ) -> Result<Node, Problems> {
-    let (source, marked) = source(bytes(path, name, wanted_by)?, name, wanted_by)?;
+    let (source, marked) = source(bytes(path, name, wanted_by)?, name)?;
     let identity = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let seen = chain.iter().position(|other| other.identity == identity);
     let (text, name) = (Arc::clone(&source.text), name.to_owned());
@@ -94,9 +94,23 @@ fn read_chain(
     let Some(base) = take_extends(&mut node)? else { return Ok(node) };
     let text = base.text().unwrap_or_default();
     let base_path = path.parent().unwrap_or(Path::new("")).join(text);
-    let base_name = Path::new(&source.name).parent().unwrap_or(Path::new("")).join(text);
+    let base_name = plain(&Path::new(&source.name).parent().unwrap_or(Path::new("")).join(text));
     let below = read_chain(&base_path, &base_name.to_string_lossy(), Some(&base.at), chain)?;
     Ok(merge(below, node))
+}
+
+/// A path without steps that lead nowhere: `sub/../base.toml` is `base.toml`. Only for messages, because a
+/// folder may be a link.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components().filter(|part| *part != Component::CurDir) {
+        let last = plain.components().next_back();
+        match (part, last) {
+            (Component::ParentDir, Some(Component::Normal(_))) => drop(plain.pop()),
+            _ => plain.push(part),
+        }
+    }
+    plain
 }
 
 fn problem(message: String, wanted_by: Option<&Location>) -> Diagnostic {
@@ -124,21 +138,24 @@ fn bytes(path: &Path, name: &str, wanted_by: Option<&Location>) -> Result<Vec<u8
 }
 
 /// The text of a pipeline file, and whether a byte order mark stands before it.
-fn source(
-    bytes: Vec<u8>,
-    name: &str,
-    wanted_by: Option<&Location>,
-) -> Result<(Arc<SourceText>, bool), Problems> {
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        Problems::from(
-            problem(format!("`{name}` isn't UTF-8 text: byte {at} belongs to no character"), wanted_by)
-                .hint("save the file as UTF-8"),
-        )
-    })?;
+fn source(bytes: Vec<u8>, name: &str) -> Result<(Arc<SourceText>, bool), Problems> {
+    let text = String::from_utf8(bytes).map_err(|error| no_text(&error, name))?;
     let rest = text.strip_prefix(MARK).map(str::to_owned);
     let marked = rest.is_some();
     Ok((Arc::new(SourceText::new(name, rest.unwrap_or(text))), marked))
+}
+
+/// The place of the first byte that is no text, in what can be read of the file.
+fn no_text(error: &std::string::FromUtf8Error, name: &str) -> Problems {
+    let lossy = String::from_utf8_lossy(error.as_bytes());
+    let text = lossy.strip_prefix(MARK).unwrap_or(&lossy);
+    let start = error.utf8_error().valid_up_to() + text.len() - lossy.len();
+    let end = start + char::REPLACEMENT_CHARACTER.len_utf8();
+    let byte = error.as_bytes().get(error.utf8_error().valid_up_to()).copied().unwrap_or_default();
+    let source = Arc::new(SourceText::new(name, text));
+    let problem =
+        Diagnostic::error(format!("this isn't UTF-8 text: the byte {byte:#04X} belongs to no character"));
+    problem.at(&Location::new(&source, start..end)).hint("save the file as UTF-8").into()
 }
 
 fn circle(chain: &[Layer], wanted_by: Option<&Location>) -> Diagnostic {
@@ -255,20 +272,57 @@ pub fn resolve(document: &Node, path: &str, at: &Location) -> Result<Vec<String>
         }
     };
     if first != "stages" {
+        there(document, &steps, at)?;
         return Ok(steps);
     }
     let stages = document.get("stages").and_then(Node::table);
     if stages.is_some_and(|stages| stages.contains_key(stage)) {
         let given_in_full = steps.first().is_some_and(|step| step == "stages");
         let prefix = if given_in_full { None } else { Some("stages".to_owned()) };
-        return Ok(prefix.into_iter().chain(steps).collect());
+        let steps: Vec<_> = prefix.into_iter().chain(steps).collect();
+        there(document, &steps, at)?;
+        return Ok(steps);
     }
-    let names = || stages.into_iter().flat_map(|stages| stages.keys().map(String::as_str));
-    let hint = match did_you_mean(stage, names()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("the stages are {}", quoted(names(), "and")),
-    };
+    let names = stages.into_iter().flat_map(|stages| stages.keys().map(String::as_str));
+    let hint = meant(stage, names, "the stages are");
     Err(Diagnostic::error(format!("there is no stage `{}`", shown(stage))).at(at).hint(hint))
+}
+
+/// Whether a path leads through tables and items that are there; keys on it may be new.
+fn there(document: &Node, steps: &[String], at: &Location) -> Result<(), Diagnostic> {
+    let mut node = document;
+    for (depth, step) in steps.iter().enumerate() {
+        let own = steps.iter().take(depth).skip(usize::from(steps[0] == "stages"));
+        let name = own.map(String::as_str).collect::<Vec<_>>().join(".");
+        let next = match &node.value {
+            Value::Table(table) => table.get(step).map(|entry| &entry.node),
+            Value::Array(items) => match step.parse::<usize>().ok().and_then(|item| items.get(item)) {
+                None => return Err(no_item(&name, step, items.len()).at(at)),
+                item => item,
+            },
+            _ => {
+                let message =
+                    format!("`{name}` is {}, so there is no `{}` in it", node.type_name(), shown(step));
+                return Err(Diagnostic::error(message).at(at).hint(format!("give `{name}` as a whole")));
+            }
+        };
+        let Some(next) = next else { return Ok(()) };
+        node = next;
+    }
+    Ok(())
+}
+
+fn no_item(list: &str, step: &str, items: usize) -> Diagnostic {
+    let message = format!("`{list}` has {}, and no `{}`", plural(items, "item"), shown(step));
+    let hint = match items {
+        0 => format!("give the list as a whole: `{list} = [...]`"),
+        1 => format!("its only item is `{list}.0`; for another one, give the list as a whole"),
+        _ => format!(
+            "its items are `{list}.0` to `{list}.{}`; for another one, give the list as a whole",
+            items - 1
+        ),
+    };
+    Diagnostic::error(message).hint(hint)
 }
 
 /// Puts a value at a path, making tables on the way.

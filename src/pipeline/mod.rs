@@ -2,9 +2,10 @@
 //!
 //! `parse` reads text, a large one in `pieces`, what is `plain` of them in one step, into a `document`, a tree with positions, of `table`s; `layers` lays `extends` and `--set` over each
 //! other, `draft` checks a stage on its own, `schedule` says how it is to be run, `sweep` reads the axes and says which points on them are tried, `remote` where results are shared, `track` where runs are mirrored, `wire` holds references against each
-//! other, `order` finds cycles, `saves` looks where outputs go, `weave` makes the graph, `places` says where values stand. Nothing here runs,
+//! other, `order` finds cycles, `board` reads back what a leaderboard was made from, `saves` looks where outputs go, `weave` makes the graph, `places` says where values stand. Nothing here runs,
 //! hashes or opens anything but pipeline files.
 
+pub mod board;
 mod conform;
 pub mod document;
 mod draft;
@@ -35,7 +36,7 @@ use std::sync::Arc;
 use petgraph::graph::DiGraph;
 
 use crate::abreast::{self, Parting};
-use crate::diagnostic::{Diagnostic, Location, Problems, did_you_mean, quoted};
+use crate::diagnostic::{Diagnostic, Location, Problems, meant};
 use crate::stage::Kind;
 
 use saves::{Ground, Save};
@@ -174,10 +175,7 @@ impl Pipeline {
             return Ok(found);
         }
         let names = self.base.iter().map(|draft| draft.name.as_str());
-        let hint = match did_you_mean(stage, names.clone()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("its stages are {}", quoted(names, "and")),
-        };
+        let hint = meant(stage, names, "its stages are");
         let problem = Diagnostic::error(format!("there is no stage `{stage}` in {}", self.file));
         Err(problem.hint(hint).into())
     }

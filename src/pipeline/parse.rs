@@ -30,10 +30,9 @@ pub(super) fn whole(source: &Arc<SourceText>) -> Result<Table, Vec<Diagnostic>> 
     let (document, errors) = DeTable::parse_recoverable(&source.text);
     let mut told = HashSet::new();
     let first = |error: &&toml::de::Error| told.insert((error.message().to_owned(), error.span()));
-    let mut problems: Vec<_> = errors.iter().filter(first).map(|error| syntax(source, error)).collect();
-    let mut reading = Reading { source, offset: 0, problems: Vec::new() };
+    let problems: Vec<_> = errors.iter().filter(first).map(|error| syntax(source, error)).collect();
+    let reading = Reading { source, offset: 0 };
     let table = reading.table(document.into_inner());
-    problems.append(&mut reading.problems);
     if problems.is_empty() { Ok(table) } else { Err(problems) }
 }
 
@@ -43,19 +42,19 @@ pub(super) fn piece(source: &Arc<SourceText>, text: &str, offset: usize) -> Opti
         return Some(table);
     }
     let (document, errors) = DeTable::parse_recoverable(text);
-    let mut reading = Reading { source, offset, problems: Vec::new() };
+    let reading = Reading { source, offset };
     let table = reading.table(document.into_inner());
-    (errors.is_empty() && reading.problems.is_empty()).then_some(table)
+    errors.is_empty().then_some(table)
 }
 
 /// Reads one value, such as the right side of `--set`; `None` when it isn't TOML.
 pub fn parse_value(source: &Arc<SourceText>, start: usize) -> Option<Node> {
     let text = source.text.get(start..)?;
     let (value, errors) = DeValue::parse_recoverable(text);
-    let mut reading = Reading { source, offset: start, problems: Vec::new() };
+    let reading = Reading { source, offset: start };
     let mut node = reading.node(value);
     node.at = Location::new(source, start..source.text.len());
-    (errors.is_empty() && reading.problems.is_empty()).then_some(node)
+    errors.is_empty().then_some(node)
 }
 
 fn syntax(source: &Arc<SourceText>, error: &toml::de::Error) -> Diagnostic {
@@ -107,7 +106,6 @@ struct Reading<'a> {
     source: &'a Arc<SourceText>,
     /// Where the text that was read starts in the source.
     offset: usize,
-    problems: Vec<Diagnostic>,
 }
 
 impl Reading<'_> {
@@ -115,28 +113,25 @@ impl Reading<'_> {
         Location::new(self.source, span.start + self.offset..span.end + self.offset)
     }
 
-    fn table(&mut self, table: DeTable<'_>) -> Table {
+    fn table(&self, table: DeTable<'_>) -> Table {
         let mut entries: Vec<_> = table.into_iter().collect();
         entries.sort_by_key(|(key, _)| key.span().start);
         entries.into_iter().map(|(key, value)| self.entry(key, value)).collect()
     }
 
-    fn entry(&mut self, key: Spanned<Cow<'_, str>>, value: Spanned<DeValue<'_>>) -> (String, Entry) {
+    fn entry(&self, key: Spanned<Cow<'_, str>>, value: Spanned<DeValue<'_>>) -> (String, Entry) {
         let at = self.at(key.span());
         (key.into_inner().into_owned(), Entry::new(at, self.node(value)))
     }
 
-    fn node(&mut self, value: Spanned<DeValue<'_>>) -> Node {
+    fn node(&self, value: Spanned<DeValue<'_>>) -> Node {
         let at = self.at(value.span());
         let value = match value.into_inner() {
             DeValue::String(text) => Value::String(text.into_owned()),
             DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
                 Ok(number) => Value::Integer(number),
-                Err(_) => {
-                    let problem = Diagnostic::error("this integer does not fit into 64 bits").at(&at);
-                    self.problems.push(problem.hint("integers go up to 9223372036854775807"));
-                    Value::Integer(0)
-                }
+                // What it may be is known where its key is: `conform` refuses it there, among other mistakes.
+                Err(_) => Value::Float(number.as_str().parse().unwrap_or(f64::INFINITY)),
             },
             DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
             DeValue::Boolean(truth) => Value::Boolean(truth),
@@ -186,6 +181,5 @@ mod tests {
     fn all_syntax_errors_are_reported() {
         let problems = parse(&source("a = \nb = 1\nc = [1,\n")).unwrap_err();
         assert!(problems.len() >= 2, "{problems:?}");
-        assert!(parse(&source("a = 99999999999999999999")).is_err());
     }
 }

@@ -200,7 +200,13 @@ pub fn read(
     let before = problems.len();
     let node = &entry.node;
     let ground = Ground { document, base };
-    let written = node.get("axes").and_then(Node::table).into_iter().flatten();
+    let table = node.get("axes").and_then(Node::table);
+    // Seeds alone are an axis too.
+    if table.is_some_and(|table| table.iter().next().is_none()) && node.get("repeat").is_none() {
+        let hint = "give each parameter its values: `axes = { \"segments.k\" = [3, 4, 5] }`";
+        problems.push(Diagnostic::error("this sweep has no axes").at(&entry.key).hint(hint));
+    }
+    let written = table.into_iter().flatten();
     let axes: Vec<_> = written.filter_map(|(name, entry)| ground.axis(name, entry, problems)).collect();
     let strategy = strategy(node);
     let mut sweep = Axes {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::draft::{Draft, unknown_port};
 use super::order::Numbers;
-use crate::diagnostic::{Diagnostic, Location, did_you_mean, listing, quoted, shown};
+use crate::diagnostic::{Diagnostic, Location, listing, meant, quoted, shown};
 use crate::stage::{Need, Port};
 
 /// The stage name that stands for the sweep's leaderboard.
@@ -48,11 +48,7 @@ fn no_stage<'a>(target: &str, at: &Location, names: impl Iterator<Item = &'a str
             .at(at)
             .hint("add a table `[sweep]`, or take this input out");
     }
-    let names: Vec<_> = names.collect();
-    let hint = match did_you_mean(target, names.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("the stages are {}", quoted(names, "and")),
-    };
+    let hint = meant(target, names, "the stages are");
     Diagnostic::error(format!("there is no stage `{}`", shown(target))).at(at).hint(hint)
 }
 

@@ -44,7 +44,7 @@ pub enum OnError {
 
 impl Stage for Check {
     const KIND: &'static str = "check";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const LAYER: Layer = Layer::Data;
 
     fn needs(&self) -> Vec<Need> {

@@ -20,8 +20,9 @@ use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
 
 use self::rows::{History, Rows};
+use crate::data::columns::{self, Holds, Wanted};
 use crate::data::features::Columns;
-use crate::data::{Table, as_of, columns, dates};
+use crate::data::{Table, as_of, dates};
 use crate::diagnostic::plural;
 use crate::model::predict::reliability::reliability;
 use crate::model::predict::scores::{Scores, scores};
@@ -231,8 +232,12 @@ struct Tried {
 
 impl Churn {
     /// The columns that there must be, by parameter.
-    fn needed(&self) -> [(&str, &str); 3] {
-        [("customer", &self.customer), ("time", &self.time), ("amount", &self.amount)]
+    fn needed(&self) -> [Wanted<'_>; 3] {
+        [
+            Wanted::new("customer", &self.customer, Holds::Anything),
+            Wanted::new("time", &self.time, Holds::Moments),
+            Wanted::new("amount", &self.amount, Holds::Numbers),
+        ]
     }
 
     fn tried(

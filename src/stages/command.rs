@@ -127,7 +127,7 @@ impl Stage for Command {
             })
             .collect();
         for (at, word) in self.command.iter().enumerate() {
-            let unknown = self.unknown_placeholder(word);
+            let unknown = self.unknown_placeholders(word).into_iter();
             mistakes.extend(
                 unknown.map(|(message, hint)| Mistake::new(format!("command.{at}"), message).hint(hint)),
             );
@@ -268,12 +268,25 @@ impl Command {
         Ok(words)
     }
 
-    /// A placeholder in a word that stands for nothing: the message, and what to do about it.
-    fn unknown_placeholder(&self, word: &str) -> Option<(String, String)> {
-        let inputs = self.inputs.keys().map(String::as_str);
-        let outputs = self.outputs.keys().map(String::as_str);
-        undeclared(word, "inputs", "{inputs.", inputs)
-            .or_else(|| undeclared(word, "outputs", "{outputs.", outputs))
+    /// The placeholders in a word that stand for nothing: the message, and what to do about it.
+    fn unknown_placeholders(&self, word: &str) -> Vec<(String, String)> {
+        let mut unknown = Vec::new();
+        for (start, _) in word.match_indices('{') {
+            let inner = word[start + 1..].split('}').next().unwrap_or_default();
+            let hint = match inner.split_once('.') {
+                Some(("inputs", name)) => undeclared("inputs", name, self.inputs.keys()),
+                Some(("outputs", name)) => undeclared("outputs", name, self.outputs.keys()),
+                Some(("files", _)) => {
+                    Some("files stand in the stage's folder under their own paths: write the path".to_owned())
+                }
+                _ => None,
+            };
+            let message = || format!("`{{{}}}` names nothing that is declared", shown(inner));
+            unknown.extend(hint.map(|hint| (message(), hint)));
+        }
+        let mut told = BTreeSet::new();
+        unknown.retain(|(message, _)| told.insert(message.clone()));
+        unknown
     }
 
     fn collect(&self, folder: &Path, ended: &Ended) -> Result<Outcome> {
@@ -305,24 +318,21 @@ impl Command {
     }
 }
 
-/// A placeholder in a word that names nothing which a table declares: the message, and what to do about it.
+/// What to do about a name that a table of inputs or outputs doesn't have.
 fn undeclared<'a>(
-    word: &'a str,
     table: &str,
-    open: &str,
-    declared: impl Iterator<Item = &'a str> + Clone,
-) -> Option<(String, String)> {
-    let braces = memchr::memchr_iter(b'{', word.as_bytes());
-    let mut names = braces.filter_map(|at| word[at..].strip_prefix(open)?.split('}').next());
-    let name = names.find(|name| !declared.clone().any(|known| known == *name))?;
-    let hint = match did_you_mean(name, declared.clone()) {
-        Some(near) => format!("did you mean `{open}{near}}}`?"),
-        None if declared.clone().next().is_none() => {
-            format!("declare it: `{table} = {{ {name} = \"...\" }}`")
-        }
-        None => format!("`{table}` declares {}", quoted(declared, "and")),
-    };
-    Some((format!("`{open}{}}}` names nothing that is declared", shown(name)), hint))
+    name: &str,
+    mut declared: impl Iterator<Item = &'a String> + Clone,
+) -> Option<String> {
+    let known = declared.clone().map(String::as_str);
+    if known.clone().any(|known| known == name) {
+        return None;
+    }
+    Some(match did_you_mean(name, known.clone()) {
+        Some(near) => format!("did you mean `{{{table}.{near}}}`?"),
+        None if declared.next().is_none() => format!("declare it: `{table} = {{ {name} = \"...\" }}`"),
+        None => format!("`{table}` declares {}", quoted(known, "and")),
+    })
 }
 
 /// The numbers that a program wrote.

@@ -5,8 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
 
+use crate::data::columns::{self, Holds, Wanted};
 use crate::data::features::{self, Columns, Counts, REST, Request};
-use crate::data::{Table, as_of, columns, dates, partial};
+use crate::data::{Table, as_of, dates, partial};
 use crate::diagnostic::{count, grouped, plural};
 use crate::stage::{Context, Failure, Layer, Make, MetricName, Mistake, Need, Outcome, Port, Ref, Stage};
 
@@ -90,7 +91,7 @@ impl Stage for Features {
 
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {
         let table = ctx.table("input")?;
-        columns::require(table.schema(), &self.needed())?;
+        columns::require(table.schema(), &self.needed(&table))?;
         let cutoff = self.cutoff.as_ref().and_then(dates::day).map(|day| i64::from(day) * dates::DAY);
         let request = Request { cutoff, max_categories: self.max_categories, alive: &|| ctx.alive() };
         let made = match partial::by_time(&table, &self.time) {
@@ -115,8 +116,16 @@ impl Stage for Features {
 
 impl Features {
     /// The columns that there must be, by parameter.
-    fn needed(&self) -> [(&str, &str); 3] {
-        [("customer", &self.customer), ("time", &self.time), ("amount", &self.amount)]
+    fn needed(&self, table: &Table) -> Vec<Wanted<'_>> {
+        let flags = self.flags.iter().enumerate().filter(|(_, name)| table.has(name));
+        let flags = flags.map(|(at, name)| Wanted::new(format!("flags.{at}"), name, Holds::Numbers));
+        let mut needed = vec![
+            Wanted::new("customer", &self.customer, Holds::Anything),
+            Wanted::new("time", &self.time, Holds::Moments),
+            Wanted::new("amount", &self.amount, Holds::Numbers),
+        ];
+        needed.extend(flags);
+        needed
     }
 
     fn columns(&self) -> Columns {
@@ -208,19 +217,20 @@ impl Features {
 
 /// What happened to the rows that could not be used.
 fn skipped(counts: &Counts) -> String {
-    let reasons = [
+    let mut reasons = vec![
         (counts.without_time, "a time"),
         (counts.without_id, "a customer"),
         (counts.without_amount, "an amount"),
     ];
-    let reasons: Vec<String> = reasons
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{} without {what}", grouped(*count)))
-        .collect();
+    reasons.retain(|(count, _)| *count > 0);
     let all = count(counts.skipped() + counts.used, "row");
     let are = if counts.skipped() == 1 { "is" } else { "are" };
-    format!("{} of {all} {are} skipped: {}", grouped(counts.skipped()), reasons.join(", "))
+    let part = format!("{} of {all}", grouped(counts.skipped()));
+    if let [(_, what)] = reasons.as_slice() {
+        return format!("{part} without {what} {are} skipped");
+    }
+    let reason = |(count, what): &(_, &str)| format!("{} without {what}", grouped(*count));
+    format!("{part} {are} skipped: {}", reasons.iter().map(reason).collect::<Vec<_>>().join(", "))
 }
 
 fn left_out(customers: usize) -> String {

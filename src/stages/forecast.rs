@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Table;
+use crate::data::columns::{self, Holds, Wanted};
 use crate::data::series::{self, Member, Panel, TOTAL};
 use crate::diagnostic::plural;
 use crate::model::forecast::backtest::Plan;
@@ -186,6 +187,15 @@ impl Forecast {
     }
 
     fn panel(&self, table: &Table) -> Result<Panel> {
+        let own = ["series", "period"];
+        if let Some(absent) = own.iter().find(|name| !table.has(name)) {
+            let failure = Failure::new(format!("there is no column `{absent}`"))
+                .hint("a forecast is made from what a `series` stage gives, or a table like it");
+            return Err(failure.at("input").into());
+        }
+        let target = Wanted::new("target", &self.target, Holds::Numbers);
+        let own = own.map(|name| Wanted::new("input", name, Holds::Anything));
+        columns::require(table.schema(), &[&[target], &own[..]].concat())?;
         let panel = series::panel(table, &self.target)?;
         if panel.series.is_empty() {
             let failure = Failure::new("there is no series to forecast")

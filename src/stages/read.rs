@@ -10,9 +10,10 @@ use arrow::datatypes::DataType;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::data::columns::{self, Holds, Wanted};
 use crate::data::read::options::{BadRows, DateOrder, DecimalSign, Delimiter, Keep, Options, Type};
 use crate::data::read::{self, File, Ingested, Kept, Rows};
-use crate::data::{Table, columns, partition};
+use crate::data::{Table, partition};
 use crate::diagnostic::{count, grouped, quoted};
 use crate::stage::{
     Artifact, Context, Failure, Layer, Make, MetricName, Mistake, Need, Outcome, Port, Source, Stage,
@@ -303,7 +304,7 @@ impl Read {
 
     fn divide(&self, by: partition::Span, table: &Table) -> Result<Table> {
         let time = self.partition_time.as_deref().unwrap_or(TIME);
-        columns::require(table.schema(), &[("partition_time", time)])?;
+        columns::require(table.schema(), &[Wanted::new("partition_time", time, Holds::Anything)])?;
         let kind = table.schema().field(table.index_of(time)?).data_type();
         if !matches!(kind, DataType::Timestamp(..)) {
             let message = format!("column `{time}` is {}, not a date or timestamp", columns::type_name(kind));

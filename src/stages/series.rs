@@ -7,8 +7,9 @@ use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::data::columns::{self, Holds, Wanted};
 use crate::data::series::{self, Columns, Groups, Request, UNSEGMENTED, Weekly};
-use crate::data::{Table, columns, partial};
+use crate::data::{Table, partial};
 use crate::diagnostic::plural;
 use crate::stage::{Context, Failure, Layer, Make, MetricName, Mistake, Need, Outcome, Port, Ref, Stage};
 
@@ -120,8 +121,12 @@ impl Stage for Series {
 
 impl Series {
     /// The columns that there must be, by parameter.
-    fn needed(&self) -> [(&str, &str); 3] {
-        [("customer", &self.customer), ("time", &self.time), ("amount", &self.amount)]
+    fn needed(&self) -> [Wanted<'_>; 3] {
+        [
+            Wanted::new("customer", &self.customer, Holds::Anything),
+            Wanted::new("time", &self.time, Holds::Moments),
+            Wanted::new("amount", &self.amount, Holds::Numbers),
+        ]
     }
 
     fn columns(&self) -> Columns {

@@ -38,7 +38,7 @@ fn bad_files_get_a_message_and_nothing_is_lost() {
             b"customer_id,when,amount\n1,2024-01-01,3\n2,2024-01-02,3\n",
             &[
                 "there is no column `txn_timestamp`",
-                "hint: say with `time` which of `customer_id`, `amount` and `when` it is",
+                "hint: say with `time` that it is `when`, or rename it with `columns` of a `read` stage",
             ],
         ),
     ];

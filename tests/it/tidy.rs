@@ -177,6 +177,57 @@ fn an_import_against_the_table_is_found() {
     assert!(paths(code).contains(&"stages::KINDS".to_owned()));
 }
 
+/// Files of the engine and the run record that read by themselves; ARCHITECTURE.md says why.
+const READ_BY_THEMSELVES: [&str; 5] = [
+    "engine/machine.rs",
+    "engine/provenance.rs",
+    "engine/remote/storage.rs",
+    "observe/git.rs",
+    "observe/runs.rs",
+];
+
+/// Operations on files in code that isn't for tests, but for questions that `stat` answers.
+fn file_operations(text: &str) -> Vec<String> {
+    const ASKS: [&str; 4] = ["metadata", "symlink_metadata", "canonicalize", "Permissions::from_mode"];
+    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let code = text.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
+    let code: String = code.flat_map(|line| [line, "\n"]).collect();
+    let mut found = Vec::new();
+    for start in ["fs_err::", "std::fs::", "File::", "OpenOptions::"] {
+        for (at, _) in code.match_indices(start) {
+            let whole_name = !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+            let rest = &code[at + start.len()..];
+            let called =
+                rest.split(|c: char| !(c.is_alphanumeric() || "_:".contains(c))).next().unwrap_or_default();
+            let is_call = rest[called.len()..].starts_with('(');
+            if is_call && (whole_name || start.ends_with("fs_err::")) && !ASKS.contains(&called) {
+                found.push(format!("{start}{called}"));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_disk_is_touched_in_one_place() {
+    let architecture = fs::read_to_string(repository().join("ARCHITECTURE.md")).unwrap();
+    for (name, text) in sources() {
+        let kept = ["engine/", "observe/"].iter().any(|folder| name.starts_with(folder));
+        if !kept || name.contains("tests") || name == "engine/disk.rs" {
+            continue;
+        }
+        let found = file_operations(&text);
+        if READ_BY_THEMSELVES.contains(&name.as_str()) {
+            assert!(!found.is_empty(), "{name} needs no exception any more");
+            assert!(architecture.contains(&format!("`{name}`")), "ARCHITECTURE.md doesn't name {name}");
+        } else {
+            assert!(found.is_empty(), "{name} may not use {found:?}: `engine/disk.rs` has what it needs");
+        }
+    }
+    let code = "use fs_err::File; fn f() { fs_err::read(x); std::fs::metadata(y); File::open(z); fs_err::File::open(z) }";
+    assert_eq!(file_operations(code), ["fs_err::read", "fs_err::File::open", "File::open"]);
+}
+
 /// All texts that are part of the repository, with what they hold; those in its folders where it isn't one of git's.
 fn tracked() -> Vec<(String, String)> {
     let root = repository();

@@ -240,7 +240,7 @@ impl Lab<'_> {
             past: executor::Past::default(),
         };
         let sink = Ends::default();
-        let ended = executor::run(pipeline, self.project, &options, &sink, &|_| None, self.cancelled)?;
+        let ended = executor::run(pipeline, self.project, &options, &sink, &|_: &str| None, self.cancelled)?;
         self.computed += ended.tally.ran;
         let ends = sink.0.into_inner().unwrap_or_default();
         Ok(Came::of(&ends))

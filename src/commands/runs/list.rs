@@ -16,6 +16,7 @@ const FEW: usize = 100;
 
 /// Prints the newest runs; a sweep is one of them, and its variants are more where they are wanted.
 pub fn list(flags: &RunsList, experiments: &Path) -> Result<()> {
+    runs::readable(experiments)?;
     let (overviews, older) = if flags.which.condition.is_none() && flags.count <= FEW {
         few(flags, experiments)
     } else {

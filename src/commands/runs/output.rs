@@ -6,8 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::Value as Json;
 
-use crate::commands::other_stage;
-use crate::diagnostic::{Diagnostic, Problems, shown};
+use crate::diagnostic::{Diagnostic, Problems, meant, shown};
 use crate::observe::printed;
 use crate::observe::runs::{self, Run};
 use crate::present::terminal::{print, tell};
@@ -72,5 +71,5 @@ fn started(run: &Run, stage: &str) -> bool {
 fn unknown(run: &Run, stage: &str) -> Problems {
     let names: Vec<_> = run.of("stage_done").filter_map(|line| line["stage"].as_str()).collect();
     let message = format!("run {} has no stage `{}`", run.name, shown(stage));
-    Diagnostic::error(message).hint(other_stage(stage, names.iter().copied())).into()
+    Diagnostic::error(message).hint(meant(stage, names, "the stages are")).into()
 }

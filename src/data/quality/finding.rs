@@ -205,6 +205,7 @@ fn rows(seen: &Seen) -> String {
 fn volume(rows: u64, min: Option<u64>, max: Option<u64>) -> (u64, u64, String) {
     let has = format!("the table has {}", count(rows, "row"));
     match (min, max) {
+        (Some(1), _) if rows == 0 => (1, 1, "the table has no row".to_owned()),
         (Some(min), _) if rows < min => (1, 1, format!("{has}, fewer than {}", grouped(min))),
         (_, Some(max)) if rows > max => (1, 1, format!("{has}, more than {}", grouped(max))),
         _ => (1, 0, has),
@@ -230,11 +231,12 @@ fn gaps(name: &str, seen: &Seen, most: u32) -> (u64, u64, String) {
 fn weeks(name: &str, seen: &Seen, least: u64) -> (u64, u64, String) {
     let weeks = coverage::weeks(&seen.days);
     let thin: Vec<_> = weeks.iter().filter(|(_, rows)| *rows < least).collect();
-    let (have, wanted) = (if thin.len() == 1 { "has" } else { "have" }, count(least, "row"));
+    let have = if thin.len() == 1 { "has" } else { "have" };
+    let few = if least == 1 { "no row".to_owned() } else { format!("fewer than {}", count(least, "row")) };
     let first =
         thin.first().map(|(monday, _)| format!(", the first from {}", day(*monday))).unwrap_or_default();
     let text = format!(
-        "{} of {} of `{name}` {have} fewer than {wanted}{first}",
+        "{} of {} of `{name}` {have} {few}{first}",
         grouped(thin.len() as u64),
         count(weeks.len() as u64, "whole week")
     );

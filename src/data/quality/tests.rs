@@ -190,7 +190,7 @@ fn volume_and_coverage() {
     );
     fails(
         "{ column = 't', coverage = { min_weekly_rows = 1 } }",
-        "2 of 4 whole weeks of `t` have fewer than 1 row, the first from 2023-01-16 (50 %)",
+        "2 of 4 whole weeks of `t` have no row, the first from 2023-01-16 (50 %)",
     );
 }
 

@@ -176,7 +176,13 @@ fn refuse_nested(source: &Source, needed: &[usize]) -> Result<(), Failure> {
             _ => "values of a type that tables here don't have",
         };
         let message = format!("column `{}` of `{}` holds {what}", field.name(), source.file.name);
-        let hint = "flatten it before, or name the columns to read with `keep` and `columns`";
+        let leave = "or name the columns to read with `keep` and `columns`";
+        let hint = match what {
+            "times without a day" => format!("write it as a timestamp with its day, {leave}"),
+            "raw bytes" => format!("write it as text, {leave}"),
+            "lists" | "records" | "maps" => format!("flatten it before, {leave}"),
+            _ => format!("write it as numbers, text or timestamps, {leave}"),
+        };
         return Err(Failure::new(message).hint(hint).at("path"));
     }
     Ok(())

@@ -78,6 +78,11 @@ fn origin(ours: &str, theirs: &str, names: &[String], file: &str) -> Result<Orig
     if names.iter().any(|name| name == theirs) || !theirs.contains('*') {
         return find(theirs.trim()).map(Origin::Of);
     }
+    if theirs.split('*').any(|factor| factor.trim().is_empty()) {
+        let message = format!("`{theirs}` lacks a column beside its `*`");
+        let hint = "write the product of columns as `Quantity * UnitPrice`";
+        return Err(Failure::new(message).hint(hint).at(format!("columns.{ours}")));
+    }
     Ok(Origin::Product(theirs.split('*').map(|factor| find(factor.trim())).collect::<Result<_, _>>()?))
 }
 
@@ -219,6 +224,12 @@ mod tests {
             problem(&options(&[("amount", "Quantity*Price")])),
             Failure::new("`f.csv` has no column `Price`")
                 .hint("there are `InvoiceNo`, `Quantity`, `UnitPrice`, `CustomerID` and `channel`")
+                .at("columns.amount")
+        );
+        assert_eq!(
+            problem(&options(&[("amount", "Quantity * ")])),
+            Failure::new("`Quantity * ` lacks a column beside its `*`")
+                .hint("write the product of columns as `Quantity * UnitPrice`")
                 .at("columns.amount")
         );
         let mut wrong = options(&[]);

@@ -293,8 +293,11 @@ impl Run<'_> {
 
 /// Why a saved output is not at its path; the output itself is in the store.
 fn unsaved(path: &Path, error: &anyhow::Error) -> Failure {
-    let system = error.chain().find_map(|cause| Some(cause.downcast_ref::<std::io::Error>()?.kind()));
-    let reason = system.map_or_else(|| error.root_cause().to_string(), |kind| kind.to_string());
+    // In the system's own words, without the path of a temporary file.
+    let code = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>()?.raw_os_error());
+    let system = code.map(|code| std::io::Error::from_raw_os_error(code).to_string());
+    let reason = system.unwrap_or_else(|| error.root_cause().to_string());
+    let reason = reason.split(" (os error").next().unwrap_or_default();
     let message = format!("can't save `{}`: {reason}", path.display());
     let hint = remedy(error).unwrap_or("`save` takes the path of a file in a folder that can be written");
     Failure::new(message).hint(hint).at("save")

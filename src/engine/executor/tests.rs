@@ -93,14 +93,14 @@ impl Sink for Counts {
 
 /// Runs all stages of a pipeline in a folder.
 fn ran(folder: &Path, text: &str, sink: &dyn Sink, cancelled: &AtomicBool) -> Tally {
-    ran_after(folder, text, sink, &|_| None, cancelled)
+    ran_after(folder, text, sink, &|_: &str| None, cancelled)
 }
 
 fn ran_after(
     folder: &Path,
     text: &str,
     sink: &dyn Sink,
-    history: &History<'_>,
+    history: &dyn History,
     cancelled: &AtomicBool,
 ) -> Tally {
     fs_err::write(folder.join("p.toml"), text).unwrap();

@@ -10,8 +10,9 @@ const UNKNOWN: f64 = 1.0;
 
 /// Per task, the seconds until the last of all that need it is done when nothing has to wait. A task that
 /// never ran counts as the median of its kind, else of all.
-pub fn ways(pipeline: &Pipeline, wanted: &[bool], history: &History<'_>) -> Vec<f64> {
-    let seconds = |label: &str| history(label).map(|last| last.seconds).filter(|seconds| seconds.is_finite());
+pub fn ways(pipeline: &Pipeline, wanted: &[bool], history: &dyn History) -> Vec<f64> {
+    let seconds =
+        |label: &str| history.last(label).map(|last| last.seconds).filter(|seconds| seconds.is_finite());
     let tasks = pipeline.tasks.iter().zip(wanted);
     let known: Vec<_> = tasks.map(|(task, wanted)| wanted.then(|| seconds(&task.label)).flatten()).collect();
     let usual = Usual::of(pipeline, &known);

@@ -30,7 +30,10 @@ pub fn brief(risk: &Risk, money: &Unit) -> Markup {
         Some(near) => html! {
             (count(near.customers)) " of the " (all) " at high risk of leaving "
             @if risk.when.apart().is_some() { "bought within " (risk.when.half_year()) } @else { "can still be won back" }
-            @if near.spend.is_finite() { "; they have spent " (money.short(near.spend)) " so far" }
+            @if near.spend.is_finite() {
+                @if near.customers == 1 { "; this one has" } @else { "; they have" }
+                " spent " (money.short(near.spend)) " so far"
+            }
             "."
         },
         None => {
@@ -309,7 +312,7 @@ mod tests {
         let said = |risk: &Risk| brief(risk, &euro()).0;
         assert_eq!(
             said(&risk(high, Some(near))),
-            "1 of the 3 customers at high risk of leaving can still be won back; they have spent €30 so far."
+            "1 of the 3 customers at high risk of leaving can still be won back; this one has spent €30 so far."
         );
         assert_eq!(
             said(&risk(high, Some(Count::default()))),

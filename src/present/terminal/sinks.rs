@@ -17,7 +17,7 @@ use super::{Look, seconds};
 use crate::diagnostic::{Diagnostic, Severity, grouped, plural, render};
 use crate::engine::cause::Cause;
 use crate::engine::events::{Event, Note, Origin, Outcome, Sink, StageDone};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, board};
 
 /// The name of the bar for results on their way to the remote cache; no stage can have it.
 const REMOTE: &str = "[remote]";
@@ -427,13 +427,20 @@ pub fn cause(stage: &str, cause: &Cause) -> String {
         Cause::New => "no earlier run of it is known".to_owned(),
         Cause::Forced => "--force named it".to_owned(),
         Cause::Forgotten => "nothing changed, but the cache has no record of it".to_owned(),
-        Cause::Changed { name, old, new, place, overrides } => {
+        Cause::Changed { name, of, old, new, place, overrides } => {
             let below = overrides.as_ref().map(|says| format!(" ({says})")).unwrap_or_default();
-            format!("{stage}.{name}  {}  {place}{below}", change(old, new))
+            let owner = of.as_deref().unwrap_or(stage);
+            format!("{owner}.{name}  {}  {place}{below}", change(old, new))
         }
         Cause::Input { name, from, old, new } => {
-            format!("{name}: `{from}` gave other bytes  {}", digests(old, new))
+            // The inputs of a leaderboard have no names that anybody wrote.
+            let name = if stage == board::LABEL { String::new() } else { format!("{name}: ") };
+            let what = if new.is_some() { "gave other bytes" } else { "gave nothing" };
+            let from = if from.is_empty() { "its giver".to_owned() } else { format!("`{from}`") };
+            format!("{name}{from} {what}  {}", digests(old, new))
         }
+        Cause::Added { name, from, place } => format!("`{stage}.{name}` was added: `{from}`  {place}"),
+        Cause::TakenOut { name, place } => format!("`{stage}.{name}` was taken out  {place}"),
         Cause::Source { name, old, new } => format!("file {name}  {}", digests(old, new)),
         Cause::Lost { port, loss } => format!("its output `{port}` was {} in the cache", loss.name()),
     }

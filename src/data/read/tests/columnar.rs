@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, ListArray, RecordBatch, StringArray};
+use arrow::array::{
+    ArrayRef, Float64Array, Int64Array, ListArray, RecordBatch, StringArray, Time64MicrosecondArray,
+};
 use arrow::datatypes::Int32Type;
 
 use super::super::Failure;
@@ -61,6 +63,7 @@ fn parquet_that_can_not_be_read() {
     let whole = orders();
     let lists: ArrayRef =
         Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(vec![Some(vec![Some(1), Some(2)])]));
+    let times: ArrayRef = Arc::new(Time64MicrosecondArray::from(vec![1, 2]));
     let mut swapped = whole.clone();
     let at = swapped.len() - 8;
     swapped[at..at + 4].copy_from_slice(&[0xff, 0xff, 0xff, 0x7f]);
@@ -68,6 +71,7 @@ fn parquet_that_can_not_be_read() {
         ("half.parquet", &whole[..whole.len() / 2]),
         ("swapped.parquet", &swapped),
         ("nested.parquet", &parquet_bytes(vec![("items", lists)])),
+        ("times.parquet", &parquet_bytes(vec![("at", times)])),
         ("none.parquet", &parquet_bytes(vec![("a", Arc::new(Int64Array::from(Vec::<i64>::new())))])),
         ("a.csv", b"a,b\n1,2\n"),
     ]);
@@ -83,6 +87,14 @@ fn parquet_that_can_not_be_read() {
         of("nested.parquet"),
         Failure::new("column `items` of `nested.parquet` holds lists")
             .hint("flatten it before, or name the columns to read with `keep` and `columns`")
+            .at("path")
+    );
+    assert_eq!(
+        of("times.parquet"),
+        Failure::new("column `at` of `times.parquet` holds times without a day")
+            .hint(
+                "write it as a timestamp with its day, or name the columns to read with `keep` and `columns`"
+            )
             .at("path")
     );
     assert_eq!(

@@ -80,7 +80,7 @@ pub struct Wanted {
 impl Index {
     /// The runs of a project.
     pub fn of(experiments: &Path, wanted: Wanted) -> Self {
-        let file = fs_err::read(path(experiments)).unwrap_or_default();
+        let file = disk::read(&path(experiments)).unwrap_or_default();
         let known = opened(&file);
         let entries: Vec<Entry> =
             known.as_ref().and_then(|known| postcard::from_bytes(known.entries).ok()).unwrap_or_default();
@@ -221,7 +221,7 @@ struct Configs(Mutex<HashMap<Digest, Arc<Vec<(String, Cell)>>>>);
 impl Configs {
     /// The values of a run's pipeline; none where it can't be read.
     fn of(&self, experiments: &Path, name: &str) -> Arc<Vec<(String, Cell)>> {
-        let text = fs_err::read_to_string(config_path(experiments, name)).unwrap_or_default();
+        let text = disk::read_text(&config_path(experiments, name)).unwrap_or_default();
         let digest = Digest::of(text.as_bytes());
         if let Some(known) = self.0.lock().ok().and_then(|known| known.get(&digest).cloned()) {
             return known;

@@ -36,10 +36,11 @@ fn values(params: &BTreeMap<String, String>, axis: usize) -> Vec<&str> {
     let rows = (0..).take_while(|row| params.contains_key(&format!("variants.{row}.label")));
     let mut values: Vec<&str> = Vec::new();
     for row in rows {
-        let value = params.get(&format!("variants.{row}.values.{axis}"));
-        values.extend(
-            value.map(String::as_str).filter(|value| !values.contains(value)).into_iter().collect::<Vec<_>>(),
-        );
+        let value = params.get(&format!("variants.{row}.values.{axis}")).map(String::as_str);
+        // A variant without that axis has no value on it.
+        if let Some(value) = value.filter(|value| !value.is_empty() && !values.contains(value)) {
+            values.push(value);
+        }
     }
     values
 }
@@ -62,6 +63,9 @@ mod tests {
             ("variants.1.label", "k=2, scale=log"),
             ("variants.1.values.0", "2"),
             ("variants.1.values.1", "log"),
+            ("variants.2.label", "k=2"),
+            ("variants.2.values.0", "2"),
+            ("variants.2.values.1", ""),
         ];
         let params: BTreeMap<_, _> = params.map(|(path, value)| (path.to_owned(), value.to_owned())).into();
         let axes = axes(&params);

@@ -138,7 +138,7 @@ pub fn fits(shape: &Shape, value: &Node) -> bool {
 /// All that is wrong with a value.
 pub fn node(shape: &Shape, value: &Node, place: &Place<'_>, problems: &mut Vec<Diagnostic>) {
     match (shape, &value.value) {
-        (_, Value::Float(_)) if is_whole(value.at.text()) => {
+        (_, Value::Float(number)) if is_large(*number) && is_whole(value.at.text()) => {
             let problem = Diagnostic::error("this integer does not fit into 64 bits").at(&value.at);
             problems.push(problem.hint("integers go up to 9223372036854775807"));
         }
@@ -339,6 +339,12 @@ fn words(line: &str) -> String {
         false => line.split_whitespace().collect(),
     };
     toml::Value::from(words).to_string()
+}
+
+/// Whether a number is beyond the integers of 64 bits. One within may be written as an integer and yet be none:
+/// an end of a range of a parameter that takes fractions.
+fn is_large(number: f64) -> bool {
+    number.abs() >= 9_223_372_036_854_775_808.0
 }
 
 /// Whether a number is written as an integer, of whatever length.

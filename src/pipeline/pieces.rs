@@ -139,6 +139,8 @@ pub mod tests {
                 "{stages}[stages.t.inner]\na = 1\n[stages.\"q.r\"]\n[[stages.u.list]]\n[[stages.u.list]]\n"
             ),
             format!("{stages}[stages.'é'] # ü\nk = '''\n\n'''\n"),
+            // An integer of any length is no mistake before it is known what it is for.
+            format!("{stages}[stages.t]\nk = 99999999999999999999\n"),
         ] {
             assert!(in_pieces(&text), "{text}");
             assert_eq!(cut(&text, text.len()).len(), 1);
@@ -167,7 +169,6 @@ pub mod tests {
             "[stages]\n[stages.b]\nk = 1\n[stages]\n[stages.c]\n",
             "[stages.a]\nk = 1\n[pipeline]\n[stages.b]\n[pipeline]\n",
             "[stages.a]\nk = \n[stages.b]\nl = 1\n",
-            "[stages.a]\nk = 99999999999999999999\n[stages.b]\n",
             "[stages.a]\nk = 1\n[stages.b\n",
             "a = '''\n[stages.b]\n",
         ] {

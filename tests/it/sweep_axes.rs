@@ -68,6 +68,8 @@ fn ranges_have_steps_counts_and_scales() {
         ["tolerance=0.01", "tolerance=0.02", "tolerance=0.03", "tolerance=0.04"],
         "no digits of rounding"
     );
+    let ends = variants("axes = { \"segments.tolerance\" = { from = 0, to = 1, count = 3 } }");
+    assert_eq!(ends, ["tolerance=0.0", "tolerance=0.5", "tolerance=1.0"], "ends written as integers");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use anyhow::Result;
 use serde_json::{Map, Value as Json};
 
 use super::{Alert, Artifact, End, Grid, Level, Row, Shelf, Spec, State, Tracker, Value, text};
+use crate::engine::disk;
 
 /// How a PNG begins.
 const PNG: [u8; 8] = [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n'];
@@ -281,7 +282,7 @@ fn state(end: &Json) -> State {
 
 fn is_png(path: &Path) -> bool {
     let mut start = [0; 8];
-    fs_err::File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == PNG
+    disk::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == PNG
 }
 
 #[cfg(test)]

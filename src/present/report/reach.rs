@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(
             brief(&risk, &euro()).0,
             "1 of the 4 customers at high risk of leaving bought within the half year before 28 Jun 2025; \
-             they have spent €30 so far."
+             this one has spent €30 so far."
         );
         let text = advice(&risk, &euro()).unwrap().into_string();
         let win = "Win back the 1 customer at high risk who bought within the half year before 28 Jun 2025";

@@ -125,7 +125,7 @@ fn fold(connection: &Connection) {
 
 /// The size of a file that begins as an SQLite file does and has as many pages as it says; 0 where there is none.
 fn whole(path: &Path) -> Result<u64> {
-    let Ok(mut file) = File::open(path) else { return Ok(0) };
+    let Ok(mut file) = disk::open(path) else { return Ok(0) };
     let size = file.metadata()?.len();
     let mut head = [0; 100];
     if size == 0 {

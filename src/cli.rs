@@ -27,7 +27,7 @@ pub enum Command {
     /// Run a pipeline for many values of its parameters, and rank what comes out
     ///
     /// What the table `[sweep]` says (docs/sweeps.md), the flags add to or say otherwise: a sweep without editing.
-    Sweep(Sweep),
+    Sweep(Box<Sweep>),
     /// Run a pipeline, and again whenever one of its files changes
     ///
     /// Runs it, and again after every change of its own files, of those that it extends, of its stages' sources and

@@ -89,7 +89,7 @@ fn one(kind: &Kind, columns: usize) -> String {
     }
     text += "\noutputs, the main one first\n";
     for port in outputs(kind) {
-        text += &format!("  {}   {}\n{}", port.name, port.ty.name(), set(&port.doc, 6, columns));
+        text += &format!("  {}   {}\n{}", port.name, port.ty.name(), set(port.doc, 6, columns));
     }
     text + &measures(kind, columns)
 }
@@ -118,7 +118,7 @@ fn measures(kind: &Kind, columns: usize) -> String {
     }
     let width = metrics.iter().map(|metric| metric.name.len()).max().unwrap_or(0);
     let line = |metric: &MetricName| {
-        let doc = set(&metric.doc, width + 5, columns);
+        let doc = set(metric.doc, width + 5, columns);
         format!("  {:width$}   {}", metric.name, doc.trim_start())
     };
     let lines: String = metrics.iter().map(line).collect();

@@ -214,13 +214,16 @@ impl Before {
     }
 }
 
+/// Values of a run by name.
+type Cells = Vec<(String, Cell)>;
+
 /// The values of resolved pipelines by the digests of their texts: many runs have the same.
 #[derive(Default)]
-struct Configs(Mutex<HashMap<Digest, Arc<Vec<(String, Cell)>>>>);
+struct Configs(Mutex<HashMap<Digest, Arc<Cells>>>);
 
 impl Configs {
     /// The values of a run's pipeline; none where it can't be read.
-    fn of(&self, experiments: &Path, name: &str) -> Arc<Vec<(String, Cell)>> {
+    fn of(&self, experiments: &Path, name: &str) -> Arc<Cells> {
         let text = disk::read_text(&config_path(experiments, name)).unwrap_or_default();
         let digest = Digest::of(text.as_bytes());
         if let Some(known) = self.0.lock().ok().and_then(|known| known.get(&digest).cloned()) {
@@ -239,8 +242,8 @@ impl Configs {
 /// What a run's files say.
 struct Read {
     overview: Overview,
-    metrics: Vec<(String, Cell)>,
-    params: Arc<Vec<(String, Cell)>>,
+    metrics: Cells,
+    params: Arc<Cells>,
 }
 
 impl Read {

@@ -206,8 +206,8 @@ mod tests {
             let numbers = |table: &Table| table.values().map(number).collect::<Vec<_>>();
             let mut right: Vec<_> = (0..i64::try_from(count).unwrap()).collect();
             assert_eq!((numbers(&table), table.len()), (right.clone(), count));
-            for at in 0..count {
-                assert_eq!(table.get(&format!("k{at}")).map(number), Some(right[at]));
+            for known in &right {
+                assert_eq!(table.get(&format!("k{known}")).map(number), Some(*known));
             }
             assert!(!table.contains_key("none"));
             table.insert("last".to_owned(), entry(7));

@@ -264,7 +264,7 @@ fn random_and_sobol_draw_the_same_points_each_time() {
         let ran = project.custem(&["plan", "p.toml", "--json"]);
         let plan: serde_json::Value =
             serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{}", ran.err));
-        let stages = plan["stages"].as_array().unwrap().iter().map(|stage| text_of(stage));
+        let stages = plan["stages"].as_array().unwrap().iter().map(text_of);
         stages.filter(|label| label.starts_with("segments[")).collect::<Vec<_>>()
     };
     for strategy in ["random", "sobol"] {

@@ -190,7 +190,7 @@ pub fn grid(series: &[Ahead], target: &Target) -> Grid {
     let row = |ahead: &Ahead| {
         let outlook = &ahead.outlook;
         let change = if yearly { outlook.yearly() } else { outlook.changes().map(|(part, ..)| part) };
-        let change = change.filter(|_| !ahead.is_guess() && !(yearly && ahead.is_young()));
+        let change = change.filter(|_| !(ahead.is_guess() || yearly && ahead.is_young()));
         let base = if yearly { outlook.year_ago } else { outlook.before };
         let base = plain(target.short(base.unwrap_or(f64::NAN)));
         let change = change.map_or_else(|| plain("–"), signed);

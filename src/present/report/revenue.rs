@@ -47,12 +47,14 @@ fn write(table: &Table, names: Vec<String>, money: &Unit) -> Result<Chapter> {
     let values: Vec<_> = total.iter().map(|(_, value)| *value).collect();
     #[expect(clippy::cast_possible_truncation, reason = "days of dates are whole")]
     let weekly = is_weekly(total.iter().map(|(day, _)| *day as i64));
-    let overall = trend(&values).filter(|_| weekly);
+    let beyond = beyond(&values);
+    let overall = trend(&values).filter(|_| weekly && beyond.is_none());
     let moves = if weekly { moves(&lines) } else { Vec::new() };
     let only = only(&total, money);
     let text = overall.map(|trend| sentence(&trend, money));
     let lead =
         overall.map(|trend| lead(&trend, money)).or_else(|| only.as_ref().map(|(text, _)| text.clone()));
+    let lead = lead.or_else(|| beyond.clone());
     let rest = moves.iter().any(|(series, _)| series.name == REST);
     let moved = movers(&moves, money);
     let grid = grid(&moves, money);
@@ -67,8 +69,16 @@ fn write(table: &Table, names: Vec<String>, money: &Unit) -> Result<Chapter> {
     };
     let (only, only_tile) = only.unzip();
     let tiles = overall.map(|trend| tile(&trend, money)).or(only_tile).into_iter().collect();
-    let brief = text.or(only).into_iter().collect();
+    let brief = text.or(only).or(beyond).into_iter().collect();
     Ok(Chapter { heading: "Revenue so far", tiles, brief, advice: Vec::new(), body })
+}
+
+/// That weeks brought more than a number can say, where they did.
+fn beyond(values: &[f64]) -> Option<Markup> {
+    let weeks = values.iter().filter(|value| value.is_infinite()).count();
+    (weeks > 0).then(|| {
+        html! { "The revenue of " (counted(weeks, "week", "weeks")) " is too large to compute with: there is no trend to speak of." }
+    })
 }
 
 /// What the only week brought, as a sentence and a tile, where there is no other.
@@ -333,5 +343,24 @@ mod tests {
         assert!(cautions(&weeks).into_string().contains("30% of the usual revenue"));
         assert!(cautions(&[1.0; 10]).into_string().contains("less than a year"));
         assert_eq!(cautions(&[]).into_string(), "");
+    }
+
+    /// Weeks of 1e308 and more are no weeks of nothing.
+    #[test]
+    fn revenue_beyond_all_numbers_is_not_called_nothing() {
+        use crate::present::report::example::{dates, floats, table, texts};
+        let weeks = |value: f64| {
+            let days = (0..4).map(|week| 20_003 + 7 * week);
+            let values = floats([5.0, value, 5.0, value]);
+            let series =
+                table(vec![("series", texts(["all"; 4])), ("period", dates(days)), ("revenue", values)]);
+            let inputs = Inputs { series: Some(series), ..Inputs::default() };
+            chapter(&inputs, &Unit::Money("€".to_owned())).unwrap().unwrap()
+        };
+        let chapter = weeks(f64::INFINITY);
+        let text = "The revenue of 2 weeks is too large to compute with: there is no trend to speak of.";
+        assert_eq!(chapter.brief[0].0, text);
+        assert!(chapter.tiles.is_empty() && chapter.body.into_string().contains(text));
+        assert!(weeks(6.0).brief[0].0.starts_with("The last 2 weeks brought €11"));
     }
 }

@@ -27,8 +27,8 @@ impl When {
         self.features.zip(self.churn).filter(|(features, churn)| features != churn)
     }
 
-    /// A stretch that ends with the features: `within the last half year`, or, where chances are of
-    /// another day, `within the half year before 28 Jun 2025`.
+    /// The stretch that ends with the features: `the last half year`, or, where chances are of
+    /// another day, `the half year before 28 Jun 2025`.
     pub fn half_year(self) -> String {
         match self.apart() {
             Some((features, _)) => format!("the half year before {}", date(features)),

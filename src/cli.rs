@@ -24,6 +24,10 @@ pub struct Cli {
 pub enum Command {
     /// Run a pipeline: only what changed since the last run runs again
     Run(Run),
+    /// Run a pipeline for many values of its parameters, and rank what comes out
+    ///
+    /// What the table `[sweep]` says (docs/sweeps.md), the flags add to or say otherwise: a sweep without editing.
+    Sweep(Sweep),
     /// Run a pipeline, and again whenever one of its files changes
     ///
     /// Runs it, and again after every change of its own files, of those that it extends, of its stages' sources and
@@ -48,7 +52,9 @@ pub enum Command {
     },
     /// Print an artifact of the last run
     Show(Show),
-    /// List and show recorded runs
+    /// Tell where a number or a saved file comes from: stages, keys, lines of the pipeline, source files
+    Trace(Trace),
+    /// List, show and compare recorded runs
     #[command(subcommand)]
     Runs(Runs),
     /// Compute stages again beside the cache and compare their bytes with what it has
@@ -137,6 +143,45 @@ impl Run {
             quiet: false,
         }
     }
+}
+
+/// Flags of `sweep`.
+#[derive(Debug, Args)]
+pub struct Sweep {
+    /// What there is to say of any run.
+    #[command(flatten)]
+    pub run: Run,
+    /// Try these values: STAGE.parameter=2..10, =2..10:2 (step), =0.001..1:log:5 (count), =a,b or what an axis is in
+    /// a file (repeatable)
+    #[arg(long, value_name = "KEY=VALUES", help_heading = "Sweep")]
+    pub axis: Vec<String>,
+    /// Compare variants by this metric: STAGE.metric (several: the best compromises are marked)
+    #[arg(long, value_name = "METRIC", help_heading = "Sweep")]
+    pub objective: Vec<String>,
+    /// Which end of it is best: max or min [default: max]
+    #[arg(long, value_name = "GOAL", help_heading = "Sweep")]
+    pub goal: Vec<String>,
+    /// How variants are chosen: grid, random, sobol, halving or tpe [default: grid]
+    #[arg(long, value_name = "NAME", help_heading = "Sweep")]
+    pub strategy: Option<String>,
+    /// The most points to try
+    #[arg(long, value_name = "N", help_heading = "Sweep")]
+    pub max_variants: Option<usize>,
+    /// Start no more variants after this time: 30m
+    #[arg(long, value_name = "TIME", help_heading = "Sweep")]
+    pub max_time: Option<String>,
+    /// Repeat each point over so many seeds of the pipeline, or over [1, 2, 3]
+    #[arg(long, value_name = "SEEDS", help_heading = "Sweep")]
+    pub repeat: Option<String>,
+    /// The parameter that grows from rung to rung: KEY=10..270 (halving)
+    #[arg(long, value_name = "KEY=RANGE", help_heading = "Sweep")]
+    pub budget: Vec<String>,
+    /// Of so many variants one goes on (halving)
+    #[arg(long, value_name = "N", help_heading = "Sweep")]
+    pub eta: Option<f64>,
+    /// Write the best variant there as a pipeline
+    #[arg(long, value_name = "FILE", help_heading = "Sweep")]
+    pub best: Option<String>,
 }
 
 /// Flags of `watch`.
@@ -262,17 +307,7 @@ pub struct Show {
 #[derive(Debug, Subcommand)]
 pub enum Runs {
     /// List recorded runs, newest first
-    List {
-        /// How many
-        #[arg(short = 'n', long, default_value_t = 20)]
-        count: usize,
-        /// List the variants of sweeps too, each a run of its own
-        #[arg(long)]
-        variants: bool,
-        /// Print one JSON object a line
-        #[arg(long)]
-        json: bool,
-    },
+    List(RunsList),
     /// Show a run: its stages, metrics and warnings
     Show {
         /// The run: its name, its number or `last`
@@ -285,6 +320,39 @@ pub enum Runs {
         #[arg(long)]
         json: bool,
     },
+    /// Tell what two runs differ in: values of the pipeline, stages that reran because of each, artifacts, metrics
+    Diff(RunsDiff),
+    /// Rank runs by a metric
+    Best(RunsBest),
+    /// Tell in which runs a metric moved, and which lines of the pipeline had been changed
+    Bisect(RunsBisect),
+    /// Run the resolved pipeline of a run again, and compare the bytes that it gives
+    Rerun {
+        /// The run: its name, its number or `last`
+        run: String,
+        /// Print one JSON object a line, as `run` does
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove the records of runs; `custem cache gc` then removes what only they name
+    Rm {
+        /// The runs: their names, numbers or `last`
+        #[arg(required = true, value_name = "RUN")]
+        runs: Vec<String>,
+        /// Remove also one that may be going on
+        #[arg(long)]
+        force: bool,
+    },
+    /// Print parameters and metrics of runs as a table, one row a run, oldest first
+    Export(RunsExport),
+    /// Add a note to a run's record
+    Note {
+        /// The run: its name, its number or `last`
+        run: String,
+        /// What to say
+        #[arg(required = true, value_name = "TEXT")]
+        text: Vec<String>,
+    },
     /// Print a run as a trace that Perfetto and Chrome open: when each stage ran, and beside which others
     Trace {
         /// The run: its name, its number or `last`
@@ -294,6 +362,155 @@ pub enum Runs {
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+}
+
+/// Which runs are meant.
+#[derive(Debug, Args)]
+pub struct Which {
+    /// Only runs for which this holds: `metrics.segments.silhouette > 0.4 and status = done`
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub condition: Option<String>,
+    /// The variants of sweeps too, each a run of its own
+    #[arg(long)]
+    pub variants: bool,
+}
+
+/// Flags of `runs list`.
+#[derive(Debug, Args)]
+pub struct RunsList {
+    /// How many
+    #[arg(short = 'n', long, default_value_t = 20)]
+    pub count: usize,
+    /// Which runs.
+    #[command(flatten)]
+    pub which: Which,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+    /// Print CSV
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+}
+
+/// Flags of `runs diff`.
+#[derive(Debug, Args)]
+pub struct RunsDiff {
+    /// The run before: its name, its number or `last`
+    pub old: String,
+    /// The run after
+    pub new: String,
+    /// Run each single change alone, with all that the cache has, and split every metric's difference among the changes;
+    /// `=shapley` shares out what several do together, with one run for each combination
+    #[arg(long, value_enum, value_name = "METHOD", num_args = 0..=1, require_equals = true,
+          default_missing_value = "alone")]
+    pub attribute: Option<Method>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How a metric's difference is split among changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Method {
+    /// Each change alone; what is left is interaction
+    Alone,
+    /// The mean over all orders in which the changes could have been made
+    Shapley,
+}
+
+impl Method {
+    /// The word for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Alone => "alone",
+            Self::Shapley => "shapley",
+        }
+    }
+}
+
+/// Flags of `runs best`.
+#[derive(Debug, Args)]
+pub struct RunsBest {
+    /// The metric: STAGE.metric
+    pub metric: String,
+    /// Which end of it is best
+    #[arg(long, value_enum, default_value_t = End::Max)]
+    pub goal: End,
+    /// How many runs to list
+    #[arg(short = 'n', long, default_value_t = 5)]
+    pub count: usize,
+    /// Which runs.
+    #[command(flatten)]
+    pub which: Which,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// An end of a metric's range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum End {
+    /// The highest value
+    Max,
+    /// The lowest value
+    Min,
+}
+
+/// Flags of `runs bisect`.
+#[derive(Debug, Args)]
+pub struct RunsBisect {
+    /// The metric: STAGE.metric
+    pub metric: String,
+    /// The first run to look at [default: the first one of the pipeline that has the metric]
+    #[arg(long, value_name = "RUN")]
+    pub from: Option<String>,
+    /// The last run to look at
+    #[arg(long, value_name = "RUN", default_value = "last")]
+    pub to: String,
+    /// A metric has moved when it differs by more than this
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.0)]
+    pub tolerance: f64,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `runs export`.
+#[derive(Debug, Args)]
+pub struct RunsExport {
+    /// Which runs.
+    #[command(flatten)]
+    pub which: Which,
+    /// The form
+    #[arg(long, value_enum, default_value_t = ExportForm::Csv)]
+    pub format: ExportForm,
+    /// Write it to this file instead
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Forms of a table of runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportForm {
+    /// Comma-separated values
+    Csv,
+    /// One JSON object a line
+    Json,
+    /// Parquet, to a file
+    Parquet,
+}
+
+/// Flags of `trace`.
+#[derive(Debug, Args)]
+pub struct Trace {
+    /// A metric (STAGE.metric), or a saved file, with `#ID` for one of its rows
+    pub what: String,
+    /// The run of a metric: its name, its number or `last`
+    #[arg(long, default_value = "last")]
+    pub run: String,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Flags of `verify`.

@@ -7,9 +7,11 @@ mod artifact;
 mod context;
 mod kind;
 mod stop;
+mod usage;
 
 pub use crate::diagnostic::Failure;
 pub use artifact::{Artifact, Metrics, Outcome, PortType, Warning};
 pub use context::{Context, Input, Make, Memos, Progress, SourceFile, Stream};
 pub use kind::{AnyStage, Kind, Layer, MetricName, Mistake, Need, Port, Ref, Source, Stage};
 pub use stop::{Stop, Stopped};
+pub use usage::{Usage, Used};

@@ -11,14 +11,19 @@ mod init;
 mod kinds;
 mod lock;
 mod plan;
+mod provenance;
 mod run;
 mod runs;
 mod schema;
+mod search;
 mod show;
 mod still;
+mod sweep;
+mod trace;
 mod variants;
 mod verify;
 mod watch;
+mod waves;
 mod why;
 
 use std::mem::ManuallyDrop;
@@ -32,7 +37,7 @@ use crate::diagnostic::{self, Diagnostic, Failure, Problems};
 use crate::engine::Project;
 use crate::engine::events::{Event, Sink};
 use crate::observe::runs::Run;
-use crate::pipeline::{self, Pipeline};
+use crate::pipeline::{self, Flag, Pipeline};
 use crate::present::terminal::{print, tell};
 use crate::stages::{KINDS, guard};
 
@@ -66,6 +71,7 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
 fn obey(command: &Command, project: &Project) -> Result<ExitCode> {
     match command {
         Command::Run(flags) => run::run(flags, project),
+        Command::Sweep(flags) => sweep::sweep(flags, project),
         Command::Watch(flags) => watch::watch(flags, project),
         Command::Plan(flags) => plan::plan(flags, project),
         Command::Check(flags) => check::check(flags, project),
@@ -74,6 +80,7 @@ fn obey(command: &Command, project: &Project) -> Result<ExitCode> {
         Command::Kinds(flags) => kinds::kinds(flags),
         Command::Schema { events } => schema::schema(*events),
         Command::Show(flags) => show::show(flags, project),
+        Command::Trace(flags) => trace::trace(flags, project),
         Command::Runs(command) => runs::runs(command, project),
         Command::Verify(flags) => verify::verify(flags, project),
         Command::Lock(target) => lock::lock(target, project),
@@ -88,7 +95,11 @@ pub fn report(error: &anyhow::Error, cli: &Cli) -> ExitCode {
     if is_broken_pipe(error) {
         return ExitCode::SUCCESS;
     }
-    explain(error, wants_json(cli), matches!(cli.command, Command::Run(_) | Command::Watch(_)))
+    explain(
+        error,
+        wants_json(cli),
+        matches!(cli.command, Command::Run(_) | Command::Sweep(_) | Command::Watch(_)),
+    )
 }
 
 /// Says what went wrong, mistakes in a pipeline as JSON where it is wanted, one of the events or by itself.
@@ -124,6 +135,7 @@ fn explain(error: &anyhow::Error, json: bool, event: bool) -> ExitCode {
 fn wants_json(cli: &Cli) -> bool {
     match &cli.command {
         Command::Run(flags) => flags.json,
+        Command::Sweep(flags) => flags.run.json,
         Command::Watch(flags) => flags.json,
         Command::Plan(flags) => flags.json,
         Command::Check(flags) => flags.json,
@@ -170,8 +182,13 @@ impl Sink for Told {
 /// Reads the pipeline that the user means. It stays until the process ends, because taking a large
 /// one apart takes as long as ordering it.
 fn load(target: &Target, project: &Project) -> Result<ManuallyDrop<Pipeline>> {
+    load_swept(target, &[], project)
+}
+
+/// As [`load`], with what flags say of a sweep.
+fn load_swept(target: &Target, sweep: &[Flag], project: &Project) -> Result<ManuallyDrop<Pipeline>> {
     let file = meant(target, project)?;
-    Ok(ManuallyDrop::new(pipeline::load(&project.root, &file, &target.set, KINDS)?))
+    Ok(ManuallyDrop::new(pipeline::load_swept(&project.root, &file, &target.set, sweep, KINDS)?))
 }
 
 /// The file of the pipeline that the user means.

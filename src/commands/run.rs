@@ -13,30 +13,38 @@ use anyhow::Result;
 use super::history::History;
 use super::still::Answer;
 use super::variants::Variants;
-use super::{FAILED, INTERRUPTED, forced, incremental, is_broken_pipe, load, lock, plan, still, wanted};
+use super::{
+    FAILED, INTERRUPTED, forced, incremental, is_broken_pipe, load_swept, lock, plan, provenance, still,
+    wanted, waves,
+};
 use crate::cli;
 use crate::engine::Project;
 use crate::engine::budget::Budget;
 use crate::engine::digest::Digest;
 use crate::engine::events::{Event, Note, Origin, Sink, StageDone};
-use crate::engine::executor::{self, Ended, Options, Tally};
+use crate::engine::executor::{Ended, Options, Past as Earlier, Tally};
 use crate::engine::machine::Machine;
 use crate::engine::remote::Remote;
 use crate::observe::journal::Journal;
 use crate::observe::printed::Printed;
-use crate::pipeline::{Pipeline, resolved};
+use crate::pipeline::{Flag, Pipeline, resolved};
 use crate::present::terminal::{self, Json, Live, Past, Plain};
 use crate::stages::guard;
 
 pub fn run(flags: &cli::Run, project: &Project) -> Result<ExitCode> {
-    let asked = still::asked(flags, project);
+    run_swept(flags, &[], project)
+}
+
+/// Runs a pipeline with what flags say of its sweep.
+pub fn run_swept(flags: &cli::Run, sweep: &[Flag], project: &Project) -> Result<ExitCode> {
+    let asked = if sweep.is_empty() { still::asked(flags, project) } else { None };
     let answer = asked.as_ref().map(|asked| still::answer(asked, flags, project)).transpose()?;
     let before = match answer {
         Some(Answer::Given) => return Ok(ExitCode::SUCCESS),
         Some(Answer::None(before)) => before,
         None => None,
     };
-    let pipeline = load(&flags.target, project)?;
+    let pipeline = load_swept(&flags.target, sweep, project)?;
     if flags.dry_run {
         let (until, force) = (&flags.until, &flags.force);
         let asked = plan::Asked { until, force, shared: !flags.no_remote, json: flags.json };
@@ -114,7 +122,8 @@ pub fn recorded(
     cancelled: &Arc<AtomicBool>,
     shown: Shown<'_>,
 ) -> Result<Outcome> {
-    let budget = Budget::new(Machine::here(), pipeline.resources, wish.jobs.map(usize::from));
+    let machine = Machine::here();
+    let budget = Budget::new(machine, pipeline.resources, wish.jobs.map(usize::from));
     threads(budget.cores);
     let remote = pipeline.remote.as_ref().filter(|_| wish.shared);
     let options = Options {
@@ -125,6 +134,7 @@ pub fn recorded(
         locked: wish.locked.then(|| lock::read(pipeline, project)).transpose()?,
         remote: remote.map(|settings| Remote::new(settings, &project.root, cancelled)),
         start: Instant::now(),
+        past: Earlier::default(),
     };
     let journal = Journal::start(&project.experiments())?;
     let config = match &wish.config {
@@ -137,10 +147,20 @@ pub fn recorded(
     let past = |label: &str| history.metrics(label);
     let sink = Recorder::new(&journal, shown(&past));
     sink.event(&started(&journal.run, &pipeline.name, &pipeline.file, count));
+    let rests = provenance::of(pipeline, machine, project);
+    sink.event(&Event::Provenance(Box::new(rests.clone())));
     let start = options.start;
-    let ended = executor::run(pipeline, project, &options, &sink, &history, cancelled);
+    let ground = waves::Ground {
+        wish,
+        project,
+        sink: &sink,
+        ends: &|heard| sink.ends_after(heard),
+        history: &history,
+        cancelled,
+    };
+    let ended = provenance::beside_git(&project.root, &sink, || waves::run(pipeline, options, &ground));
     let interrupted = cancelled.load(Ordering::Relaxed);
-    let Ended { tally, facts, pushed } = match ended {
+    let (Ended { tally, facts, pushed, .. }, grown) = match ended {
         Ok(ended) => ended,
         Err(error) => {
             let failed = Tally { failed: 1, ..Tally::default() };
@@ -152,11 +172,12 @@ pub fn recorded(
             return Err(error);
         }
     };
+    let pipeline = grown.as_ref().unwrap_or(pipeline);
     if let Some(sweep) = &pipeline.sweep {
         let ends = sink.ends();
         let variants = Variants::new(pipeline, sweep, &ends, interrupted);
         variants.record(&journal)?;
-        if let Some(board) = variants.leaderboard() {
+        if let Some(board) = variants.leaderboard(&journal, project)? {
             sink.shown.event(&board);
         }
     }
@@ -164,11 +185,14 @@ pub fn recorded(
         && !interrupted
     {
         // A shortcut that can't be kept costs the next run some milliseconds and nothing else.
-        let _ = still::keep(asked, project, pipeline, &config, facts, &sink.ends());
+        let _ = still::keep(asked, project, pipeline, (&config, &rests), facts, &sink.ends());
     }
     if let Some(reason) = guard::let_go() {
         let message = format!("programs would have gone on if custem had been killed: {reason}");
         sink.event(&Event::Warning(Note::new(message)));
+    }
+    if let Some(data) = provenance::data(&sink.ends()) {
+        sink.event(&data);
     }
     let shared = Shared { fetched: fetched(&sink.ends()), pushed };
     sink.event(&done(&journal.run, tally, shared, interrupted, start));
@@ -296,6 +320,11 @@ impl<'a> Recorder<'a> {
             _ => {}
         }
         self.journal.append(event)
+    }
+
+    /// The ends of stages after the first so many.
+    fn ends_after(&self, count: usize) -> Vec<StageDone> {
+        self.ends.lock().map(|ends| ends[count.min(ends.len())..].to_vec()).unwrap_or_default()
     }
 
     /// The end of each stage so far.

@@ -7,12 +7,14 @@ use std::time::Instant;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use super::provenance;
 use super::run::{Shared, done, started};
 use crate::cli;
 use crate::engine::Project;
 use crate::engine::digest::Digest;
 use crate::engine::events::{Event, Outcome, Sink, StageDone};
 use crate::engine::executor::Tally;
+use crate::engine::provenance::Provenance;
 use crate::engine::still::{self, Facts, Holds};
 use crate::observe::journal::Journal;
 use crate::pipeline::{self, Pipeline};
@@ -24,6 +26,8 @@ use crate::present::terminal::{self, Json, Plain};
 struct Said<'n> {
     /// The resolved pipeline.
     config: &'n str,
+    /// What the run rested on, an event.
+    provenance: &'n str,
     /// The pipeline's name.
     name: &'n str,
     /// Its file as the user spelled it.
@@ -94,7 +98,9 @@ pub fn answer(asked: &Digest, flags: &cli::Run, project: &Project) -> Result<Ans
     let first = started(&journal.run, said.name, said.file, said.stages);
     let tally = Tally { hit: said.stages, ..Tally::default() };
     let last = done(&journal.run, tally, Shared::default(), false, start);
+    let provenance = provenance::anew(said.provenance, project)?;
     journal.append(&first)?;
+    journal.append_lines(provenance.as_bytes())?;
     journal.append_lines(said.lines.as_bytes())?;
     journal.append(&last)?;
     let look = terminal::Look { verbose: false, quiet: flags.quiet };
@@ -102,7 +108,7 @@ pub fn answer(asked: &Digest, flags: &cli::Run, project: &Project) -> Result<Ans
     let shown: &dyn Sink = if flags.json { &json } else { &Plain::still(said.warnings, said.pages, look) };
     shown.event(&first);
     if flags.json {
-        print(format_args!("{}", said.lines))?;
+        print(format_args!("{provenance}{}", said.lines))?;
     }
     shown.event(&last);
     shown.finish()?;
@@ -117,7 +123,7 @@ pub fn keep(
     asked: &Digest,
     project: &Project,
     pipeline: &Pipeline,
-    config: &str,
+    (config, rests): (&str, &Provenance),
     facts: Facts<'_>,
     ends: &[StageDone],
 ) -> Result<()> {
@@ -137,9 +143,15 @@ pub fn keep(
         serde_json::to_writer(&mut lines, &Event::StageDone(Box::new(hit)))?;
         lines.push(b'\n');
     }
+    if let Some(data) = provenance::data(ends) {
+        serde_json::to_writer(&mut lines, &data)?;
+        lines.push(b'\n');
+    }
+    let rests = provenance::line(rests)?;
     let saved = |stage: &String| ends.iter().any(|end| end.stage == *stage);
     let said = Said {
         config,
+        provenance: &rests,
         name: &pipeline.name,
         file: &pipeline.file,
         stages: last.len(),

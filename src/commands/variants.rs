@@ -4,14 +4,17 @@
 
 use std::collections::HashMap;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 use super::run::started;
 use crate::engine::events::{Event, Outcome, Ranked, StageDone};
-use crate::observe::journal::Journal;
-use crate::pipeline::{Pipeline, Sweep, Variant, resolved};
-use crate::present::terminal;
+use crate::engine::{Project, disk};
+use crate::model::rank;
+use crate::model::stats::estimate;
+use crate::observe::journal::{Journal, config_path};
+use crate::pipeline::{Aim, Goal, Pipeline, Sweep, Variant, resolved};
 
 /// The variants of a sweep that ran.
 pub struct Variants<'a> {
@@ -41,27 +44,93 @@ impl<'a> Variants<'a> {
         Ok(())
     }
 
-    /// The ranking of the variants; none when no objective was asked for.
-    pub fn leaderboard(&self) -> Option<Event> {
-        let row = |(at, variant): (usize, &Variant)| {
-            let end = self.end(variant.objective);
-            Ranked {
-                variant: variant.label.clone(),
-                number: at + 1,
-                value: end.and_then(|end| end.metrics.get(&self.sweep.metric).copied()),
-                outcome: end.map(|end| end.outcome),
-            }
+    /// The ranking of the variants, the best of them written as a pipeline; none when no objective was asked for.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn leaderboard(&self, journal: &Journal, project: &Project) -> Result<Option<Event>> {
+        let ranked = self.ranked();
+        let Some(first) = ranked.first() else { return Ok(None) };
+        let best = match first.value {
+            Some(_) => Some(self.best(first.number, journal, project)?),
+            None => None,
         };
-        let rows: Vec<_> = self.reached().map(row).collect();
-        let objective = format!("{}.{}", self.sweep.stage, self.sweep.metric);
-        (!rows.is_empty())
-            .then(|| Event::Leaderboard { objective, rows: terminal::leaderboard(self.sweep, rows) })
+        let mut names = self.sweep.aims.iter().map(Aim::name);
+        let objective = names.next().unwrap_or_default();
+        Ok(Some(Event::Leaderboard { objective, others: names.collect(), best, rows: ranked }))
+    }
+
+    /// Where a variant stands as a pipeline: in its record, and where the sweep wants the best one.
+    fn best(&self, number: usize, journal: &Journal, project: &Project) -> Result<String> {
+        let record = config_path(&journal.experiments, &journal.variant_name(number));
+        let Some(path) = &self.sweep.best else {
+            return Ok(record.strip_prefix(&project.root).unwrap_or(&record).display().to_string());
+        };
+        let variant = &self.sweep.variants[number - 1];
+        let place = project.root.join(path);
+        place.parent().map(disk::make_folder).transpose()?;
+        let head = format!("# The best variant of run {}: {}\n", journal.run, variant.of);
+        let text = resolved::text(self.pipeline, Some(variant))?;
+        disk::replace(&place, &[head.as_bytes(), text.as_bytes()])
+            .with_context(|| format!("can't write the best variant to `{}`", path.display()))?;
+        Ok(path.display().to_string())
+    }
+
+    /// The points that were tried, the best first, each over all of its seeds.
+    fn ranked(&self) -> Vec<Ranked> {
+        let mut groups: IndexMap<&str, Vec<(usize, &Variant)>> = IndexMap::new();
+        self.reached().for_each(|one| groups.entry(one.1.of.as_str()).or_default().push(one));
+        let rows: Vec<_> = groups.iter().map(|(of, group)| self.row(of, group)).collect();
+        let tiers: Vec<_> = groups.values().map(|group| group[0].1.tier).collect();
+        let loss = |value: Option<f64>, aim: &Aim| match aim.goal {
+            Goal::Max => -value.unwrap_or(f64::NAN),
+            Goal::Min => value.unwrap_or(f64::NAN),
+        };
+        let losses = |row: &Ranked| {
+            let values = std::iter::once(&row.value).chain(&row.others);
+            values.zip(&self.sweep.aims).map(|(value, aim)| loss(*value, aim)).collect::<Vec<_>>()
+        };
+        let losses: Vec<_> = rows.iter().map(losses).collect();
+        let board = rank::board(&tiers, &losses);
+        let several = self.sweep.aims.len() > 1;
+        let whole = |at: usize| losses[at].iter().all(|loss| !loss.is_nan());
+        let row = |at: usize| Ranked {
+            front: several.then(|| board.fronts[at] == 1 && whole(at)),
+            ..rows[at].clone()
+        };
+        board.order.iter().map(|at| row(*at)).collect()
+    }
+
+    fn row(&self, of: &str, group: &[(usize, &Variant)]) -> Ranked {
+        let value = |aim: usize| {
+            let one = |(_, variant): &(usize, &Variant)| {
+                let end = self.end(variant.objectives[aim])?;
+                end.metrics.get(&self.sweep.aims[aim].metric).copied()
+            };
+            estimate(&group.iter().filter_map(one).collect::<Vec<_>>())
+        };
+        let known = |number: f64| Some(number).filter(|number| !number.is_nan());
+        let first = value(0);
+        let repeated = self.sweep.repeat.is_some();
+        let ends: Vec<_> = group.iter().filter_map(|(_, variant)| self.end(variant.objectives[0])).collect();
+        let worst = ends.iter().find(|end| end.outcome == Outcome::Failed).or(ends.first());
+        Ranked {
+            variant: of.to_owned(),
+            number: group[0].0 + 1,
+            value: known(first.mean),
+            outcome: worst.map(|end| end.outcome),
+            seeds: repeated.then_some(first.count),
+            low: known(first.low).filter(|_| repeated),
+            high: known(first.high).filter(|_| repeated),
+            others: (1..self.sweep.aims.len()).map(|aim| known(value(aim).mean)).collect(),
+            front: None,
+        }
     }
 
     /// Variants whose objective's stage ended somehow.
     fn reached(&self) -> impl Iterator<Item = (usize, &Variant)> {
         let variants = self.sweep.variants.iter().enumerate();
-        variants.filter(|(_, variant)| self.end(variant.objective).is_some())
+        variants.filter(|(_, variant)| self.end(variant.objectives[0]).is_some())
     }
 
     fn end(&self, task: usize) -> Option<&'a StageDone> {

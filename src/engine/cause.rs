@@ -116,7 +116,7 @@ impl Now<'_> {
             None => node.table()?.get(path),
         };
         let replaced = prefixes(name).filter_map(|path| entry(path)?.replaced.as_ref()).last();
-        (self.task.place(name).file_line(), replaced.map(says))
+        (self.task.place(name).file_line(), replaced.map(|replaced| says(replaced)))
     }
 }
 
@@ -209,7 +209,7 @@ fn seed_place(pipeline: &Pipeline) -> (String, Option<String>) {
 
 /// Where a value stands, and the one that it replaced.
 fn written(entry: &Entry) -> (String, Option<String>) {
-    (entry.node.at.file_line(), entry.replaced.as_ref().map(says))
+    (entry.node.at.file_line(), entry.replaced.as_deref().map(says))
 }
 
 /// What a value says that was replaced.

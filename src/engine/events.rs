@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::cause::Cause;
+use super::digest::Digest;
+use super::provenance::Provenance;
 use super::store::{Output, Parts};
 use crate::diagnostic::{Location, Problem};
-use crate::stage::{Metrics, Stream};
+use crate::stage::{Metrics, Stream, Usage};
 
 /// How a stage came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -80,6 +82,19 @@ impl Note {
     }
 }
 
+/// The files from outside that a stage takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Taken {
+    /// The digest of all their names and bytes.
+    #[schemars(with = "String", regex(pattern = "^[0-9a-f]{64}$"))]
+    pub digest: Digest,
+    /// How many there are.
+    pub files: usize,
+    /// The digests of their bytes by name, of the first hundred.
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub named: BTreeMap<String, Digest>,
+}
+
 /// The end of a stage.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct StageDone {
@@ -96,14 +111,23 @@ pub struct StageDone {
     pub key: Option<String>,
     /// The keyed inputs: the digests of what it took, by parameter.
     pub inputs: BTreeMap<String, String>,
+    /// The files from outside that it took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sources: Option<Taken>,
     /// Its outputs by port.
     pub outputs: BTreeMap<String, Output>,
+    /// The names of the columns of outputs that are tables.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, Vec<String>>,
     /// Its named numbers.
     pub metrics: Metrics,
     /// The line for the terminal.
     pub summary: String,
     /// How long it took, now or when it ran.
     pub seconds: f64,
+    /// What it took of the machine, now or when it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
     /// When it ended, in seconds from the start of the run.
     pub time: f64,
     /// Why it ran.
@@ -141,6 +165,21 @@ pub struct Ranked {
     pub value: Option<f64>,
     /// How the stage came out that gives the objective.
     pub outcome: Option<Outcome>,
+    /// Over how many seeds `value` is the mean, where points are repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<usize>,
+    /// The lower end of the mean's 95% interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// The upper end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
+    /// The other objectives, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Option<f64>>,
+    /// Whether no other variant is better in one objective and no worse in the others, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front: Option<bool>,
 }
 
 /// Something that happens in a run.
@@ -164,6 +203,34 @@ pub enum Event {
         /// Which variant of a sweep it is, in the variant's own record.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         variant: Option<String>,
+    },
+    /// What the run rests on besides its data. It comes second.
+    Provenance(Box<Provenance>),
+    /// What git says of the project's files, as soon as it has answered.
+    WorkTree {
+        /// Whether files that it knows differ from the commit.
+        dirty: bool,
+        /// How many.
+        changed: usize,
+    },
+    /// What data the run was about.
+    Data {
+        /// The digest of all files from outside and, of stages that take nothing, of what they gave: equal for runs
+        /// over the same data.
+        #[schemars(with = "String", regex(pattern = "^[0-9a-f]{64}$"))]
+        version: Digest,
+        /// How many files from outside there are.
+        files: usize,
+        /// The columns that stages of the kind `features` gave.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        features: BTreeMap<String, Vec<String>>,
+    },
+    /// What somebody had to say about the run, afterwards.
+    RunNote {
+        /// What.
+        text: String,
+        /// When, in seconds since 1970.
+        time: f64,
     },
     /// A stage starts to compute.
     StageStarted {
@@ -232,6 +299,12 @@ pub enum Event {
     Leaderboard {
         /// The metric that they are compared by.
         objective: String,
+        /// The metrics that they are compared by besides.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<String>,
+        /// Where the best one stands as a pipeline that can be run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        best: Option<String>,
         /// The variants.
         rows: Vec<Ranked>,
     },

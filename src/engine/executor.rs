@@ -26,7 +26,7 @@ use super::Project;
 use super::budget::Budget;
 use super::cause::Cause;
 use super::digest::Digest;
-use super::events::{Event, Note, Outcome, Sink};
+use super::events::{Event, Note, Outcome, Sink, Taken};
 use super::files::{Files, Told};
 use super::identify::Identity;
 use super::locked::Locked;
@@ -66,6 +66,27 @@ pub struct Options {
     pub remote: Option<Remote>,
     /// When the run started.
     pub start: Instant,
+    /// What has become of tasks in earlier waves of this run.
+    pub past: Past,
+}
+
+/// What has become of the first tasks of a pipeline that grows in waves: they are neither asked for nor run
+/// again, unless their bytes are lost.
+#[derive(Clone, Debug, Default)]
+pub struct Past {
+    /// How each task came out.
+    outcomes: Vec<Option<Outcome>>,
+    /// The outputs of those that came out well.
+    outputs: Vec<Option<BTreeMap<String, Output>>>,
+    /// What the waves came to so far.
+    tally: Tally,
+}
+
+impl Past {
+    /// Whether a stage failed.
+    pub fn failed(&self) -> bool {
+        self.tally.failed > 0
+    }
 }
 
 /// What a run came to.
@@ -92,6 +113,8 @@ pub struct Ended {
     pub facts: Option<Facts<'static>>,
     /// Results that were given to the remote.
     pub pushed: usize,
+    /// What has become of each task, for the next wave.
+    pub past: Past,
 }
 
 /// Runs the wanted tasks of a pipeline.
@@ -114,7 +137,7 @@ pub fn run(
     let (sender, receiver) = channel();
     let (jobs, bench) = channel();
     let (bench, over) = (Mutex::new(bench), AtomicBool::new(false));
-    let (tally, ground, files) = std::thread::scope(|scope| {
+    let (tally, ground, files, past) = std::thread::scope(|scope| {
         let mut run = Run::new(pipeline, project, options, sink, history, &store, files);
         let remote = session.as_ref().filter(|remote| remote.pushes());
         let pushing = remote.map(|remote| Pushing::start(scope, remote, &left)).transpose()?;
@@ -128,14 +151,15 @@ pub fn run(
         if let Some(pushing) = pushing {
             pushing.finish(&|results| sink.event(&Event::Pushing { results }));
         }
-        Ok::<_, anyhow::Error>((run.tally, run.ground, run.files))
+        let past = Past { outcomes: run.outcomes, outputs: run.outputs, tally: run.tally };
+        Ok::<_, anyhow::Error>((run.tally, run.ground, run.files, past))
     })?;
     if tally.ran > 0 || session.as_ref().is_some_and(|session| session.taken().results > 0) {
         store.sync()?;
     }
     let whole = tally.failed == 0 && tally.skipped == 0;
     let facts = if whole { store.index().and_then(|index| ground.facts(&files, index)) } else { None };
-    Ok(Ended { tally, facts, pushed: session.map_or(0, |session| session.given().results) })
+    Ok(Ended { tally, facts, pushed: session.map_or(0, |session| session.given().results), past })
 }
 
 /// What a thread says to the one that decides.
@@ -202,6 +226,7 @@ struct Run<'a> {
 struct UnderWay {
     key: Digest,
     inputs: BTreeMap<String, String>,
+    sources: Option<Taken>,
     because: Vec<Cause>,
     start: Instant,
     /// Which try it is, from 1.
@@ -231,13 +256,16 @@ impl<'a> Run<'a> {
             (schedule.priority, options.budget.part(schedule.resources))
         };
         let mut ready = Queue::new(pipeline.tasks.iter().map(demand));
+        let Past { mut outcomes, mut outputs, tally } = options.past.clone();
+        outcomes.resize(count, None);
+        outputs.resize(count, None);
         for (at, task) in pipeline.tasks.iter().enumerate().filter(|(at, _)| options.wanted[*at]) {
             task.inputs.iter().for_each(|edge| consumers[edge.task].push(at));
-            if task.inputs.is_empty() {
-                ready.push(at);
-            } else {
-                states[at] = State::Waiting;
-                missing[at] = task.inputs.len();
+            missing[at] = task.inputs.iter().filter(|edge| outputs[edge.task].is_none()).count();
+            match outcomes[at] {
+                Some(outcome) => states[at] = State::of(outcome),
+                None if missing[at] == 0 => ready.push(at),
+                None => states[at] = State::Waiting,
             }
         }
         Self {
@@ -258,15 +286,15 @@ impl<'a> Run<'a> {
             reading: 0,
             read: HashMap::new(),
             left: options.budget,
-            outputs: vec![None; count],
-            outcomes: vec![None; count],
+            outputs,
+            outcomes,
             healing: Healing::default(),
             failures: HashMap::new(),
             under_way: HashMap::new(),
             memory: HashMap::new(),
             copies: None,
             stopped: false,
-            tally: Tally::default(),
+            tally,
             ground: Ground::default(),
         }
     }
@@ -279,6 +307,7 @@ impl<'a> Run<'a> {
         receiver: &Receiver<Message>,
         cancelled: &AtomicBool,
     ) -> Result<()> {
+        self.miss_what_fell();
         loop {
             while !self.is_stopped(cancelled) {
                 let states = &self.states;
@@ -457,6 +486,7 @@ impl<'a> Run<'a> {
         UnderWay {
             key: identity.key,
             inputs: identity.input_digests(),
+            sources: identity.taken(),
             because,
             start: Instant::now(),
             attempt: self.failures.get(&at).map_or(1, |failures| failures + 1),

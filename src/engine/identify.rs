@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::digest::Digest;
+use super::events::Taken;
 use super::files::{Files, Stamp};
 use super::manifest::Manifest;
 use super::pattern::{Matched, is_pattern, matched};
@@ -18,6 +19,9 @@ const FROM_ROOT: &str = "paths start at the project root, which is the current f
 
 /// The script of this repository that brings data which isn't custem's to give.
 const FETCH: &str = "data/fetch";
+
+/// So many files from outside are named in an event.
+const NAMED: usize = 100;
 
 /// What identifies a run of a task.
 #[derive(Clone)]
@@ -116,6 +120,22 @@ impl Identity {
     /// The manifest in readable form.
     pub fn readable(&self, task: &Task) -> BTreeMap<String, String> {
         self.manifest(task).readable()
+    }
+
+    /// What it takes from outside; nothing where it takes nothing.
+    pub fn taken(&self) -> Option<Taken> {
+        if self.named.is_empty() {
+            return None;
+        }
+        let mut hasher = blake3::Hasher::new_derive_key("custem source files");
+        for (name, digest) in &self.named {
+            hasher
+                .update(&(name.len() as u64).to_le_bytes())
+                .update(name.as_bytes())
+                .update(digest.as_bytes());
+        }
+        let named = self.named.iter().take(NAMED).map(|(name, digest)| (name.clone(), *digest)).collect();
+        Some(Taken { digest: Digest::from_hasher(&hasher), files: self.named.len(), named })
     }
 
     /// The digests of the inputs as text, by parameter.

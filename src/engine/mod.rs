@@ -2,7 +2,7 @@
 //!
 //! `manifest` turns a task into a key, `log` and `store` keep records and bytes on the `disk`, `files`
 //! remembers digests of files outside, `pattern` finds those that a pattern matches, `identify` finds each task's key and
-//! record, `plan` foretells wave by wave (`waves`), `executor` runs within the `budget` that the `machine` allows, `still` knows when there is
+//! record, `plan` foretells wave by wave (`waves`), `usage` tells what a stage took, `executor` runs within the `budget` that the `machine` allows, `still` knows when there is
 //! nothing to do, `events` is what it reports, `inventory` looks through the cache, `gc` makes room in it, `parts` keeps
 //! partial results, `remote` shares results with others, `proof` computes stages again, `locked` is what a pipeline should
 //! give. The engine sees stages only through `stage`.
@@ -28,6 +28,7 @@ pub mod pattern;
 pub mod plan;
 mod produce;
 pub mod proof;
+pub mod provenance;
 pub mod remote;
 mod save;
 mod scratch;
@@ -35,6 +36,7 @@ mod share;
 mod state;
 pub mod still;
 pub mod store;
+mod usage;
 mod waves;
 
 use std::path::{Path, PathBuf};

@@ -84,6 +84,8 @@ impl<'a> Shelf<'a> {
             metrics: Metrics::new(),
             warnings: Vec::new(),
             seconds: start.elapsed().as_secs_f64(),
+            usage: None,
+            columns: BTreeMap::new(),
             manifest: BTreeMap::new(),
             parts: None,
             memos: Vec::new(),

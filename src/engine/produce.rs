@@ -17,6 +17,7 @@ use super::parts::Shelf;
 use super::remote::Session;
 use super::remote::session::Wanted;
 use super::store::{Amiss, Loss, Named, Output, Record, Store};
+use super::usage::Meter;
 use crate::data::Table;
 use crate::pipeline::{Task, quantity};
 use crate::stage::{
@@ -101,12 +102,13 @@ pub fn produce(bench: &Bench<'_>, mut job: Job) -> Result<Product> {
         Err((key, Amiss::Unread(error))) => return Err(error.context(format!("can't read input `{key}`"))),
     };
     let scratch = bench.store.scratch()?;
-    let start = Instant::now();
+    let (start, meter) = (Instant::now(), Meter::start());
     let shelf = Shelf::new(bench.store, bench.task.draft.kind, job.forced);
     let outcome = compute(bench, &job.identity, inputs, scratch.path(), &shelf)?;
     unchanged(&job.identity)?;
     let (outputs, tables) = keep_outputs(bench, &outcome, &job.identity, scratch.path())?;
     let seconds = start.elapsed().as_secs_f64();
+    let columns = columns(bench.store, &outcome, &outputs);
     let (parts, memos) = shelf.used();
     let record = Record {
         kind: bench.task.draft.kind.name.to_owned(),
@@ -115,6 +117,8 @@ pub fn produce(bench: &Bench<'_>, mut job: Job) -> Result<Product> {
         metrics: outcome.metrics,
         warnings: outcome.warnings,
         seconds,
+        usage: outcome.usage.or_else(|| meter.read()),
+        columns,
         manifest: job.identity.readable(bench.task),
         parts,
         memos,
@@ -225,6 +229,24 @@ fn keep_outputs(bench: &Bench<'_>, outcome: &Outcome, identity: &Identity, scrat
     }
     named.iter().try_for_each(|named| bench.store.put(named))?;
     Ok((outputs, tables))
+}
+
+/// The columns of every output that is a table, by port.
+fn columns(
+    store: &Store,
+    outcome: &Outcome,
+    outputs: &BTreeMap<String, Output>,
+) -> BTreeMap<String, Vec<String>> {
+    let names = |table: &Table| table.schema().fields().iter().map(|field| field.name().clone()).collect();
+    let of_port = |(port, output): (&String, &Output)| {
+        let columns = match outcome.artifacts.iter().find(|(name, _)| name == port) {
+            Some((_, Artifact::Table(table))) => names(table),
+            // One that can't be opened is as it is: whoever reads it will say so.
+            _ => names(&Table::open(&store.path(&output.digest)).ok()?),
+        };
+        Some((port.clone(), columns))
+    };
+    outputs.iter().filter(|(_, output)| output.ty == PortType::Table).filter_map(of_port).collect()
 }
 
 fn metrics_bytes(metrics: &Metrics) -> Result<Vec<u8>> {

@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, Weak};
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-use super::{abreast, disk};
+use super::disk;
+use crate::abreast;
 
 /// Behind the owner's name: the file that it keeps locked.
 const SIGN: &str = ".alive";
@@ -155,7 +156,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let left = self.left.lock().map(|mut left| std::mem::take(&mut left.folders)).unwrap_or_default();
         // One that stays is removed by the next process.
-        abreast::each(&left, |folder| drop(disk::remove_folder(folder)));
+        abreast::each(&left, abreast::FILES, |folder| drop(disk::remove_folder(folder)));
         if let Some((name, _)) = self.owner.get_mut().ok().and_then(|owner| owner.take()) {
             // If it stays, the next process finds it unlocked and takes it away.
             let _ = disk::remove(&self.sign_of(&name));

@@ -1,5 +1,7 @@
 //! The states of a task and every way from one to another (drawn in docs/scheduling.md).
 
+use super::events::Outcome;
+
 /// Where a task stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -60,6 +62,15 @@ impl State {
             (Self::Waiting | Self::Ready | Self::Reading, Step::Skip) => Self::Skipped,
             _ => return None,
         })
+    }
+
+    /// The state of a task that came out so in an earlier wave.
+    pub fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Ran | Outcome::Hit => Self::Done,
+            Outcome::Failed => Self::Failed,
+            Outcome::Skipped => Self::Skipped,
+        }
     }
 
     /// Whether nothing more will happen to it by itself.

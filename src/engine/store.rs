@@ -23,7 +23,7 @@ use super::files::Stamp;
 use super::log::Log;
 use super::scratch::{Room, Scratch};
 use super::share::Share;
-use crate::stage::{Metrics, PortType, Warning};
+use crate::stage::{Metrics, PortType, Usage, Warning};
 
 /// The layout of the cache folder; a newer one is refused.
 const FORMAT: u32 = 1;
@@ -43,6 +43,12 @@ pub struct Record<M = BTreeMap<String, String>> {
     pub warnings: Vec<Warning>,
     /// How long it took.
     pub seconds: f64,
+    /// What it took of the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// The columns of each output that is a table.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, Vec<String>>,
     /// The manifest in readable form.
     pub manifest: M,
     /// Of how many partial results it was put together, where it was.
@@ -59,8 +65,10 @@ pub type Brief = Record<IgnoredAny>;
 impl Record {
     /// The record without its manifest.
     pub fn brief(self) -> Brief {
-        let Self { kind, outputs, summary, metrics, warnings, seconds, manifest: _, parts, memos } = self;
-        Record { kind, outputs, summary, metrics, warnings, seconds, manifest: IgnoredAny, parts, memos }
+        let Self { kind, outputs, summary, metrics, warnings, seconds, manifest: _, .. } = self;
+        let Self { parts, memos, usage, columns, .. } = self;
+        let manifest = IgnoredAny;
+        Record { kind, outputs, summary, metrics, warnings, seconds, manifest, parts, memos, usage, columns }
     }
 }
 

@@ -7,4 +7,5 @@ pub mod forecast;
 pub mod predict;
 pub mod random;
 pub mod rank;
+pub mod search;
 pub mod stats;

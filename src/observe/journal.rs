@@ -114,6 +114,39 @@ impl Journal {
     }
 }
 
+/// Appends an event to the log of a run that is over. A torn last line stays one of its own.
+///
+/// # Errors
+/// When the disk is full.
+pub fn append_to(experiments: &Path, run: &str, event: &impl Serialize) -> Result<()> {
+    let path = log_path(experiments, run);
+    let torn = disk::read(&path)?.last().is_some_and(|last| *last != b'\n');
+    let mut line = if torn { vec![b'\n'] } else { Vec::new() };
+    serde_json::to_writer(&mut line, event)?;
+    line.push(b'\n');
+    Ok(disk::write(&mut disk::open_to_append(&path)?, &line)?)
+}
+
+/// Removes all that is recorded of a run, its log first. Its number isn't given to another one.
+///
+/// # Errors
+/// When the folder can't be written.
+pub fn remove(experiments: &Path, run: &str) -> Result<()> {
+    if let Some(number) = names::number(run).filter(|number| *number > runs::removed(experiments)) {
+        disk::replace(&experiments.join("removed"), &[format!("{number}\n").as_bytes()])?;
+    }
+    disk::remove(&log_path(experiments, run))?;
+    disk::remove(&config_path(experiments, run))?;
+    let printed = experiments.join("logs").join(run);
+    for file in disk::list(&printed) {
+        disk::remove(&file)?;
+    }
+    if printed.is_dir() {
+        disk::remove_folder(&printed)?;
+    }
+    Ok(())
+}
+
 /// Writes a file whole or not at all.
 fn whole(path: &Path, bytes: &[u8]) -> Result<()> {
     disk::replace(path, &[bytes]).with_context(|| format!("can't write `{}`", path.display()))

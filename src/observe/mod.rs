@@ -4,7 +4,12 @@
 //! (`logs/`). The log is what the engine reported; here it is text that is appended and found again. What programs
 //! printed stands there too, and in files of its own where it is much.
 
+pub mod compare;
+pub mod config;
 pub mod ends;
+pub mod filter;
+pub mod git;
+pub mod index;
 pub mod journal;
 mod names;
 pub mod printed;

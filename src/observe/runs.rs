@@ -1,9 +1,10 @@
 //! Recorded runs, found and read back. A damaged line is passed over; the others still count.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::journal::log_path;
@@ -20,7 +21,7 @@ pub struct Run {
 }
 
 /// What a run came to, in a line.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Overview {
     /// Its name.
     pub run: String,
@@ -30,8 +31,8 @@ pub struct Overview {
     pub file: String,
     /// When it started, in seconds since 1970.
     pub time: Option<f64>,
-    /// `done`, `failed`, `interrupted`, or `unfinished` when it was killed.
-    pub status: &'static str,
+    /// How it ended.
+    pub status: Status,
     /// Stages that ran.
     pub ran: u64,
     /// Stages from the cache.
@@ -44,6 +45,130 @@ pub struct Overview {
     pub variants: usize,
     /// Which variant of a sweep it is: `k=3`.
     pub variant: Option<String>,
+    /// What was said about it last.
+    pub note: Option<String>,
+    /// The commit that was checked out.
+    pub commit: Option<String>,
+    /// Whether files differed from it.
+    pub dirty: Option<bool>,
+    /// The version of its data.
+    pub data: Option<String>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Everything that was asked for is there.
+    Done,
+    /// A stage failed.
+    Failed,
+    /// The user ended it.
+    Interrupted,
+    /// It was killed, or goes on.
+    #[default]
+    Unfinished,
+}
+
+impl Status {
+    /// The word for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+            Self::Unfinished => "unfinished",
+        }
+    }
+}
+
+/// What a run came to, with what its stages measured: read without taking all of its log apart.
+pub struct Summary {
+    /// The run in a line.
+    pub overview: Overview,
+    /// Metrics as `STAGE.metric`, of stages that came out well.
+    pub metrics: BTreeMap<String, f64>,
+}
+
+/// The parts of events that a summary takes.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Line {
+    event: String,
+    pipeline: String,
+    file: String,
+    time: Option<f64>,
+    variant: Option<String>,
+    stage: String,
+    outcome: String,
+    metrics: BTreeMap<String, Option<f64>>,
+    ok: bool,
+    interrupted: bool,
+    seconds: Option<f64>,
+    text: Option<String>,
+    git: Option<Git>,
+    dirty: Option<bool>,
+    version: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Git {
+    commit: String,
+}
+
+impl Summary {
+    /// Reads a run by its exact name.
+    ///
+    /// # Errors
+    /// When its log can't be read.
+    pub fn read(experiments: &Path, name: &str) -> Result<Self> {
+        let bytes = fs_err::read(log_path(experiments, name))?;
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| Self::takes(line));
+        Ok(Self::of(name, lines.filter_map(|line| serde_json::from_slice(line).ok())))
+    }
+
+    /// Whether a line matters.
+    fn takes(line: &[u8]) -> bool {
+        const EVENTS: [&[u8]; 6] =
+            [b"run_started", b"run_done", b"run_note", b"work_tree", b"provenance", b"data"];
+        let Some(event) = line.strip_prefix(br#"{"event":""#) else { return !line.is_empty() };
+        event.starts_with(b"stage_done") || EVENTS.iter().any(|known| event.starts_with(known))
+    }
+
+    fn of(name: &str, lines: impl Iterator<Item = Line>) -> Self {
+        let mut one = Overview { run: name.to_owned(), ..Overview::default() };
+        let mut ends: BTreeMap<String, Line> = BTreeMap::new();
+        for line in lines {
+            match line.event.as_str() {
+                "run_started" => {
+                    (one.pipeline, one.file) = (line.pipeline, line.file);
+                    (one.time, one.variant) = (line.time, line.variant);
+                }
+                "provenance" => one.commit = line.git.map(|git| git.commit),
+                "work_tree" => one.dirty = line.dirty,
+                "data" => one.data = line.version,
+                "run_note" => one.note = line.text,
+                "run_done" => {
+                    one.status = match (line.interrupted, line.ok) {
+                        (true, _) => Status::Interrupted,
+                        (false, true) => Status::Done,
+                        (false, false) => Status::Failed,
+                    };
+                    one.seconds = line.seconds;
+                }
+                "stage_done" => drop(ends.insert(line.stage.clone(), line)),
+                _ => {}
+            }
+        }
+        let count = |outcome: &str| ends.values().filter(|end| end.outcome == outcome).count() as u64;
+        (one.ran, one.hit, one.failed) = (count("ran"), count("hit"), count("failed"));
+        let well = ends.into_iter().filter(|(_, end)| matches!(end.outcome.as_str(), "ran" | "hit"));
+        let of_stage = |(stage, end): (String, Line)| {
+            let metrics = end.metrics.into_iter();
+            metrics.filter_map(move |(metric, value)| Some((format!("{stage}.{metric}"), value?)))
+        };
+        Self { metrics: well.flat_map(of_stage).collect(), overview: one }
+    }
 }
 
 impl Run {
@@ -82,33 +207,12 @@ impl Run {
 
     /// The run in a line.
     pub fn overview(&self) -> Overview {
-        let start = self.of("run_started").next().unwrap_or(&Json::Null);
-        let end = self.of("run_done").next_back();
-        let count =
-            |outcome: &str| self.of("stage_done").filter(|line| line["outcome"] == outcome).count() as u64;
-        let text = |key: &str| start[key].as_str().unwrap_or_default().to_owned();
-        Overview {
-            run: self.name.clone(),
-            pipeline: text("pipeline"),
-            file: text("file"),
-            time: start["time"].as_f64(),
-            status: status(end),
-            ran: count("ran"),
-            hit: count("hit"),
-            failed: count("failed"),
-            seconds: end.and_then(|end| end["seconds"].as_f64()),
-            variants: 0,
-            variant: start["variant"].as_str().map(str::to_owned),
-        }
+        self.summary().overview
     }
-}
 
-fn status(end: Option<&Json>) -> &'static str {
-    match end {
-        None => "unfinished",
-        Some(end) if end["interrupted"] == true => "interrupted",
-        Some(end) if end["ok"] == true => "done",
-        Some(_) => "failed",
+    /// The run in a line, with what its stages measured.
+    pub fn summary(&self) -> Summary {
+        Summary::of(&self.name, self.events.iter().filter_map(|event| Line::deserialize(event).ok()))
     }
 }
 
@@ -116,13 +220,17 @@ fn status(end: Option<&Json>) -> &'static str {
 pub fn names(experiments: &Path) -> Vec<String> {
     let Ok(entries) = fs_err::read_dir(experiments.join("logs")) else { return Vec::new() };
     let name = |entry: fs_err::DirEntry| {
-        let name = entry.file_name().to_string_lossy().strip_suffix(".jsonl")?.to_owned();
-        let variant = name.split_once('.').map(|(run, number)| (run.to_owned(), number.parse::<u64>().ok()));
-        let run = variant.as_ref().map_or_else(|| name.clone(), |(run, _)| run.clone());
-        Some((names::number(&name)?, run, variant.map(|(_, number)| number), name))
+        let file = entry.file_name();
+        let name = file.to_string_lossy().strip_suffix(".jsonl")?.to_owned();
+        let variant = name.split_once('.').map(|(_, number)| number.parse::<u64>().ok());
+        Some((names::number(&name)?, variant, name))
     };
     let mut found: Vec<_> = entries.flatten().filter_map(name).collect();
-    found.sort();
+    let run = |name: &'_ String| name.len() - name.split_once('.').map_or(0, |(_, rest)| rest.len() + 1);
+    found.sort_unstable_by(|(number, variant, name), (number_2, variant_2, name_2)| {
+        let by_run = || name[..run(name)].cmp(&name_2[..run(name_2)]);
+        number.cmp(number_2).then_with(by_run).then_with(|| (variant, name).cmp(&(variant_2, name_2)))
+    });
     found.into_iter().map(|(.., name)| name).collect()
 }
 
@@ -187,6 +295,12 @@ pub fn find(experiments: &Path, wanted: &str) -> Result<String, Problems> {
     }
 }
 
+/// The highest number of a run whose record was removed; 0 when there is none.
+pub fn removed(experiments: &Path) -> u64 {
+    let text = fs_err::read_to_string(experiments.join("removed")).unwrap_or_default();
+    text.trim().parse().unwrap_or(0)
+}
+
 /// The number of the newest run; 0 when there is none.
 pub fn last_number(experiments: &Path) -> u64 {
     let hint = fs_err::read_to_string(experiments.join("last")).ok();
@@ -194,5 +308,7 @@ pub fn last_number(experiments: &Path) -> u64 {
         let name = name.trim();
         log_path(experiments, name).exists().then(|| names::number(name))?
     });
-    hinted.unwrap_or_else(|| names(experiments).last().and_then(|name| names::number(name)).unwrap_or(0))
+    let last =
+        hinted.unwrap_or_else(|| names(experiments).last().and_then(|name| names::number(name)).unwrap_or(0));
+    last.max(removed(experiments))
 }

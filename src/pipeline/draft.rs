@@ -61,7 +61,8 @@ impl Draft {
 }
 
 /// The kinds there are, with the keys of those in use.
-pub struct Kinds(Vec<Known>);
+#[derive(Clone)]
+pub struct Kinds(Arc<[Known]>);
 
 struct Known {
     kind: &'static Kind,

@@ -54,21 +54,93 @@ pub(super) fn resources_schema() -> Json {
 
 /// The schema of `[sweep]`.
 pub(super) fn sweep_schema() -> Json {
+    let goal = json!({
+        "type": "string", "enum": ["max", "min"], "default": "max",
+        "description": "Whether the largest or the smallest is best.",
+    });
+    let count = |default: Json, doc: &str| json!({ "type": "integer", "minimum": 1, "default": default, "description": doc });
     json!({ "type": "object", "properties": {
         "axes": {
             "type": "object", "x-required": true,
-            "additionalProperties": { "type": "array", "minItems": 1 },
-            "description": "Values to try by parameter: `\"segments.k\" = [3, 4, 5]`.",
+            "additionalProperties": axis_schema(),
+            "description": "Values to try by parameter: `\"segments.k\" = [3, 4, 5]`, or `{ from = 2, to = 10 }`.",
+        },
+        "zip": {
+            "type": "array",
+            "items": { "type": "array", "items": { "type": "string" }, "minItems": 2 },
+            "description": "Axes that move together: `[[\"a.x\", \"b.y\"]]`; each is there with as many values.",
+        },
+        "exclude": {
+            "type": "array", "items": { "type": "object" },
+            "description": "Points to leave out, as values of some axes: `[{ \"segments.k\" = 8, \"segments.algorithm\" = \"gmm\" }]`.",
+        },
+        "repeat": {
+            "anyOf": [
+                { "type": "integer", "minimum": 2, "maximum": 1000 },
+                { "type": "array", "minItems": 1 },
+                { "type": "object", "additionalProperties": axis_schema() },
+            ],
+            "description": "Seeds over which each point is repeated: how many, which, or `{ \"segments.seed\" = [1, 2, 3] }`.",
         },
         "objective": {
-            "type": "string", "x-required": true,
+            "type": "string",
             "description": "The metric to compare variants by: `STAGE.metric`.",
         },
-        "goal": {
-            "type": "string", "enum": ["max", "min"], "default": "max",
-            "description": "Whether the largest or the smallest is best.",
+        "goal": goal.clone(),
+        "objectives": {
+            "type": "array",
+            "items": { "type": "object", "properties": {
+                "metric": { "type": "string", "x-required": true, "description": "The metric: `STAGE.metric`." },
+                "goal": goal,
+            }},
+            "description": "Several metrics to compare variants by; the leaderboard marks those that no other one beats.",
+        },
+        "strategy": {
+            "type": "string", "enum": ["grid", "random", "sobol", "halving", "tpe"], "default": "grid",
+            "description": "How variants are chosen: all of the grid, at random, evenly spread, by successive halving, or by what came out before.",
+        },
+        "max_variants": count(Json::Null, "The most points to try, each once a seed; 32 where the strategy isn't `grid`, which has at most 10,000."),
+        "max_time": {
+            "type": "string", "x-span": true,
+            "description": "After this time no more variants are started: \"30m\".",
+        },
+        "budget": {
+            "type": "object", "additionalProperties": axis_schema(),
+            "description": "The parameter that grows from rung to rung (`halving`): `{ \"segments.n_init\" = { from = 1, to = 27 } }`.",
+        },
+        "eta": {
+            "type": "number", "exclusiveMinimum": 1, "default": 3,
+            "description": "Of so many variants one goes on, with so many times the budget (`halving`).",
+        },
+        "startup": count(json!(10), "How many variants are drawn at random before any is suggested (`tpe`)."),
+        "wave": count(json!(4), "How many variants are suggested at once (`tpe`), whatever the number of cores."),
+        "best": {
+            "type": "string",
+            "description": "Where to write the best variant as a pipeline: `pipelines/best.toml`.",
         },
     }})
+}
+
+/// The schema of an axis.
+fn axis_schema() -> Json {
+    json!({ "anyOf": [
+        { "type": "array", "minItems": 1 },
+        { "type": "object", "properties": {
+            "values": { "type": "array", "minItems": 1, "description": "The values, where more than a list is to be said." },
+            "from": { "type": "number", "description": "The first value." },
+            "to": { "type": "number", "description": "The last value." },
+            "step": { "type": "number", "exclusiveMinimum": 0, "description": "The distance between two values; 1 between whole numbers." },
+            "count": { "type": "integer", "minimum": 2, "description": "How many values there are, equally far apart." },
+            "scale": {
+                "type": "string", "enum": ["linear", "log"], "default": "linear",
+                "description": "Whether equal distances or equal factors lie between two values.",
+            },
+            "when": {
+                "type": "object",
+                "description": "Values of other axes beside which this one is there: `{ \"segments.algorithm\" = \"gmm\" }`.",
+            },
+        }},
+    ]})
 }
 
 /// What is wrong with a seed for the pipeline that an axis of a sweep gives.

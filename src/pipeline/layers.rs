@@ -34,6 +34,11 @@ impl Layer {
         if self.marked { Cow::Owned([MARK.as_bytes(), text].concat()) } else { Cow::Borrowed(text) }
     }
 
+    /// How messages call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether a path, its folder's links followed, is that of this file.
     pub fn is_at(&self, path: &Path) -> bool {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -231,7 +236,7 @@ fn set_one(document: &mut Node, source: &Arc<SourceText>) -> Result<(), Diagnost
 }
 
 /// The path and the value of a flag; an `=` between quotes belongs to the path.
-fn assignment(text: &str) -> Option<(&str, &str)> {
+pub fn assignment(text: &str) -> Option<(&str, &str)> {
     let outside = |(at, _): &(usize, &str)| text[..*at].matches('"').count().is_multiple_of(2);
     let (at, _) = text.match_indices('=').find(outside)?;
     Some((&text[..at], &text[at + 1..]))

@@ -1,19 +1,21 @@
 //! The TOML language: from text to a checked pipeline, a graph of tasks.
 //!
 //! `parse` reads text, a large one in `pieces`, what is `plain` of them in one step, into a `document`, a tree with positions, of `table`s; `layers` lays `extends` and `--set` over each
-//! other, `draft` checks a stage on its own, `schedule` says how it is to be run, `sweep` reads the axes, `remote` where results are shared, `wire` holds references against each
-//! other, `order` finds cycles, `board` reads back what a leaderboard was made from, `saves` looks where outputs go, `weave` makes the graph. Nothing here runs,
+//! other, `draft` checks a stage on its own, `schedule` says how it is to be run, `sweep` reads the axes and says which points on them are tried, `remote` where results are shared, `wire` holds references against each
+//! other, `order` finds cycles, `board` reads back what a leaderboard was made from, `saves` looks where outputs go, `weave` makes the graph, `places` says where values stand. Nothing here runs,
 //! hashes or opens anything but pipeline files.
 
 pub mod board;
 mod conform;
 pub mod document;
 mod draft;
+pub mod growing;
 mod head;
 mod layers;
 mod order;
 mod parse;
 mod pieces;
+pub mod places;
 mod plain;
 pub mod quantity;
 mod remote;
@@ -42,7 +44,8 @@ use schedule::Resources;
 pub use draft::{Draft, common_fields};
 pub use layers::Layer;
 pub use remote::Remote;
-pub use sweep::Goal;
+pub use sweep::flags::Flag;
+pub use sweep::{Axes, Freedom, Goal, Point, Strategy};
 
 /// A checked pipeline. Tasks stand in an order in which each comes after its inputs.
 pub struct Pipeline {
@@ -68,9 +71,12 @@ pub struct Pipeline {
     pub document: document::Node,
     /// The files that it came from: its own first, then what it extends.
     pub layers: Vec<Layer>,
+    /// What a sweep is woven on from whose variants come in waves.
+    loom: Option<weave::Loom>,
 }
 
 /// A stage of a variant; without a sweep, a stage.
+#[derive(Clone)]
 pub struct Task {
     /// The stage's name, with the axis values that make it differ: `segments[k=3]`.
     pub label: String,
@@ -98,29 +104,55 @@ pub struct Edge {
 }
 
 /// A sweep over parameters.
+#[derive(Clone)]
 pub struct Sweep {
     /// The swept parameters, as written.
     pub axes: Vec<String>,
-    /// The stage whose metric is compared.
-    pub stage: String,
-    /// The metric's name.
-    pub metric: String,
-    /// Which end of it is best.
-    pub goal: Goal,
-    /// All points of the grid.
+    /// Which of them takes the seeds over which points are repeated.
+    pub repeat: Option<usize>,
+    /// What variants are compared by; at least one.
+    pub aims: Vec<Aim>,
+    /// Where the best variant is written to as a pipeline.
+    pub best: Option<PathBuf>,
+    /// All variants.
     pub variants: Vec<Variant>,
 }
 
-/// One point of a sweep.
+/// A metric that variants are compared by.
+#[derive(Clone)]
+pub struct Aim {
+    /// The stage that gives it.
+    pub stage: String,
+    /// Its name.
+    pub metric: String,
+    /// Which end of it is best.
+    pub goal: Goal,
+}
+
+/// One variant of a sweep.
+#[derive(Clone)]
 pub struct Variant {
     /// Its values for people: `k=3, algorithm=kmeans`.
     pub label: String,
-    /// Its value on each axis.
-    pub values: Vec<toml::Value>,
+    /// The same without the seed over which it is repeated.
+    pub of: String,
+    /// Its value on each axis; none where the axis isn't there.
+    pub values: Vec<Option<toml::Value>>,
+    /// How far up the rungs of successive halving it is.
+    pub tier: usize,
+    /// Its position on each axis.
+    pub point: Point,
     /// The tasks of its stages; not of those that need the leaderboard, which are about all variants.
     pub tasks: Vec<usize>,
-    /// The task whose metric is compared.
-    pub objective: usize,
+    /// The tasks whose metrics are compared, one an aim.
+    pub objectives: Vec<usize>,
+}
+
+impl Aim {
+    /// `segments.silhouette`.
+    pub fn name(&self) -> String {
+        format!("{}.{}", self.stage, self.metric)
+    }
 }
 
 impl Pipeline {
@@ -173,9 +205,24 @@ pub fn load(
     sets: &[String],
     registry: &'static [Kind],
 ) -> Result<Pipeline, Problems> {
+    load_swept(root, file, sets, &[], registry)
+}
+
+/// Reads, checks and connects a pipeline with what flags of `custem sweep` say of its sweep.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load_swept(
+    root: &Path,
+    file: &Path,
+    sets: &[String],
+    sweep: &[Flag],
+    registry: &'static [Kind],
+) -> Result<Pipeline, Problems> {
     let shown = file.to_string_lossy().into_owned();
     let (mut document, layers) = layers::read(&locate(root, file), &shown)?;
-    let flags = layers::set(&mut document, sets);
+    let mut flags = layers::set(&mut document, sets);
+    flags.extend(sweep::flags::lay(&mut document, sweep));
     let (pipeline, mut problems) = match check(document, shown, registry, Ground::new(root, &layers)) {
         Ok(pipeline) => (Some(pipeline), flags),
         Err(found) => (None, flags.into_iter().chain(found).collect()),
@@ -225,14 +272,14 @@ fn check(
     let all = || base.iter().map(Arc::as_ref);
     problems.extend(ground.problems(all().flat_map(Save::of), all()));
     let swept = head.sweep.is_some();
-    let sweep = head.sweep.and_then(|table| sweep::read(table, &document, &base, &kinds, &mut problems));
+    let read = |table| sweep::read(table, &document, &base, head.seed, &kinds, &mut problems);
+    let sweep = head.sweep.and_then(read);
     if !problems.is_empty() {
         return Err(problems);
     }
     let (name, seed, resources, remote) = (head.name, head.seed, head.resources, head.remote);
-    let stages = weave::Stages { base: &base, numbers: &numbers, order };
-    let weave::Wired { tasks, graph, sweep } = weave::tasks(stages, sweep, seed, &kinds)?;
-    drop(numbers);
+    let stages = weave::Stages { base: &base, numbers: Arc::new(numbers), order };
+    let weave::Wired { tasks, graph, sweep, loom } = weave::tasks(stages, sweep, seed, kinds)?;
     if swept {
         let drafts = tasks.iter().map(|task| task.draft.as_ref());
         let problems = ground.problems(tasks.iter().flat_map(Save::of_task), drafts);
@@ -252,6 +299,7 @@ fn check(
         base,
         document,
         layers: Vec::new(),
+        loom,
     })
 }
 

@@ -1,7 +1,9 @@
 //! Stages in an order in which each comes after its inputs, and the cycles that leave none.
 
+use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -13,18 +15,42 @@ use super::draft::Draft;
 use crate::diagnostic::Diagnostic;
 
 /// The numbers of stages by their names.
-pub type Numbers<'a> = HashMap<&'a str, usize>;
+pub type Numbers = HashMap<Named, usize>;
+
+/// A stage that is found by its name.
+#[derive(Clone)]
+pub struct Named(Arc<Draft>);
+
+impl Borrow<str> for Named {
+    fn borrow(&self) -> &str {
+        &self.0.name
+    }
+}
+
+impl Hash for Named {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.name.as_str().hash(state);
+    }
+}
+
+impl PartialEq for Named {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name == other.0.name
+    }
+}
+
+impl Eq for Named {}
 
 /// The numbers of stages, which are also those of their variants.
-pub fn numbers(drafts: &[Arc<Draft>]) -> Numbers<'_> {
-    drafts.iter().enumerate().map(|(at, draft)| (draft.name.as_str(), at)).collect()
+pub fn numbers(drafts: &[Arc<Draft>]) -> Numbers {
+    drafts.iter().enumerate().map(|(at, draft)| (Named(Arc::clone(draft)), at)).collect()
 }
 
 /// Stages so that each comes after its inputs; ties in the order in which they are written.
 ///
 /// # Errors
 /// Every cycle that they form, printed as a path.
-pub fn order(drafts: &[Arc<Draft>], numbers: &Numbers<'_>) -> Result<Vec<usize>, Vec<Diagnostic>> {
+pub fn order(drafts: &[Arc<Draft>], numbers: &Numbers) -> Result<Vec<usize>, Vec<Diagnostic>> {
     let consumers = consumers(drafts, numbers);
     let mut missing = vec![0_usize; drafts.len()];
     consumers.iter().flatten().for_each(|consumer| missing[*consumer] += 1);
@@ -43,7 +69,7 @@ pub fn order(drafts: &[Arc<Draft>], numbers: &Numbers<'_>) -> Result<Vec<usize>,
 }
 
 /// Per stage, who takes from it, once an input.
-fn consumers(drafts: &[Arc<Draft>], numbers: &Numbers<'_>) -> Vec<Vec<usize>> {
+fn consumers(drafts: &[Arc<Draft>], numbers: &Numbers) -> Vec<Vec<usize>> {
     let mut consumers = vec![Vec::new(); drafts.len()];
     for (at, draft) in drafts.iter().enumerate() {
         for from in draft.needs.iter().filter_map(|need| numbers.get(need.from.stage())) {

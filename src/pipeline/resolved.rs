@@ -26,7 +26,7 @@ pub fn text(pipeline: &Pipeline, variant: Option<&Variant>) -> Result<String> {
 fn head(pipeline: &Pipeline, variant: Option<&Variant>) -> toml::Table {
     let swept = variant.zip(pipeline.sweep.as_ref()).and_then(|(variant, sweep)| {
         let axis = sweep.axes.iter().position(|axis| axis == "pipeline.seed")?;
-        variant.values.get(axis).cloned()
+        variant.values.get(axis).cloned().flatten()
     });
     let seed = swept.unwrap_or_else(|| i64::try_from(pipeline.seed).unwrap_or(i64::MAX).into());
     [("name".to_owned(), pipeline.name.clone().into()), ("seed".to_owned(), seed)].into_iter().collect()

@@ -32,7 +32,11 @@ pub fn language(registry: &[Kind]) -> Json {
         "required": ["stages"],
         "properties": {
             "stages": { "minProperties": 1, "additionalProperties": reference("whole_stage") },
-            "sweep": open(json!({ "required": sweep["required"] })),
+            "sweep": open(json!({
+                "required": sweep["required"],
+                "if": { "required": ["objectives"] },
+                "else": open(json!({ "required": ["objective"] })),
+            })),
             "remote": open(json!({ "required": remote["required"] })),
         },
     }));
@@ -90,7 +94,15 @@ fn open(mut table: Json) -> Json {
 fn swept(mut sweep: Json) -> Json {
     let axes = &mut sweep["properties"]["axes"];
     axes["propertyNames"] = json!({ "pattern": r"^[^.]+\..+$" });
-    axes["additionalProperties"]["uniqueItems"] = true.into();
+    let (mut list, range) =
+        (axes["additionalProperties"]["anyOf"][0].take(), axes["additionalProperties"]["anyOf"][1].take());
+    list["uniqueItems"] = true.into();
+    // The conditions refuse what is wrong; `anyOf` is for editors, as in `stage`.
+    axes["additionalProperties"] = json!({
+        "type": ["array", "object"],
+        "if": { "type": "array" }, "then": list, "else": range,
+        "anyOf": [list, range, true],
+    });
     sweep["properties"]["objective"]["pattern"] = r"^[^.]+\..+$".into();
     sweep
 }

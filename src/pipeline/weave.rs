@@ -11,9 +11,9 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use super::document::{Node, Value};
 use super::draft::{self, Draft, Kinds};
 use super::order::{self, Numbers};
-use super::sweep::{Axes, Target};
+use super::sweep::{Axes, Axis, Point, Target, positions};
 use super::wire::LEADERBOARD;
-use super::{Edge, Sweep, Task, Variant, document, layers, parse, wire};
+use super::{Aim, Edge, Sweep, Task, Variant, document, layers, parse, wire};
 use crate::diagnostic::{Diagnostic, Location, SourceText};
 
 /// The result of weaving.
@@ -24,6 +24,8 @@ pub struct Wired {
     pub graph: DiGraph<(), ()>,
     /// The sweep with its variants.
     pub sweep: Option<Sweep>,
+    /// What a sweep is woven on from whose variants come in waves.
+    pub loom: Option<Loom>,
 }
 
 /// What there is to weave.
@@ -31,7 +33,7 @@ pub struct Stages<'a> {
     /// The stages as written.
     pub base: &'a [Arc<Draft>],
     /// Their numbers by name.
-    pub numbers: &'a Numbers<'a>,
+    pub numbers: Arc<Numbers>,
     /// An order in which each comes after its inputs.
     pub order: Vec<usize>,
 }
@@ -44,64 +46,130 @@ pub fn tasks(
     stages: Stages<'_>,
     axes: Option<Axes>,
     seed: u64,
-    kinds: &Kinds,
+    kinds: Kinds,
 ) -> Result<Wired, Vec<Diagnostic>> {
+    let points = axes.as_ref().map_or_else(|| vec![Vec::new()], Axes::first);
+    let in_waves = axes.as_ref().is_some_and(Axes::comes_in_waves);
     let base = stages.base;
-    let mut weaver = Weaver::new(stages, axes.as_ref(), seed, kinds);
-    let mut variants = weaver.variants()?;
-    weaver.weave_all(&mut variants)?;
-    variants.iter_mut().for_each(|woven| woven.own = woven.tasks.iter().flatten().copied().collect());
-    if let Some(axes) = &axes {
-        weaver.leaderboard(axes, &variants)?;
-        weaver.weave_all(&mut variants)?;
-    }
-    let sweep = axes.as_ref().map(|axes| sweep(base, axes, &variants));
-    let tasks = weaver.tasks;
-    Ok(Wired { graph: graph(&tasks), tasks, sweep })
+    let mut loom = Loom { weaver: Weaver::new(stages, axes, seed, kinds), woven: Vec::new() };
+    let early = in_waves.then(|| loom.clone());
+    loom.add_all(points)?;
+    loom.close()?;
+    let sweep = loom.weaver.whole.as_ref().map(|axes| Sweep {
+        variants: loom.woven.iter().map(|woven| variant(axes, woven)).collect(),
+        ..sweep(base, axes)
+    });
+    let tasks = loom.weaver.fresh;
+    let mut graph = DiGraph::new();
+    connect(&mut graph, &tasks);
+    Ok(Wired { graph, tasks, sweep, loom: early })
 }
 
-fn graph(tasks: &[Task]) -> DiGraph<(), ()> {
-    let inputs = tasks.iter().map(|task| task.inputs.len()).sum();
-    let mut graph = DiGraph::with_capacity(tasks.len(), inputs);
-    for (at, task) in tasks.iter().enumerate() {
+/// Adds tasks to a graph whose nodes are numbered as tasks.
+fn connect(graph: &mut DiGraph<(), ()>, tasks: &[Task]) {
+    for task in tasks {
         let node = graph.add_node(());
-        debug_assert_eq!(node.index(), at, "nodes are numbered as tasks");
         for edge in &task.inputs {
             graph.add_edge(NodeIndex::new(edge.task), node, ());
         }
     }
-    graph
 }
 
-fn sweep(base: &[Arc<Draft>], axes: &Axes, variants: &[Woven]) -> Sweep {
-    let variant = |woven: &Woven| Variant {
-        label: label(axes, woven.point.iter().copied().enumerate()),
-        values: woven
-            .point
-            .iter()
-            .enumerate()
-            .map(|(axis, at)| axes.axes[axis].values[*at].to_toml())
-            .collect(),
-        tasks: woven.own.clone(),
-        objective: woven.tasks[axes.stage].unwrap_or_default(),
+/// A sweep that has no variants yet.
+fn sweep(base: &[Arc<Draft>], axes: &Axes) -> Sweep {
+    let aim = |one: &super::sweep::Objective| Aim {
+        stage: base[one.stage].name.clone(),
+        metric: one.metric.clone(),
+        goal: one.goal,
     };
     Sweep {
         axes: axes.axes.iter().map(|axis| axis.name.clone()).collect(),
-        stage: base[axes.stage].name.clone(),
-        metric: axes.metric.clone(),
-        goal: axes.goal,
-        variants: variants.iter().map(variant).collect(),
+        repeat: axes.repeat,
+        aims: axes.objectives.iter().map(aim).collect(),
+        best: axes.best.clone(),
+        variants: Vec::new(),
     }
 }
 
-fn label(axes: &Axes, positions: impl Iterator<Item = (usize, usize)>) -> String {
-    positions.map(|(axis, at)| axes.shown(axis, at)).collect::<Vec<_>>().join(", ")
+fn variant(axes: &Axes, woven: &Woven) -> Variant {
+    let value = |(axis, at): (usize, &Option<usize>)| at.map(|at| axes.axes[axis].values[at].to_toml());
+    Variant {
+        label: axes.label(positions(&woven.point)),
+        of: axes.label(positions(&woven.point).filter(|(axis, _)| Some(*axis) != axes.repeat)),
+        values: woven.point.iter().enumerate().map(value).collect(),
+        tier: axes.budget.and_then(|axis| woven.point[axis]).unwrap_or(0),
+        point: woven.point.clone(),
+        tasks: woven.own.clone(),
+        objectives: axes.objectives.iter().map(|one| woven.tasks[one.stage].unwrap_or_default()).collect(),
+    }
 }
 
-/// A point of the grid with its stages.
+/// A sweep that is being woven: variants are added to it, and in the end the leaderboard.
+#[derive(Clone)]
+pub struct Loom {
+    weaver: Weaver,
+    woven: Vec<Woven>,
+}
+
+impl Loom {
+    /// The axes, on which more values may be taken into use.
+    pub fn axes(&mut self) -> Option<&mut Axes> {
+        self.weaver.whole.as_mut()
+    }
+
+    /// A sweep without variants yet.
+    pub fn sweep(&self) -> Option<Sweep> {
+        Some(sweep(&self.weaver.base, self.weaver.whole.as_ref()?))
+    }
+
+    /// Adds a variant: what it is made of.
+    ///
+    /// # Errors
+    /// When it is wrong.
+    pub fn add(&mut self, point: Point) -> Result<Option<Variant>, Vec<Diagnostic>> {
+        let mut woven = self.weaver.variant(point)?;
+        self.weaver.weave(&mut woven)?;
+        woven.own = woven.tasks.iter().flatten().copied().collect();
+        let made = self.weaver.whole.as_ref().map(|axes| variant(axes, &woven));
+        self.woven.push(woven);
+        Ok(made)
+    }
+
+    /// Adds variants, or says what is wrong with any of them.
+    fn add_all(&mut self, points: Vec<Point>) -> Result<(), Vec<Diagnostic>> {
+        let (mut problems, mut told) = (Vec::new(), BTreeSet::new());
+        for point in points {
+            if let Err(found) = self.add(point) {
+                problems.extend(found.into_iter().filter(|problem| told.insert(problem.identity())));
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Adds the leaderboard of all variants, and what needs it.
+    ///
+    /// # Errors
+    /// When a stage doesn't fit it.
+    pub fn close(&mut self) -> Result<(), Vec<Diagnostic>> {
+        if self.weaver.whole.is_none() {
+            return Ok(());
+        }
+        self.weaver.leaderboard(&self.woven)?;
+        self.woven.iter_mut().try_for_each(|woven| self.weaver.weave(woven))
+    }
+
+    /// Moves the tasks that were made since the last time behind those that there are.
+    pub fn drain(&mut self, tasks: &mut Vec<Task>, graph: &mut DiGraph<(), ()>) {
+        connect(graph, &self.weaver.fresh);
+        tasks.append(&mut self.weaver.fresh);
+    }
+}
+
+/// A point of the sweep with its stages.
+#[derive(Clone)]
 struct Woven {
     /// The position on each axis.
-    point: Vec<usize>,
+    point: Point,
     /// The stages as this variant has them.
     drafts: Vec<Arc<Draft>>,
     /// The stages in an order in which each comes after its inputs.
@@ -112,123 +180,112 @@ struct Woven {
     own: Vec<usize>,
 }
 
-/// What identifies a task: stage, positions on the axes that change it itself, tasks it takes from.
-type Identity = (usize, Vec<usize>, Vec<usize>);
+/// Positions on the axes that change a stage itself.
+type Place = Vec<Option<usize>>;
 
-struct Weaver<'a> {
-    base: &'a [Arc<Draft>],
+/// What identifies a task: stage, positions on the axes that change it itself, tasks it takes from.
+type Identity = (usize, Place, Vec<usize>);
+
+#[derive(Clone)]
+struct Weaver {
+    base: Vec<Arc<Draft>>,
+    whole: Option<Axes>,
+    seed: u64,
+    kinds: Kinds,
+    numbers: Arc<Numbers>,
     /// The order of the stages as written.
     order: Vec<usize>,
-    axes: &'a [super::sweep::Axis],
-    whole: Option<&'a Axes>,
-    seed: u64,
-    kinds: &'a Kinds,
-    numbers: &'a Numbers<'a>,
     /// Per stage, the axes that change it itself.
     own: Vec<Vec<usize>>,
-    built: HashMap<(usize, Vec<usize>), Arc<Draft>>,
+    built: HashMap<(usize, Place), Arc<Draft>>,
     known: HashMap<Identity, usize>,
-    tasks: Vec<Task>,
+    /// Tasks that nobody has taken yet; the last of those that there are.
+    fresh: Vec<Task>,
+    /// Per task, the stage behind it.
+    drafts: Vec<Arc<Draft>>,
     /// Per task, the axes that it depends on and its position on each.
     traits: Vec<BTreeMap<usize, usize>>,
     leaderboard: Option<usize>,
 }
 
-impl<'a> Weaver<'a> {
-    fn new(stages: Stages<'a>, whole: Option<&'a Axes>, seed: u64, kinds: &'a Kinds) -> Self {
+impl Weaver {
+    fn new(stages: Stages<'_>, whole: Option<Axes>, seed: u64, kinds: Kinds) -> Self {
         let Stages { base, numbers, order } = stages;
-        let axes = whole.map_or(&[][..], |axes| &axes.axes);
+        let axes = whole.as_ref().map_or(&[][..], |axes| &axes.axes);
         let own = base.iter().enumerate().map(|(stage, draft)| own_axes(axes, stage, draft)).collect();
         Self {
-            base,
-            order,
-            axes,
-            whole,
             seed,
             kinds,
             numbers,
+            order,
             own,
             built: HashMap::new(),
             known: HashMap::new(),
-            tasks: Vec::with_capacity(base.len()),
+            fresh: Vec::with_capacity(base.len()),
+            drafts: Vec::with_capacity(base.len()),
             traits: Vec::with_capacity(base.len()),
             leaderboard: None,
+            base: base.to_vec(),
+            whole,
         }
     }
 
-    /// Every point of the grid, its stages built and put in order.
-    fn variants(&mut self) -> Result<Vec<Woven>, Vec<Diagnostic>> {
-        let (mut variants, mut problems, mut told) = (Vec::new(), Vec::new(), BTreeSet::new());
-        for at in 0..self.whole.map_or(1, Axes::size) {
-            match self.variant(at) {
-                Ok(variant) => variants.push(variant),
-                Err(found) => {
-                    problems.extend(found.into_iter().filter(|problem| told.insert(problem.identity())))
-                }
-            }
-        }
-        if problems.is_empty() { Ok(variants) } else { Err(problems) }
+    fn axes(&self) -> &[Axis] {
+        self.whole.as_ref().map_or(&[], |axes| &axes.axes)
     }
 
-    fn variant(&mut self, at: usize) -> Result<Woven, Vec<Diagnostic>> {
-        let base = self.base;
-        let Some(whole) = self.whole else {
-            let (order, tasks) = (std::mem::take(&mut self.order), vec![None; base.len()]);
-            return Ok(Woven { point: Vec::new(), drafts: base.to_vec(), order, tasks, own: Vec::new() });
-        };
-        let point = whole.point(at);
-        let drafts = (0..base.len()).map(|stage| self.draft(stage, &point)).collect::<Result<Vec<_>, _>>()?;
-        let order = order::order(&drafts, self.numbers)?;
+    fn variant(&mut self, point: Point) -> Result<Woven, Vec<Diagnostic>> {
+        if self.whole.is_none() {
+            let (drafts, order) = (self.base.clone(), std::mem::take(&mut self.order));
+            return Ok(Woven { point, tasks: vec![None; drafts.len()], drafts, order, own: Vec::new() });
+        }
+        let drafts =
+            (0..self.base.len()).map(|stage| self.draft(stage, &point)).collect::<Result<Vec<_>, _>>()?;
+        let order = order::order(&drafts, &self.numbers)?;
         let tasks = vec![None; drafts.len()];
         Ok(Woven { point, drafts, order, tasks, own: Vec::new() })
     }
 
-    /// A stage as a point of the grid has it.
-    fn draft(&mut self, stage: usize, point: &[usize]) -> Result<Arc<Draft>, Vec<Diagnostic>> {
-        let changed: Vec<_> = self.own[stage]
-            .iter()
-            .filter_map(|axis| match &self.axes[*axis].target {
-                Target::Parameter(_, path) => Some((*axis, path)),
-                Target::Seed => None,
-            })
-            .collect();
+    /// A stage as a point of the sweep has it.
+    fn draft(&mut self, stage: usize, point: &Point) -> Result<Arc<Draft>, Vec<Diagnostic>> {
+        let changes = |axis: &usize| matches!(self.axes()[*axis].target, Target::Parameter(..));
+        let place: Place =
+            self.own[stage].iter().filter(|axis| changes(axis)).map(|axis| point[*axis]).collect();
         let base = &self.base[stage];
-        if changed.is_empty() {
+        if place.iter().all(Option::is_none) {
             return Ok(Arc::clone(base));
         }
-        let positions: Vec<_> = changed.iter().map(|(axis, _)| point[*axis]).collect();
-        if let Some(draft) = self.built.get(&(stage, positions.clone())) {
+        if let Some(draft) = self.built.get(&(stage, place.clone())) {
             return Ok(Arc::clone(draft));
         }
         let mut node = base.node.clone();
-        for (axis, path) in changed {
-            let value = self.axes[axis].values[point[axis]].clone();
-            layers::put(&mut node, path, &value.at.clone(), value);
+        for axis in &self.own[stage] {
+            let axes = self.axes();
+            if let (Target::Parameter(_, path), Some(at)) = (&axes[*axis].target, point[*axis]) {
+                let value = axes[*axis].values[at].clone();
+                layers::put(&mut node, path, &value.at.clone(), value);
+            }
         }
-        let (draft, problems) = draft::stage(&base.name, &base.header, &node, self.kinds);
+        let (name, header) = (base.name.clone(), base.header.clone());
+        let (draft, problems) = draft::stage(&name, &header, &node, &self.kinds);
         let draft = match draft {
             Some(draft) if problems.is_empty() => Arc::new(draft),
             _ => return Err(problems),
         };
         self.check_references(&draft)?;
-        self.built.insert((stage, positions), Arc::clone(&draft));
+        self.built.insert((stage, place), Arc::clone(&draft));
         Ok(draft)
     }
 
     fn check_references(&self, draft: &Arc<Draft>) -> Result<(), Vec<Diagnostic>> {
         let mut problems = Vec::new();
         let names = self.base.iter().map(|draft| draft.name.as_str());
-        let mut drafts = self.base.to_vec();
+        let mut drafts = self.base.clone();
         if let Some(at) = self.numbers.get(draft.name.as_str()) {
             drafts[*at] = Arc::clone(draft);
         }
-        wire::references(&drafts, self.numbers, names, true, &mut problems);
+        wire::references(&drafts, &self.numbers, names, true, &mut problems);
         if problems.is_empty() { Ok(()) } else { Err(problems) }
-    }
-
-    /// Makes every task that doesn't wait for the leaderboard.
-    fn weave_all(&mut self, variants: &mut [Woven]) -> Result<(), Vec<Diagnostic>> {
-        variants.iter_mut().try_for_each(|woven| self.weave(woven))
     }
 
     /// Makes every task of a variant whose inputs are all there.
@@ -254,8 +311,7 @@ impl<'a> Weaver<'a> {
                 None => self.leaderboard.filter(|_| target == LEADERBOARD),
             };
             let Some(task) = from else { return Ok(None) };
-            let port =
-                wire::port_of(draft, need, &self.tasks[task].draft).map_err(|problem| vec![problem])?;
+            let port = wire::port_of(draft, need, &self.drafts[task]).map_err(|problem| vec![problem])?;
             edges.push(Edge { key: need.key.clone(), task, port, optional: need.optional });
         }
         Ok(Some(edges))
@@ -264,12 +320,12 @@ impl<'a> Weaver<'a> {
     /// The task of a stage with these inputs: the one that another variant has already, or a new one.
     fn task(&mut self, woven: &Woven, stage: usize, inputs: Vec<Edge>) -> usize {
         // Without a sweep there is one variant, which needs no task twice.
-        let identity = self.whole.map(|_| self.identity(woven, stage, &inputs));
+        let identity = self.whole.as_ref().map(|_| self.identity(woven, stage, &inputs));
         if let Some(known) = identity.as_ref().and_then(|identity| self.known.get(identity)) {
             return *known;
         }
-        let mut traits: BTreeMap<_, _> =
-            self.own[stage].iter().map(|axis| (*axis, woven.point[*axis])).collect();
+        let own = self.own[stage].iter().filter_map(|axis| Some((*axis, woven.point[*axis]?)));
+        let mut traits: BTreeMap<_, _> = own.collect();
         traits.extend(inputs.iter().flat_map(|edge| self.traits[edge.task].clone()));
         let draft = Arc::clone(&woven.drafts[stage]);
         let task = Task {
@@ -290,23 +346,24 @@ impl<'a> Weaver<'a> {
     }
 
     fn add(&mut self, task: Task, traits: BTreeMap<usize, usize>) -> usize {
-        self.tasks.push(task);
+        self.drafts.push(Arc::clone(&task.draft));
+        self.fresh.push(task);
         self.traits.push(traits);
-        self.tasks.len() - 1
+        self.drafts.len() - 1
     }
 
     fn label(&self, name: &str, traits: &BTreeMap<usize, usize>) -> String {
-        match self.whole {
+        match &self.whole {
             Some(axes) if !traits.is_empty() => {
-                format!("{name}[{}]", label(axes, traits.iter().map(|(axis, at)| (*axis, *at))))
+                format!("{name}[{}]", axes.label(traits.iter().map(|(axis, at)| (*axis, *at))))
             }
             _ => name.to_owned(),
         }
     }
 
     fn seed_of(&self, draft: &Draft, woven: &Woven) -> u64 {
-        let swept = self.axes.iter().zip(&woven.point).find_map(|(axis, at)| match axis.target {
-            Target::Seed => match axis.values[*at].value {
+        let swept = self.axes().iter().zip(&woven.point).find_map(|(axis, at)| match axis.target {
+            Target::Seed => match axis.values[(*at)?].value {
                 document::Value::Integer(seed) => u64::try_from(seed).ok(),
                 _ => None,
             },
@@ -317,7 +374,7 @@ impl<'a> Weaver<'a> {
 
     /// In a sweep, outputs that differ between variants get the variant into their file names.
     fn saves(&self, draft: &Draft, traits: &BTreeMap<usize, usize>) -> Vec<(String, PathBuf)> {
-        let tag = self.whole.filter(|_| !traits.is_empty()).map(|axes| {
+        let tag = self.whole.as_ref().filter(|_| !traits.is_empty()).map(|axes| {
             let parts: Vec<_> =
                 traits.iter().map(|(axis, at)| file_name_safe(&axes.shown(*axis, *at))).collect();
             parts.join(".")
@@ -330,29 +387,29 @@ impl<'a> Weaver<'a> {
     }
 
     /// Adds the stage that ranks the variants, made from the sweep's own table.
-    fn leaderboard(&mut self, axes: &Axes, variants: &[Woven]) -> Result<(), Vec<Diagnostic>> {
-        let mut rows = Vec::new();
-        let mut inputs = Vec::new();
+    fn leaderboard(&mut self, variants: &[Woven]) -> Result<(), Vec<Diagnostic>> {
+        let Some(axes) = &self.whole else { return Ok(()) };
+        let mut rows = Vec::with_capacity(variants.len());
+        let mut inputs = Vec::with_capacity(variants.len());
         for (at, woven) in variants.iter().enumerate() {
-            let Some(task) = woven.tasks[axes.stage] else {
-                let name = &self.base[axes.stage].name;
-                let message = format!("the objective's stage `{name}` takes the leaderboard as its input");
-                let hint = "compare variants by a stage that comes before the leaderboard";
-                return Err(vec![Diagnostic::error(message).at(&axes.objective_at).hint(hint)]);
-            };
-            let values: Vec<_> =
-                woven.point.iter().enumerate().map(|(axis, at)| axes.shown(axis, *at)).collect();
-            let values =
-                values.iter().map(|shown| shown.split_once('=').map_or("", |(_, value)| value).to_owned());
-            let mut row = toml::Table::new();
-            row.insert("label".into(), label(axes, woven.point.iter().copied().enumerate()).into());
-            row.insert("values".into(), values.map(toml::Value::String).collect::<Vec<_>>().into());
-            row.insert("metrics".into(), format!("{}.metrics", self.base[axes.stage].name).into());
-            rows.push(toml::Value::Table(row));
-            let (key, port) = (format!("variants.{at}.metrics"), "metrics".to_owned());
-            inputs.push(Edge { key, task, port, optional: true });
+            for (number, one) in axes.objectives.iter().enumerate() {
+                let Some(task) = woven.tasks[one.stage] else {
+                    let name = &self.base[one.stage].name;
+                    let message =
+                        format!("the objective's stage `{name}` takes the leaderboard as its input");
+                    let hint = "compare variants by a stage that comes before the leaderboard";
+                    return Err(vec![Diagnostic::error(message).at(&one.at).hint(hint)]);
+                };
+                let key = match number {
+                    0 => format!("variants.{at}.metrics"),
+                    number => format!("variants.{at}.others.{}", number - 1),
+                };
+                inputs.push(Edge { key, task, port: "metrics".to_owned(), optional: true });
+            }
+            rows.push(toml::Value::Table(self.row(axes, woven)));
         }
-        let draft = self.leaderboard_draft(axes, rows)?;
+        let node = leaderboard_node(axes, &self.base, rows)?;
+        let draft = draft::generated(LEADERBOARD, &node, &self.kinds)?;
         let task = Task {
             label: LEADERBOARD.to_owned(),
             seed: self.seed,
@@ -364,20 +421,63 @@ impl<'a> Weaver<'a> {
         Ok(())
     }
 
-    fn leaderboard_draft(&mut self, axes: &Axes, rows: Vec<toml::Value>) -> Result<Draft, Vec<Diagnostic>> {
-        let names: Vec<_> = axes.axes.iter().map(|axis| toml::Value::String(axis.name.clone())).collect();
-        let objective = format!("{}.{}", self.base[axes.stage].name, axes.metric);
-        let mut table = toml::Table::new();
-        table.insert("kind".into(), "leaderboard".into());
-        table.insert("axes".into(), names.into());
-        table.insert("objective".into(), objective.into());
-        table.insert("goal".into(), if axes.goal == super::Goal::Max { "max" } else { "min" }.into());
-        table.insert("variants".into(), rows.into());
-        let source = Arc::new(SourceText::new("[sweep]", table.to_string()));
-        let mut node = parse::parse(&source)?;
-        place_at(&mut node, axes);
-        draft::generated(LEADERBOARD, &node, self.kinds)
+    /// A variant as the leaderboard knows it.
+    fn row(&self, axes: &Axes, woven: &Woven) -> toml::Table {
+        let own = || positions(&woven.point).filter(|(axis, _)| Some(*axis) != axes.repeat);
+        let shown = |(axis, at): (usize, &Option<usize>)| {
+            let shown = at.map(|at| axes.value(axis, at));
+            (Some(axis) != axes.repeat).then(|| toml::Value::String(shown.unwrap_or_default()))
+        };
+        let metrics = |at: usize| format!("{}.metrics", self.base[axes.objectives[at].stage].name);
+        let mut row = toml::Table::new();
+        row.insert("label".into(), axes.label(positions(&woven.point)).into());
+        row.insert(
+            "values".into(),
+            woven.point.iter().enumerate().filter_map(shown).collect::<Vec<_>>().into(),
+        );
+        row.insert("metrics".into(), metrics(0).into());
+        if axes.objectives.len() > 1 {
+            let others = (1..axes.objectives.len()).map(|at| metrics(at).into());
+            row.insert("others".into(), toml::Value::Array(others.collect()));
+        }
+        if axes.repeat.is_some() {
+            row.insert("of".into(), axes.label(own()).into());
+        }
+        if let Some(tier) = axes.budget.and_then(|axis| woven.point[axis]) {
+            row.insert("tier".into(), i64::try_from(tier).unwrap_or(i64::MAX).into());
+        }
+        row
     }
+}
+
+/// The table of the leaderboard, with its places in `[sweep]`.
+fn leaderboard_node(
+    axes: &Axes,
+    base: &[Arc<Draft>],
+    rows: Vec<toml::Value>,
+) -> Result<Node, Vec<Diagnostic>> {
+    let names = axes.axes.iter().enumerate().filter(|(axis, _)| Some(*axis) != axes.repeat);
+    let names: Vec<_> = names.map(|(_, axis)| toml::Value::String(axis.name.clone())).collect();
+    let name = |at: usize| format!("{}.{}", base[axes.objectives[at].stage].name, axes.objectives[at].metric);
+    let mut table = toml::Table::new();
+    table.insert("kind".into(), "leaderboard".into());
+    table.insert("axes".into(), names.into());
+    table.insert("objective".into(), name(0).into());
+    table.insert("goal".into(), axes.objectives[0].goal.word().into());
+    if axes.objectives.len() > 1 {
+        let other = |at: usize| {
+            let mut aim = toml::Table::new();
+            aim.insert("metric".into(), name(at).into());
+            aim.insert("goal".into(), axes.objectives[at].goal.word().into());
+            toml::Value::Table(aim)
+        };
+        table.insert("others".into(), (1..axes.objectives.len()).map(other).collect::<Vec<_>>().into());
+    }
+    table.insert("variants".into(), rows.into());
+    let source = Arc::new(SourceText::new("[sweep]", table.to_string()));
+    let mut node = parse::parse(&source)?;
+    place_at(&mut node, axes);
+    Ok(node)
 }
 
 /// Gives what was made from `[sweep]` its places there.
@@ -385,10 +485,10 @@ fn place_at(node: &mut Node, axes: &Axes) {
     node.at = axes.at.clone();
     let Value::Table(table) = &mut node.value else { return };
     for (key, entry) in Arc::make_mut(table).iter_mut() {
-        let at = if key == "objective" { &axes.objective_at } else { &axes.at };
+        let at = if key == "objective" { &axes.objectives[0].at } else { &axes.at };
         (entry.key, entry.node.at) = (at.clone(), at.clone());
         // Items have no places of their own: the list's is the nearest one.
-        if key == "axes" || key == "variants" {
+        if key == "axes" || key == "variants" || key == "others" {
             place_items(&mut entry.node, at);
         }
     }
@@ -405,8 +505,8 @@ fn place_items(node: &mut Node, at: &Location) {
     }
 }
 
-fn own_axes(axes: &[super::sweep::Axis], stage: usize, draft: &Draft) -> Vec<usize> {
-    let touches = |axis: &super::sweep::Axis| match &axis.target {
+fn own_axes(axes: &[Axis], stage: usize, draft: &Draft) -> Vec<usize> {
+    let touches = |axis: &Axis| match &axis.target {
         Target::Parameter(target, _) => *target == stage,
         Target::Seed => draft.kind.seeded && draft.seed.is_none(),
     };

@@ -15,7 +15,7 @@ pub const LEADERBOARD: &str = "sweep";
 /// Holds every reference against the stages that there are.
 pub fn references<'a>(
     base: &[Arc<Draft>],
-    numbers: &Numbers<'_>,
+    numbers: &Numbers,
     names: impl Iterator<Item = &'a str> + Clone,
     swept: bool,
     problems: &mut Vec<Diagnostic>,

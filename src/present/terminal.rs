@@ -3,13 +3,18 @@
 //! Listings are pure functions from values to text; sinks write to standard error, so that standard
 //! output stays free for data.
 
+mod board;
+mod compare;
+mod lineage;
 mod listing;
 mod out;
 mod sinks;
 mod was;
 mod wave;
 
-pub use listing::{Since, elsewhere, leaderboard, plan, run, runs, table, why};
+pub use compare::{Move, Shares, best, difference, moves};
+pub use lineage::{Before, Lineage, Row, Step, lineage};
+pub use listing::{Since, elsewhere, plan, run, runs, table, why};
 pub use out::{print, tell};
 pub use sinks::{Json, Live, Past, Plain, pages};
 pub use was::Metrics;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Usage;
 use crate::data::Table;
 
 /// The type of an artifact; an input says which ones it takes.
@@ -89,6 +90,8 @@ pub struct Outcome {
     pub metrics: Metrics,
     /// What the user should know.
     pub warnings: Vec<Warning>,
+    /// What it took of the machine, where the stage knows better than the process that it ran in.
+    pub usage: Option<Usage>,
 }
 
 impl Outcome {

@@ -30,7 +30,8 @@ pub struct Chart {
     /// A second column of lengths, drawn beside `y` (bars only); on a scale of its own where it counts
     /// something else.
     pub y2: String,
-    /// The column that tells groups apart (lines, scatter, histogram), or the values of a heat map.
+    /// The column that tells groups apart (lines, scatter, histogram), or the values of a heat map, of lines of
+    /// variants and of a landscape.
     pub color: String,
     /// Assignments of customers to segments, to colour a scatter of customers by.
     pub segments: Option<Ref>,
@@ -78,6 +79,10 @@ pub enum Shape {
     Importance,
     /// Variants of a sweep, best first.
     Leaderboard,
+    /// Variants of a sweep as lines over their values and results.
+    Parallel,
+    /// The result of a sweep over two of its parameters, `x` and `y`, as a heat map.
+    Landscape,
 }
 
 /// How values are written.
@@ -107,6 +112,8 @@ impl Shape {
             Self::Reliability => "reliability",
             Self::Importance => "importance",
             Self::Leaderboard => "leaderboard",
+            Self::Parallel => "parallel",
+            Self::Landscape => "landscape",
         }
     }
 }
@@ -167,13 +174,15 @@ impl Stage for Chart {
                     .hint(format!("it is for {names}; remove it or choose another `type`"))
             })
         };
-        use Shape::{Bars, Forecast, Heatmap, Histogram, Importance, Leaderboard, Lines, Scatter};
-        let named = [Bars, Lines, Scatter, Heatmap, Importance, Leaderboard];
+        use Shape::{
+            Bars, Forecast, Heatmap, Histogram, Importance, Landscape, Leaderboard, Lines, Parallel, Scatter,
+        };
+        let named = [Bars, Lines, Scatter, Heatmap, Importance, Leaderboard, Landscape];
         let mistakes = [
             only("x", !self.x.is_empty(), &[&named[..], &[Histogram]].concat()),
             only("y", !self.y.is_empty(), &[&named[..], &[Forecast]].concat()),
             only("y2", !self.y2.is_empty(), &[Bars]),
-            only("color", !self.color.is_empty(), &[Lines, Scatter, Heatmap, Histogram]),
+            only("color", !self.color.is_empty(), &[Lines, Scatter, Heatmap, Histogram, Landscape, Parallel]),
             only("segments", self.segments.is_some(), &[Scatter]),
             only("history", self.history.is_some(), &[Forecast]),
             only("log_x", self.log_x, &[Scatter]),

@@ -250,7 +250,10 @@ impl Churn {
         let (x, new) = (train.matrix(names)?, holdout.matrix(names)?);
         let try_out = |model: &Model| -> Result<Tried> {
             ctx.alive()?;
-            let chances = chances(&fit(*model, &x, &train.labels, seed)?, &new)?;
+            let fitted = fit(*model, &x, &train.labels, seed)?;
+            let metric = format!("train_log_loss.{}", model.name());
+            (1..).zip(fitted.losses()).for_each(|(step, loss)| ctx.step(&metric, step, *loss));
+            let chances = chances(&fitted, &new)?;
             let scores = scores(&holdout.labels, &chances).ok_or_else(|| rows::one_class(holdout))?;
             Ok(Tried { model: *model, chances, scores })
         };

@@ -160,7 +160,7 @@ impl Stage for Command {
             return Err(Failure::new(message).at("command").into());
         }
         self.refuse_secrets(&folder, &secrets)?;
-        let outcome = self.collect(&folder, &ended)?;
+        let outcome = Outcome { usage: Some(ended.usage), ..self.collect(&folder, &ended)? };
         known.extend(self.outputs.values().map(|file| folder.join(file)));
         Ok(self.warned(outcome, ctx.scratch(), &known, &secrets))
     }
@@ -274,8 +274,8 @@ impl Command {
         for (start, _) in word.match_indices('{') {
             let inner = word[start + 1..].split('}').next().unwrap_or_default();
             let hint = match inner.split_once('.') {
-                Some(("inputs", name)) => undeclared("inputs", name, &self.inputs),
-                Some(("outputs", name)) => undeclared("outputs", name, &self.outputs),
+                Some(("inputs", name)) => undeclared("inputs", name, self.inputs.keys()),
+                Some(("outputs", name)) => undeclared("outputs", name, self.outputs.keys()),
                 Some(("files", _)) => {
                     Some("files stand in the stage's folder under their own paths: write the path".to_owned())
                 }
@@ -319,15 +319,19 @@ impl Command {
 }
 
 /// What to do about a name that a table of inputs or outputs doesn't have.
-fn undeclared<T>(table: &str, name: &str, declared: &BTreeMap<String, T>) -> Option<String> {
-    if declared.contains_key(name) {
+fn undeclared<'a>(
+    table: &str,
+    name: &str,
+    mut declared: impl Iterator<Item = &'a String> + Clone,
+) -> Option<String> {
+    let known = declared.clone().map(String::as_str);
+    if known.clone().any(|known| known == name) {
         return None;
     }
-    let known = || declared.keys().map(String::as_str);
-    Some(match did_you_mean(name, known()) {
+    Some(match did_you_mean(name, known.clone()) {
         Some(near) => format!("did you mean `{{{table}.{near}}}`?"),
-        None if declared.is_empty() => format!("declare it: `{table} = {{ {name} = \"...\" }}`"),
-        None => format!("`{table}` declares {}", quoted(known(), "and")),
+        None if declared.next().is_none() => format!("declare it: `{table} = {{ {name} = \"...\" }}`"),
+        None => format!("`{table}` declares {}", quoted(known, "and")),
     })
 }
 

@@ -37,7 +37,7 @@ fn closed() -> Json {
     }
     // What an event is made of is closed with the event itself; one of these is also a part of others.
     for (name, part) in schema["$defs"].as_object_mut().unwrap() {
-        if !matches!(name.as_str(), "StageDone" | "Note") {
+        if !matches!(name.as_str(), "StageDone" | "Note" | "Provenance") {
             close(part);
         }
     }
@@ -112,6 +112,14 @@ fn every_line_of_a_run_fits() {
     let of_variant = |path: &Path| path.file_name().unwrap().to_string_lossy().matches('.').count() == 2;
     let variants = project.files("experiments/logs").into_iter().filter(|(path, _)| of_variant(path)).count();
     assert_eq!(variants, 3);
+    // A note on a run, and a project in a git repository.
+    project.git(&["init", "--quiet"]);
+    project.git(&["add", "p.toml"]);
+    project.git(&["commit", "--quiet", "--message", "first"]);
+    project.write("p.toml", SEGMENTS);
+    seen.extend(run(&project, &["--force", "segments"], 0));
+    assert_eq!(project.custem(&["runs", "note", "last", "better"]).code, 0);
+    seen.extend(fits(&project.log("last")));
     // What there is with a remote cache only, and while results are on their way to it.
     seen.insert("pushing".to_owned());
     assert_eq!(seen, words());
@@ -128,11 +136,14 @@ fn the_schema_says_what_each_field_is() {
     assert_eq!(schema()["$schema"], "https://json-schema.org/draft/2020-12/schema");
     jsonschema::draft202012::meta::validate(schema()).unwrap();
     let words = [
+        "data",
         "leaderboard",
         "problems",
+        "provenance",
         "pushing",
         "restored",
         "run_done",
+        "run_note",
         "run_started",
         "stage_done",
         "stage_output",
@@ -140,6 +151,7 @@ fn the_schema_says_what_each_field_is() {
         "stage_started",
         "stage_step",
         "warning",
+        "work_tree",
     ];
     assert_eq!(words.map(str::to_owned), *self::words().into_iter().collect::<Vec<_>>());
     let parts =

@@ -56,6 +56,24 @@ impl Project {
         ran(binary().current_dir(self.folder.path()).args(args).envs(env).output().unwrap())
     }
 
+    /// Runs git in the project's folder, as somebody.
+    pub fn git(&self, args: &[&str]) {
+        let somebody =
+            ["-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "init.defaultBranch=main"];
+        let mut git = Command::new("git");
+        git.current_dir(self.folder.path()).args(somebody).args(args);
+        assert!(git.env("GIT_CONFIG_GLOBAL", "/dev/null").output().unwrap().status.success(), "git {args:?}");
+    }
+
+    /// The log of a run.
+    pub fn log(&self, run: &str) -> String {
+        let name = match run {
+            "last" => self.read("experiments/last").trim().to_owned(),
+            other => other.to_owned(),
+        };
+        self.read(&format!("experiments/logs/{name}.jsonl"))
+    }
+
     /// Runs `p.toml` and gives what became of each stage, sorted: `features ran`.
     pub fn run(&self, args: &[&str]) -> Vec<String> {
         let ran = self.custem(&[&["run", "p.toml", "--json"], args].concat());

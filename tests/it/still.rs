@@ -73,7 +73,7 @@ fn the_note_says_what_the_ordinary_way_says() {
     let ordinary = said(&project);
     assert_eq!(by_note, ordinary);
     assert_eq!(record(&project, "0003"), record(&project, "0004"));
-    assert_eq!(by_note.len(), 4);
+    assert_eq!(by_note.len(), 6);
     let shown = project.custem(&["run", "p.toml"]);
     assert!(shown.err.starts_with("2 stages: 0 ran, 2 from cache"), "{}", shown.err);
     assert_eq!(project.custem(&["run", "p.toml", "--quiet"]).err, "");

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use crate::engine::digest::Digest;
 use crate::engine::store::Output;
-use crate::observe::runs::{self, Run};
+use crate::observe::runs::{self, Run, Status};
 
 /// A stage as a run has recorded its end.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ impl Named {
             run: run.name.clone(),
             pipeline: overview.pipeline,
             time: overview.time.unwrap_or(0.0),
-            ended_well: overview.status == "done",
+            ended_well: overview.status == Status::Done,
             stages: run.of("stage_done").filter_map(stage).collect(),
         }
     }

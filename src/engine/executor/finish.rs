@@ -166,11 +166,14 @@ impl Run<'_> {
             from: under_way.fetched.then_some(Origin::Remote),
             key: Some(under_way.key.hex()),
             inputs: under_way.inputs,
+            sources: under_way.sources,
             warnings: record.warnings.iter().map(note).collect(),
             outputs: record.outputs,
+            columns: record.columns,
             metrics: record.metrics,
             summary: record.summary,
             seconds: record.seconds,
+            usage: record.usage,
             time: self.time(),
             because: under_way.because,
             attempts: if outcome == Outcome::Ran { under_way.attempt } else { 1 },
@@ -255,6 +258,15 @@ impl Run<'_> {
         }
     }
 
+    /// Tasks that fell in an earlier wave don't give what new ones need.
+    pub(super) fn miss_what_fell(&mut self) {
+        for at in 0..self.states.len() {
+            if matches!(self.states[at], State::Failed | State::Skipped) {
+                self.skip_consumers(at);
+            }
+        }
+    }
+
     /// So many more inputs of a task have come, or won't come.
     fn inputs_settled(&mut self, at: usize, count: usize) {
         self.missing[at] -= count;
@@ -308,10 +320,13 @@ fn ended(task: &Task, outcome: Outcome, under_way: Option<&UnderWay>, note: Note
         from: None,
         key: under_way.map(|under_way| under_way.key.hex()),
         inputs: under_way.map(|under_way| under_way.inputs.clone()).unwrap_or_default(),
+        sources: under_way.and_then(|under_way| under_way.sources.clone()),
         outputs: BTreeMap::new(),
+        columns: BTreeMap::new(),
         metrics: BTreeMap::new(),
         summary: String::new(),
         seconds: under_way.map_or(0.0, |under_way| under_way.start.elapsed().as_secs_f64()),
+        usage: None,
         time,
         because: under_way.map(|under_way| under_way.because.clone()).unwrap_or_default(),
         attempts: under_way.map_or(1, |under_way| under_way.attempt),

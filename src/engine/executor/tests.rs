@@ -93,7 +93,7 @@ impl Sink for Counts {
 
 /// Runs all stages of a pipeline in a folder.
 fn ran(folder: &Path, text: &str, sink: &dyn Sink, cancelled: &AtomicBool) -> Tally {
-    ran_after(folder, text, sink, &|_| None, cancelled)
+    ran_after(folder, text, sink, &|_: &str| None, cancelled)
 }
 
 fn ran_after(
@@ -108,6 +108,7 @@ fn ran_after(
     let (budget, count) = (Budget { cores: 4, memory: 0 }, pipeline.tasks.len());
     let (wanted, forced) = (vec![true; count], vec![false; count]);
     let options = Options {
+        past: super::Past::default(),
         budget,
         keep_going: true,
         wanted,

@@ -38,6 +38,8 @@ fn record(key: &str, seconds: f64, outputs: &[(&str, u64)]) -> (Digest, Record) 
         metrics: BTreeMap::new(),
         warnings: Vec::new(),
         seconds,
+        usage: None,
+        columns: BTreeMap::new(),
         manifest: BTreeMap::new(),
         parts: None,
         memos: Vec::new(),

@@ -44,6 +44,9 @@ pub struct Clustering {
     pub converged: bool,
     /// Which restart was best, from 0.
     pub restart: usize,
+    /// Its inertia after each step, with the rows where they were before and the centres moved. It never grows
+    /// but by rounding, or where an empty cluster was filled.
+    pub curve: Vec<f64>,
 }
 
 /// Groups points into `k` clusters so that the inertia, the sum of squared distances
@@ -65,9 +68,10 @@ pub fn kmeans(
 ) -> Result<Clustering, Error> {
     let restarts = config.restarts.max(1);
     let finished = AtomicUsize::new(0);
+    let squares = points.squares();
     let enough = config.tolerance * points.total_variance() / points.features() as f64;
     let run = |restart| {
-        let found = run_restart(points, config, restart, enough, stop)?;
+        let found = run_restart(points, config, restart, Goal { enough, squares }, stop)?;
         done(finished.fetch_add(1, Ordering::Relaxed) + 1);
         Ok(found)
     };
@@ -84,9 +88,18 @@ pub fn kmeans(
 /// What one restart found.
 struct Found {
     settled: Settled,
-    iterations: usize,
     converged: bool,
     restart: usize,
+    curve: Vec<f64>,
+}
+
+/// What all restarts share.
+#[derive(Clone, Copy)]
+struct Goal {
+    /// A restart ends when the centres' squared moves sum to at most this.
+    enough: f64,
+    /// Sum of the squares of all values.
+    squares: f64,
 }
 
 /// The first of two in order wins unless the second is truly better.
@@ -94,12 +107,12 @@ fn better(best: Found, next: Found) -> Found {
     if next.settled.inertia < best.settled.inertia { next } else { best }
 }
 
-/// One restart; it ends when the centres' squared moves sum to at most `enough`.
+/// One restart.
 fn run_restart(
     points: &Points,
     config: &KMeans,
     restart: usize,
-    enough: f64,
+    goal: Goal,
     stop: Stop<'_>,
 ) -> Result<Found, Error> {
     if config.k == 0 {
@@ -110,16 +123,16 @@ fn run_restart(
     let centers = rows.iter().flat_map(|row| points.padded(*row)).copied().collect();
     let mut lloyd = Lloyd::start(points, centers);
     let mut converged = false;
-    let mut iterations = 0;
-    while iterations < config.max_iterations && !converged {
+    let mut curve = Vec::new();
+    while curve.len() < config.max_iterations && !converged {
         if stop() {
             return Err(Error::Stopped);
         }
-        iterations += 1;
         let shift = lloyd.update();
-        converged = lloyd.reassign() == 0 || shift <= enough;
+        curve.push(lloyd.inertia(goal.squares));
+        converged = lloyd.reassign() == 0 || shift <= goal.enough;
     }
-    Ok(Found { settled: lloyd.settle(), iterations, converged, restart })
+    Ok(Found { settled: lloyd.settle(), converged, restart, curve })
 }
 
 impl Found {
@@ -146,9 +159,10 @@ impl Found {
             labels: labels.iter().map(|label| number[*label as usize]).collect(),
             distances,
             inertia,
-            iterations: self.iterations,
+            iterations: self.curve.len(),
             converged: self.converged,
             restart: self.restart,
+            curve: self.curve,
         }
     }
 }
@@ -245,6 +259,16 @@ mod tests {
         }
         let inertia: f64 = found.distances.iter().map(|distance| distance * distance).sum();
         assert!((inertia - found.inertia).abs() < 1e-9 * inertia);
+    }
+
+    #[test]
+    fn the_curve_falls_to_the_inertia() {
+        let points = blobs(900);
+        let found = fit(&points, &config(7)).unwrap();
+        assert_eq!(found.curve.len(), found.iterations);
+        assert!(found.curve.windows(2).all(|pair| pair[1] <= pair[0] * (1.0 + 1e-12)), "{:?}", found.curve);
+        let last = found.curve.last().unwrap();
+        assert!((last - found.inertia).abs() < 1e-9 * found.inertia, "{last} and {}", found.inertia);
     }
 
     #[test]

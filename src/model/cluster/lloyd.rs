@@ -85,6 +85,12 @@ impl<'a> Lloyd<'a> {
         self.move_centers()
     }
 
+    /// The sum of squared distances of rows to the means of their clusters, from the sum of all squares: right
+    /// after an update, without looking at a row.
+    pub fn inertia(&self, squares: f64) -> f64 {
+        (squares - self.totals.explained()).max(0.0)
+    }
+
     /// Assigns every row to its nearest centre and returns how many changed cluster.
     pub fn reassign(&mut self) -> usize {
         let stride = self.points.stride();

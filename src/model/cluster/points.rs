@@ -116,6 +116,11 @@ impl Points {
         &self.values
     }
 
+    /// Sum of the squares of all values.
+    pub(super) fn squares(&self) -> f64 {
+        self.values.iter().map(|value| value * value).sum()
+    }
+
     /// Sum over features of the variance (divisor `n`) of each.
     pub(super) fn total_variance(&self) -> f64 {
         let n = self.rows as f64;

@@ -75,6 +75,12 @@ impl Totals {
             .zip(&self.sizes)
             .map(|(sum, size)| (*size > 0).then(|| sum.iter().map(|value| value / *size as f64).collect()))
     }
+
+    /// What the inertia around the means lacks to the sum of all squares: `sum_c |sum_c|^2 / n_c`.
+    pub fn explained(&self) -> f64 {
+        let sums = self.sums.chunks_exact(self.stride).zip(&self.sizes).filter(|(_, size)| **size > 0);
+        sums.map(|(sum, size)| sum.iter().map(|value| value * value).sum::<f64>() / *size as f64).sum()
+    }
 }
 
 #[cfg(test)]

@@ -41,6 +41,9 @@ const LEAF_WEIGHT: f64 = 5.0;
 /// The penalty on squared leaf values.
 const PENALTY: f64 = 1.0;
 
+/// The loss of a tree is told of about so many rows.
+const TOLD: usize = 1_024;
+
 /// Fitted trees.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Boosted {
@@ -48,6 +51,9 @@ pub struct Boosted {
     scorer: Scorer,
     /// The loss saved by all splits on each column.
     pub gains: Vec<f64>,
+    /// The mean logistic loss of the rows learnt from after each tree; of very many rows, of about 1,024 spread
+    /// evenly.
+    pub losses: Vec<f64>,
 }
 
 /// Fits 200 trees of up to 31 leaves to the logistic loss, with a learning rate of 0.05.
@@ -65,7 +71,8 @@ pub fn fit(x: ArrayView2<'_, f64>, y: &[bool], seed: u64) -> Result<Boosted, Unf
     let bins = Bins::of(x);
     let growth =
         Growth { leaves: LEAVES, leaf_weight: LEAF_WEIGHT.min(x.nrows() as f64 / 80.0), penalty: PENALTY };
-    let mut boosted = Boosted { base: log_odds(y), scorer: Scorer::new(&bins), gains: vec![0.0; x.ncols()] };
+    let (base, scorer) = (log_odds(y), Scorer::new(&bins));
+    let mut boosted = Boosted { base, scorer, gains: vec![0.0; x.ncols()], losses: Vec::new() };
     let streams = Streams::new(seed, "columns of boosted trees");
     let mut scores = vec![boosted.base; x.nrows()];
     for number in (0..TREES as u64).take_while(|_| !bins.columns.is_empty()) {
@@ -76,6 +83,7 @@ pub fn fit(x: ArrayView2<'_, f64>, y: &[bool], seed: u64) -> Result<Boosted, Unf
             tree.rows[range.clone()].iter().for_each(|row| scores[*row as usize] += step);
         }
         boosted.add(&tree, &bins);
+        boosted.losses.push(loss(&scores, y));
     }
     if scores.iter().all(|score| score.is_finite()) { Ok(boosted) } else { Err(Unfit::Numbers) }
 }
@@ -111,6 +119,19 @@ fn drawn(columns: usize, rng: &mut impl rand::Rng) -> Vec<usize> {
     places.truncate(wanted);
     places.sort_unstable();
     places
+}
+
+/// The mean logistic loss, `log(1 + exp(s)) - y s`, of rows spread evenly.
+fn loss(scores: &[f64], y: &[bool]) -> f64 {
+    let every = scores.len().div_ceil(TOLD).max(1);
+    let (mut sum, mut count) = (0.0, 0.0);
+    for (score, label) in scores.iter().zip(y).step_by(every) {
+        let against = if *label { -*score } else { *score };
+        // Without overflow on either side.
+        sum += against.max(0.0) + libm::log1p(libm::exp(-against.abs()));
+        count += 1.0;
+    }
+    sum / count
 }
 
 fn log_odds(y: &[bool]) -> f64 {
@@ -187,7 +208,13 @@ mod tests {
             (gaps, 0.115_080_34, [0.327_061_54, 0.561_184_46, 0.995_136_77, 0.972_115_35]),
         ];
         for (x, log_loss, some) in samples {
-            let chances = fit(x.view(), &y, 0).unwrap().probabilities(x.view());
+            let fitted = fit(x.view(), &y, 0).unwrap();
+            let chances = fitted.probabilities(x.view());
+            let told = fitted.losses.last().unwrap();
+            assert!(
+                fitted.losses.len() == TREES && (told - log_loss).abs() < 1e-5,
+                "{told} is not {log_loss}"
+            );
             let found = scores(&y, &chances).unwrap().log_loss;
             assert!((found - log_loss).abs() < 1e-5, "{found} is not {log_loss}");
             for (row, published) in [0, 20, 50, 70].into_iter().zip(some) {

@@ -52,6 +52,14 @@ impl Classifier {
         }
     }
 
+    /// The mean logistic loss of the rows learnt from after each step, where there are steps.
+    pub fn losses(&self) -> &[f64] {
+        match self {
+            Self::Logistic(_) => &[],
+            Self::Boosted(boosted) => &boosted.losses,
+        }
+    }
+
     /// How much each column matters, as shares of 1 (all 0 when none does): absolute standardised
     /// coefficients, or the loss that splits on the column saved.
     pub fn importance(&self) -> Vec<f64> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::drawing::legible;
 use super::scatter::Side;
-use super::{Chart, NARROW, WIDE, png, read, svg};
+use super::{Chart, NARROW, WIDE, png, read, svg, trials};
 use crate::present::format::Unit;
 use crate::present::report::example;
 
@@ -45,6 +45,11 @@ fn charts() -> Vec<(&'static str, Box<dyn Chart>)> {
             "leaderboard",
             Box::new(read::leaderboard(&example::leaderboard(), "variant", "segments.silhouette").unwrap()),
         ),
+        ("parallel", Box::new(trials::parallel(&example::sweep(), "segments.silhouette").unwrap())),
+        ("landscape", {
+            let (x, y) = ("segments.tolerance", "segments.k");
+            Box::new(trials::landscape(&example::sweep(), x, y, "segments.silhouette").unwrap())
+        }),
     ]
 }
 

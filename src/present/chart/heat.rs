@@ -69,7 +69,8 @@ impl Chart for Heat {
         let columns = self.columns.len().min((room / NARROWEST).max(1.0) as usize);
         let mut drawing = Drawing::titled(width, &title, &self.subtitle(rows.len(), columns));
         let cell = (room / columns as f64).min(150.0);
-        self.heads(&mut drawing, left, cell, columns);
+        let heads: Vec<_> = self.columns.iter().take(columns).cloned().collect();
+        self::heads(&heads, &mut drawing, left, cell);
         for ((_, values), name) in rows.iter().zip(names) {
             let y = drawing.height;
             let label = Label::new(left - 8.0, y + 11.0 + 0.36 * size::LABEL, name);
@@ -110,23 +111,23 @@ impl Heat {
         let columns = part(columns, self.columns.len(), "segment", "segments");
         format!("Difference from the average customer in standard deviations; {rows}, {columns}")
     }
+}
 
-    /// Names over the columns: level where all fit, else turned.
-    fn heads(&self, drawing: &mut Drawing, left: f64, cell: f64, columns: usize) {
-        let names: Vec<_> = self.columns.iter().take(columns).map(|name| text::clean(name)).collect();
-        let wrapped: Vec<_> =
-            names.iter().map(|name| text::wrap(name, size::LABEL, false, cell - 8.0, 2)).collect();
-        let centers = (0..columns).map(|at| left + cell * (at as f64 + 0.5));
-        if wrapped.iter().zip(&names).all(|(lines, name)| lines.join(" ") == *name) {
-            drawing.height += wrapped.iter().map(Vec::len).max().unwrap_or(1) as f64 * LINE + 6.0;
-            centers.zip(wrapped).for_each(|(x, lines)| level_head(drawing, x, lines));
-        } else {
-            let names: Vec<_> = names.iter().map(|name| text::fit(name, size::LABEL, false, 110.0)).collect();
-            drawing.height += super::axes::widest(&names) + 6.0;
-            for (x, name) in centers.zip(names) {
-                let label = Label::new(x + 0.36 * size::LABEL, drawing.height - 5.0, name);
-                drawing.put(label.turned().colored(INK));
-            }
+/// Names over columns: level where all fit, else turned.
+pub(super) fn heads(columns: &[String], drawing: &mut Drawing, left: f64, cell: f64) {
+    let names: Vec<_> = columns.iter().map(|name| text::clean(name)).collect();
+    let wrapped: Vec<_> =
+        names.iter().map(|name| text::wrap(name, size::LABEL, false, cell - 8.0, 2)).collect();
+    let centers = (0..columns.len()).map(|at| left + cell * (at as f64 + 0.5));
+    if wrapped.iter().zip(&names).all(|(lines, name)| lines.join(" ") == *name) {
+        drawing.height += wrapped.iter().map(Vec::len).max().unwrap_or(1) as f64 * LINE + 6.0;
+        centers.zip(wrapped).for_each(|(x, lines)| level_head(drawing, x, lines));
+    } else {
+        let names: Vec<_> = names.iter().map(|name| text::fit(name, size::LABEL, false, 110.0)).collect();
+        drawing.height += super::axes::widest(&names) + 6.0;
+        for (x, name) in centers.zip(names) {
+            let label = Label::new(x + 0.36 * size::LABEL, drawing.height - 5.0, name);
+            drawing.put(label.turned().colored(INK));
         }
     }
 }

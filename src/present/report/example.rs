@@ -295,6 +295,29 @@ pub fn reliability() -> Table {
     ])
 }
 
+/// A sweep over three parameters, one row a variant.
+pub fn sweep() -> Table {
+    let mut rows: Vec<(f64, i64, f64, &str)> = Vec::new();
+    for k in 2..10_i64 {
+        for tolerance in [1e-5, 1e-4, 1e-3, 1e-2] {
+            for scale in ["robust", "standard"] {
+                let near = (k as f64 - 5.0).powi(2) / 60.0 + (libm::log10(tolerance) + 4.0).powi(2) / 40.0;
+                rows.push((0.42 - near - if scale == "robust" { 0.0 } else { 0.05 }, k, tolerance, scale));
+            }
+        }
+    }
+    rows.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let name = |row: &(f64, i64, f64, &str)| format!("k={}, tolerance={}, scale={}", row.1, row.2, row.3);
+    table(vec![
+        ("rank", small(1..=64)),
+        ("variant", texts(rows.iter().map(name))),
+        ("segments.k", ints(rows.iter().map(|row| row.1))),
+        ("segments.tolerance", floats(rows.iter().map(|row| row.2))),
+        ("segments.scale", texts(rows.iter().map(|row| row.3.to_owned()))),
+        ("segments.silhouette", floats(rows.iter().map(|row| row.0))),
+    ])
+}
+
 /// One row a variant.
 pub fn leaderboard() -> Table {
     let ks = ["4", "3", "4", "5", "3", "6", "5", "6"];

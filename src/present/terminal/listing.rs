@@ -11,23 +11,14 @@ use unicode_width::UnicodeWidthStr;
 use super::sinks::cause;
 use super::{bytes, seconds};
 use crate::data::{Table, columns};
-use crate::diagnostic::{grouped, plural, quoted};
-use crate::engine::cause::Cause;
-use crate::engine::events::Ranked;
+use crate::diagnostic::{grouped, plural, quoted, shown};
+use crate::engine::cause::{Cause, short};
 use crate::engine::plan::{Planned, Verdict};
-use crate::model::rank;
 use crate::observe::runs::{Overview, Run};
-use crate::pipeline::{Goal, Pipeline, Sweep};
+use crate::pipeline::Pipeline;
 
 /// A stage that took less time than this, in seconds, takes none worth a word.
 const NOTICEABLE: f64 = 0.05;
-
-/// Variants of a sweep, ranked by their objective; those without a value come last.
-pub fn leaderboard(sweep: &Sweep, variants: Vec<Ranked>) -> Vec<Ranked> {
-    let values: Vec<_> = variants.iter().map(|one| one.value.unwrap_or(f64::NAN)).collect();
-    let order = rank::order(&values, sweep.goal == Goal::Max);
-    order.into_iter().map(|at| variants[at].clone()).collect()
-}
 
 /// A plan: what must run, what may, what is fetched or put back, how much is up to date.
 pub fn plan(pipeline: &Pipeline, planned: &[Planned]) -> String {
@@ -145,10 +136,10 @@ fn abridged(digest: &Json) -> String {
     digest.as_str().unwrap_or_default().chars().take(8).collect()
 }
 
-/// Runs, one a line, and how many older ones there are.
-pub fn runs(overviews: &[Overview], older: usize) -> String {
+/// Runs, one a line, and how many older ones there are; `none` is what to say where there is none.
+pub fn runs(overviews: &[Overview], older: usize, none: Option<&str>) -> String {
     if overviews.is_empty() {
-        return "no run is recorded yet\n".to_owned();
+        return format!("{}\n", none.unwrap_or("no run is recorded yet"));
     }
     let width = overviews.iter().map(|one| one.run.width()).max().unwrap_or(0);
     let name = overviews.iter().map(|one| one.pipeline.width()).max().unwrap_or(0);
@@ -160,9 +151,15 @@ pub fn runs(overviews: &[Overview], older: usize) -> String {
             (None, 0) => String::new(),
             (None, count) => format!("   {}", plural(count, "variant")),
         };
+        let note = one.note.as_ref().map(|note| format!("   {}", shown(note))).unwrap_or_default();
         format!(
-            "{:width$}  {time:16}  {:name$}  {:11}  {:>3} ran {:>3} cached {:>2} failed  {took:>9}{more}\n",
-            one.run, one.pipeline, one.status, one.ran, one.hit, one.failed
+            "{:width$}  {time:16}  {:name$}  {:11}  {:>3} ran {:>3} cached {:>2} failed  {took:>9}{more}{note}\n",
+            one.run,
+            one.pipeline,
+            one.status.name(),
+            one.ran,
+            one.hit,
+            one.failed
         )
     };
     let mut text: String = overviews.iter().map(line).collect();
@@ -186,7 +183,7 @@ fn when(time: f64) -> String {
 /// One run with its stages, metrics and warnings.
 pub fn run(run: &Run) -> String {
     let overview = run.overview();
-    let mut text = format!("run {}  {}  {}\n", run.name, overview.pipeline, overview.status);
+    let mut text = format!("run {}  {}  {}\n", run.name, overview.pipeline, overview.status.name());
     if let Some(variant) = &overview.variant {
         text += &format!("variant {variant}\n");
     }
@@ -194,6 +191,7 @@ pub fn run(run: &Run) -> String {
     if let Some(time) = overview.time {
         text += &format!("started {} UTC\n", when(time));
     }
+    text += &rests_on(run, &overview);
     let ends: Vec<_> = run.of("stage_done").collect();
     let of = |end: &Json, key: &str| end[key].as_str().unwrap_or_default().to_owned();
     let width = ends.iter().map(|end| of(end, "stage").width()).max().unwrap_or(0);
@@ -224,8 +222,29 @@ pub fn run(run: &Run) -> String {
     text
 }
 
+/// What a run rests on, as far as it was recorded, and what was said about it.
+fn rests_on(run: &Run, overview: &Overview) -> String {
+    let mut text = String::new();
+    if let Some(commit) = &overview.commit {
+        let state = match overview.dirty {
+            Some(true) => ", with changed files",
+            Some(false) => ", with no changed files",
+            None => "",
+        };
+        text += &format!("commit {commit}{state}\n");
+    }
+    if let Some(data) = &overview.data {
+        text += &format!("data {}\n", short(data));
+    }
+    for note in run.of("run_note") {
+        let time = note["time"].as_f64().map(when).unwrap_or_default();
+        text += &format!("note of {time}: {}\n", shown(note["text"].as_str().unwrap_or_default()));
+    }
+    text
+}
+
 /// A metric with six digits; whole numbers with all of theirs.
-fn metric(value: f64) -> String {
+pub(super) fn metric(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && !(1e-4..1e15).contains(&size) {
         return format!("{value:e}");

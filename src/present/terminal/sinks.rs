@@ -9,12 +9,13 @@ use anstyle::AnsiColor;
 use anyhow::Result;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use super::board::leaderboard;
 use super::out::{print, tell};
 use super::was::{Metrics, was};
 use super::{Look, seconds};
 use crate::diagnostic::{Diagnostic, Severity, grouped, plural, render};
 use crate::engine::cause::Cause;
-use crate::engine::events::{Event, Note, Origin, Outcome, Ranked, Sink, StageDone};
+use crate::engine::events::{Event, Note, Origin, Outcome, Sink, StageDone};
 use crate::pipeline::{Pipeline, board};
 
 /// The name of the bar for results on their way to the remote cache; no stage can have it.
@@ -230,7 +231,9 @@ impl<'a> Lines<'a> {
                 vec![restored(stage, path, why, kept.as_deref())]
             }
             Event::Warning(note) => vec![warning(note)],
-            Event::Leaderboard { objective, rows } if !self.look.quiet => leaderboard(objective, rows),
+            Event::Leaderboard { objective, others, best, rows } if !self.look.quiet => {
+                leaderboard(objective, others, best.as_deref(), rows)
+            }
             Event::Pushing { results } if !self.look.quiet => self.pushing(*results),
             Event::RunDone { .. } => self.end(event),
             _ => Vec::new(),
@@ -394,21 +397,6 @@ pub(super) fn failure(end: &StageDone, note: &Note) -> String {
         hint: note.hint.clone(),
     };
     render(&diagnostic, true)
-}
-
-fn leaderboard(objective: &str, rows: &[Ranked]) -> Vec<String> {
-    let width = rows.iter().map(|row| row.variant.chars().count()).max().unwrap_or(0).max("variant".len());
-    let mut lines = vec![format!("  {:>4}  {:width$}  {objective}", "rank", "variant")];
-    for (at, row) in rows.iter().enumerate() {
-        let (rank, value) = match (row.value, row.outcome) {
-            (Some(value), _) => ((at + 1).to_string(), format!("{value:.4}")),
-            (None, Some(Outcome::Failed)) => ("-".to_owned(), "failed".to_owned()),
-            (None, Some(Outcome::Ran | Outcome::Hit)) => ("-".to_owned(), "no value".to_owned()),
-            (None, _) => ("-".to_owned(), "skipped".to_owned()),
-        };
-        lines.push(format!("  {rank:>4}  {:width$}  {value}", row.variant));
-    }
-    lines
 }
 
 /// A cause in words, for `why` and `plan`: what, the change, where.

@@ -9,8 +9,8 @@ use super::{Chart, Shape, unfit};
 use crate::data::Table;
 use crate::present::chart::scatter::Side;
 use crate::present::chart::{
-    Bars, Chart as Picture, Fan, Heat, Histogram, Importance, Leaderboard, Lines, Reliability, Scatter,
-    Selection, read,
+    Bars, Chart as Picture, Fan, Heat, Histogram, Importance, Landscape, Leaderboard, Lines, Parallel,
+    Reliability, Scatter, Selection, read, trials,
 };
 use crate::present::format::words;
 use crate::stage::{Context, Failure};
@@ -32,6 +32,8 @@ pub fn chart(chart: &Chart, ctx: &Context<'_>, table: &Table) -> Result<Box<dyn 
         Shape::Histogram => histogram(chart, table),
         Shape::Importance => importance(chart, table),
         Shape::Leaderboard => leaderboard(chart, table),
+        Shape::Parallel => parallel(chart, table),
+        Shape::Landscape => landscape(chart, table),
         Shape::Selection => {
             let selection = fit(chart, read::selection(table, None))?;
             Ok(Box::new(Selection { title: title(chart), ..selection }))
@@ -123,13 +125,42 @@ fn importance(chart: &Chart, table: &Table) -> Result<Box<dyn Picture>> {
     Ok(Box::new(Importance { title: title(chart), ..importance }))
 }
 
+fn parallel(chart: &Chart, table: &Table) -> Result<Box<dyn Picture>> {
+    let objective = result(chart, table, "color", &chart.color)?;
+    let parallel = fit(chart, trials::parallel(table, &objective))?;
+    Ok(Box::new(Parallel { title: title(chart), ..parallel }))
+}
+
+fn landscape(chart: &Chart, table: &Table) -> Result<Box<dyn Picture>> {
+    let objective = result(chart, table, "color", &chart.color)?;
+    let swept = trials::swept(table, &objective);
+    let side = |key: &'static str, named: &str, other: &str| {
+        if !named.is_empty() {
+            return required(chart, table, key, named);
+        }
+        let free = swept.iter().find(|name| **name != other);
+        free.cloned().ok_or_else(|| {
+            let message = "a landscape takes two swept parameters, and `input` has fewer";
+            Failure::new(message)
+                .hint("the types `leaderboard` and `parallel` take any number")
+                .at("input")
+                .into()
+        })
+    };
+    let x = side("x", &chart.x, &chart.y)?;
+    let y = side("y", &chart.y, &x)?;
+    let landscape = fit(chart, trials::landscape(table, &x, &y, &objective))?;
+    Ok(Box::new(Landscape { title: title(chart), ..landscape }))
+}
+
+/// The column of results: the named one, else the objective.
+fn result(chart: &Chart, table: &Table, key: &'static str, named: &str) -> Result<String> {
+    if named.is_empty() { fit(chart, read::objective(table)) } else { required(chart, table, key, named) }
+}
+
 fn leaderboard(chart: &Chart, table: &Table) -> Result<Box<dyn Picture>> {
     let x = required(chart, table, "x", &chart.x)?;
-    let objective = if chart.y.is_empty() {
-        fit(chart, read::objective(table))?
-    } else {
-        required(chart, table, "y", &chart.y)?
-    };
+    let objective = result(chart, table, "y", &chart.y)?;
     let board = fit(chart, read::leaderboard(table, &x, &objective))?;
     Ok(Box::new(Leaderboard { title: title(chart), ..board }))
 }

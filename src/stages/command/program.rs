@@ -8,19 +8,20 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use wait4::{ResUse, Wait4};
 
 use super::guard::Place;
 use super::named::Named;
 use super::printed::Printed;
 use super::secrets::Secrets;
-use crate::stage::{Context, Failure, Stream};
+use crate::stage::{Context, Failure, Stream, Usage, Used};
 
 /// How often it is asked whether the run goes on.
 const LOOK: Duration = Duration::from_millis(20);
@@ -48,6 +49,8 @@ pub struct Ended {
     pub ok: bool,
     /// Its exit code or signal in words.
     pub status: String,
+    /// What it took of the machine.
+    pub usage: Usage,
     printed: String,
     complained: String,
 }
@@ -181,9 +184,11 @@ impl Group {
             complained.drain()?;
         }
         self.kill();
-        let status: ExitStatus = self.child.wait().context("can't wait for the program")?;
+        let ResUse { status, rusage } = self.child.wait4().context("can't wait for the program")?;
+        let cpu_seconds = (rusage.utime + rusage.stime).as_secs_f64();
+        let usage = Usage { of: Used::Program, cpu_seconds, peak_memory: rusage.maxrss, beside: 0 };
         let (printed, complained) = (printed.finish()?, complained.finish()?);
-        Ok(Ended { ok: status.success(), status: status.to_string(), printed, complained })
+        Ok(Ended { ok: status.success(), status: status.to_string(), usage, printed, complained })
     }
 
     /// Ends what there still is of the group. Until the program's end has been taken in, its number,

@@ -130,6 +130,7 @@ impl Segment {
         }
         let chosen = qualities.iter().zip(clusterings).find(|(quality, _)| quality.k == self.k);
         let (quality, clustering) = chosen.ok_or_else(|| Failure::new("`k` was never tried").at("k"))?;
+        (1..).zip(&clustering.curve).for_each(|(step, inertia)| ctx.step("inertia", step, *inertia));
         Ok(Tried { quality: quality.clone(), clustering, qualities, ended })
     }
 

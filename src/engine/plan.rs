@@ -210,8 +210,11 @@ pub(super) fn causes_since(
     let takes: Vec<_> = task.inputs.iter().map(|edge| edge.key.as_str()).collect();
     let manifest = identity.readable(task);
     // What is written in the file, in a variant too: that of an axis is the same as long as the label is.
-    let stage = pipeline.base.iter().find(|draft| draft.name == task.draft.name).unwrap_or(&task.draft);
-    let (before, now) = (history.params(&task.label), stage.body.params().ok());
+    let written = || pipeline.base.iter().find(|draft| draft.name == task.draft.name);
+    let stage = if task.label == task.draft.name { None } else { written() }.unwrap_or(&task.draft);
+    let took = last.manifest.keys().any(|path| path.starts_with("inputs."));
+    let before = (took || !takes.is_empty()).then(|| history.params(&task.label)).flatten();
+    let now = stage.body.params().ok();
     let old = Seen { manifest: &last.manifest, params: before.as_ref(), takes: &[] };
     let new = Seen { manifest: &manifest, params: now.as_ref(), takes: &takes };
     let causes = cause::between(Some(Now { pipeline, task }), &givers, old, new);

@@ -148,7 +148,7 @@ fn a_mistake_between_parameters_is_told_beside_one_of_a_key() {
         told,
         [
             "p.toml:8:1 unknown key `on_eror` in stage `q`; did you mean `on_error`? `custem kinds check` lists all keys",
-            "p.toml:9:46 rule 1: `min` 2 is above `max` 1; exchange them"
+            "p.toml:9:46 rule 1 (`rules.0`): `min` 2 is above `max` 1; exchange them"
         ]
     );
     // One that rests on the key that is wrong may be none.

@@ -68,8 +68,12 @@ fn ranges_have_steps_counts_and_scales() {
         ["tolerance=0.01", "tolerance=0.02", "tolerance=0.03", "tolerance=0.04"],
         "no digits of rounding"
     );
-    let ends = variants("axes = { \"segments.tolerance\" = { from = 0, to = 1, count = 3 } }");
-    assert_eq!(ends, ["tolerance=0.0", "tolerance=0.5", "tolerance=1.0"], "ends written as integers");
+    let ends = variants("axes = { \"segments.tolerance\" = { from = 0, to = 1.5, count = 4 } }");
+    assert_eq!(
+        ends,
+        ["tolerance=0.0", "tolerance=0.5", "tolerance=1.0", "tolerance=1.5"],
+        "an end that is written as an integer"
+    );
 }
 
 #[test]
@@ -179,7 +183,7 @@ fn mistakes_in_ranges_are_told_at_their_place() {
         of("{ form = 2, to = 5 }"),
         [
             "21:25 the axis `segments.k` has neither `values` nor both `from` and `to`; write a list, `{ values = [...] }` or `{ from = 2, to = 10 }`",
-            "21:27 unknown key `form` in `sweep.axes.segments.k`; did you mean `from`? `[sweep]` has the keys `axes`, `best`, `budget`, `eta`, `exclude`, `goal`, `max_time`, `max_variants`, `objective`, `objectives`, `repeat`, `startup`, `strategy`, `wave` and `zip`",
+            "21:27 unknown key `form` in `sweep.axes.\"segments.k\"`; did you mean `from`? `[sweep]` has the keys `axes`, `best`, `budget`, `eta`, `exclude`, `goal`, `max_time`, `max_variants`, `objective`, `objectives`, `repeat`, `startup`, `strategy`, `wave` and `zip`",
         ]
     );
     assert_eq!(

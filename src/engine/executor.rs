@@ -175,7 +175,7 @@ enum Message {
 /// What a thread is to do for a task.
 enum Work {
     /// Run it.
-    Stage(Job),
+    Stage(Box<Job>),
     /// Read these files.
     Read(Vec<PathBuf>),
 }
@@ -314,7 +314,7 @@ impl<'a> Run<'a> {
                 let Some(at) = self.ready.pop(self.left, |at| states[at] == State::Ready) else { break };
                 let given = match self.decide(at) {
                     None => continue,
-                    Some(Work::Stage(job)) => crew.give(at, job, self.running),
+                    Some(Work::Stage(job)) => crew.give(at, *job, self.running),
                     Some(Work::Read(paths)) => reader.give(at, paths),
                 };
                 if let Err(error) = given {
@@ -408,7 +408,7 @@ impl<'a> Run<'a> {
             }
             Err(causes) => causes,
         };
-        Some(Work::Stage(self.start(at, identity, causes)))
+        Some(Work::Stage(Box::new(self.start(at, identity, causes))))
     }
 
     /// Puts what is ready in the order of critical paths: once, when it turns out that something must run.

@@ -232,14 +232,14 @@ fn the_disk_is_touched_in_one_place() {
 fn tracked() -> Vec<(String, String)> {
     let root = repository();
     let list = ["-c", "safe.directory=*", "ls-files", "-z"];
-    let listed = Command::new("git").args(list).current_dir(&root).output().unwrap();
+    let listed = Command::new("git").args(list).current_dir(root).output().unwrap();
     let names: Vec<String> = if listed.status.success() {
         String::from_utf8(listed.stdout).unwrap().split_terminator('\0').map(str::to_owned).collect()
     } else {
         let pattern = |folder| format!("{}/{folder}/**/*", root.display());
         let found = ["src", "tests", "docs", "pipelines", "benches"].map(pattern);
         let paths = found.iter().flat_map(|pattern| glob::glob(pattern).unwrap().flatten());
-        paths.map(|path| path.strip_prefix(&root).unwrap().display().to_string()).collect()
+        paths.map(|path| path.strip_prefix(root).unwrap().display().to_string()).collect()
     };
     let text = |name: String| Some((name.clone(), fs::read_to_string(root.join(name)).ok()?));
     names.into_iter().filter_map(text).collect()

@@ -411,7 +411,25 @@ fn save_path(stage: &str, port: &Port, node: &Node) -> Result<PathBuf, Diagnosti
         );
         return Err(problem(format!("a table is saved as Parquet, and not as `.{other}`")).hint(hint));
     }
+    if let Some(other) = other_picture(port, &path) {
+        let hint = match PICTURES[..2].contains(&other) {
+            true => format!("the output `{other}` is one: `save = {{ {other} = \"{}\" }}`", path.display()),
+            false => format!("name it `{}`", path.with_extension(&port.name).display()),
+        };
+        let is = port.name.to_uppercase();
+        return Err(problem(format!("the output `{}` is {is}, and not `.{other}`", port.name)).hint(hint));
+    }
     Ok(path)
+}
+
+/// Endings of pictures, those that there are first.
+const PICTURES: [&str; 6] = ["svg", "png", "jpg", "jpeg", "pdf", "gif"];
+
+/// The ending of another kind of picture than an output is.
+fn other_picture<'p>(port: &Port, path: &'p Path) -> Option<&'p str> {
+    let known = port.ty == PortType::Image && PICTURES[..2].contains(&port.name.as_str());
+    let ending = path.extension().and_then(OsStr::to_str)?;
+    (known && ending != port.name && PICTURES.contains(&ending)).then_some(ending)
 }
 
 /// Endings of formats that a table is not saved in.

@@ -559,6 +559,21 @@ hint: name it `data/rows.parquet`; `custem show rows.transactions --csv` writes 
 }
 
 #[test]
+fn a_picture_is_not_saved_under_the_name_of_another_format() {
+    let rows = "[stages.rows]\nkind = \"simulate\"\n";
+    let chart = "[stages.c]\nkind = \"chart\"\ntype = \"lines\"\ninput = \"rows\"\nsave = ";
+    let told = |save: &str| told(&Project::with(&format!("{rows}{chart}{save}\n")), &[]);
+    assert_eq!(
+        [told("\"a/c.png\""), told("{ png = \"c.svg\", svg = \"c.pdf\" }")].concat(),
+        [
+            "7:8 the output `svg` is SVG, and not `.png`; the output `png` is one: `save = { png = \"a/c.png\" }`",
+            "7:16 the output `png` is PNG, and not `.svg`; the output `svg` is one: `save = { svg = \"c.svg\" }`",
+            "7:31 the output `svg` is SVG, and not `.pdf`; name it `c.svg`",
+        ]
+    );
+}
+
+#[test]
 fn a_pattern_may_not_take_in_what_a_stage_saves() {
     let read = "[stages.r]\nkind = \"read\"\npath = \"PATH\"\ncolumns = { customer_id = \"a\", txn_timestamp = \"b\", amount = \"c\" }\n";
     let check = |path: &str| {

@@ -68,10 +68,10 @@ fn ranges_have_steps_counts_and_scales() {
         ["tolerance=0.01", "tolerance=0.02", "tolerance=0.03", "tolerance=0.04"],
         "no digits of rounding"
     );
-    let ends = variants("axes = { \"segments.tolerance\" = { from = 0, to = 1.5, count = 4 } }");
+    let ends = variants("axes = { \"segments.tolerance\" = { from = 0, to = 0.75, count = 4 } }");
     assert_eq!(
         ends,
-        ["tolerance=0.0", "tolerance=0.5", "tolerance=1.0", "tolerance=1.5"],
+        ["tolerance=0.0", "tolerance=0.25", "tolerance=0.5", "tolerance=0.75"],
         "an end that is written as an integer"
     );
 }

@@ -21,7 +21,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
-use rustix::process::{Pid, PidfdFlags, Signal, getpgid, kill_process, kill_process_group, pidfd_open};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, getpgid, getppid, kill_process, kill_process_group, pidfd_open,
+};
 
 /// The word that makes custem's binary a guard.
 pub const WORD: &str = "__guard";
@@ -194,7 +196,8 @@ pub fn watch() -> ExitCode {
             .for_each(|line| programs.take(line));
         std::thread::sleep(LULL);
     }
-    programs.end();
+    // What custem leaves behind goes to the same process as the guard itself.
+    programs.end(&|pid| parent_of(pid) == getppid());
     ExitCode::SUCCESS
 }
 
@@ -220,8 +223,9 @@ impl Programs {
         }
     }
 
-    /// Kills them all.
-    fn end(self) {
+    /// Kills them all; `ours` are the processes that custem may have started. A folder that is gone may have
+    /// left its place to another one, where somebody else works.
+    fn end(self, ours: &dyn Fn(Pid) -> bool) {
         for group in self.running.values().flatten().copied().filter_map(Pid::from_raw) {
             // Whatever is gone already needs no end.
             let _ = kill_process_group(group, Signal::KILL);
@@ -235,7 +239,7 @@ impl Programs {
             if look > 0 {
                 std::thread::sleep(PAUSE);
             }
-            for pid in working_in(&announced) {
+            for pid in working_in(&announced).into_iter().filter(|pid| ours(*pid)) {
                 end_group_of(pid);
             }
         }
@@ -253,6 +257,14 @@ fn working_in(folders: &HashMap<(u64, u64), Option<i32>>) -> Vec<Pid> {
     found.collect()
 }
 
+/// The process that another one belongs to.
+fn parent_of(pid: Pid) -> Option<Pid> {
+    let stat = fs_err::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    // Behind the name, which stands in brackets and may have any letters: the state, then the parent.
+    let (_, fields) = stat.rsplit_once(')')?;
+    Pid::from_raw(fields.split_whitespace().nth(1)?.parse().ok()?)
+}
+
 /// Kills a process, with its group where it leads one.
 fn end_group_of(pid: Pid) {
     let _ = match getpgid(Some(pid)) {
@@ -268,7 +280,9 @@ mod tests {
     use std::path::Path;
     use std::process::{Child, Command};
 
-    use super::Programs;
+    use rustix::process::{getpid, getppid};
+
+    use super::{Programs, parent_of};
 
     fn sleeper(folder: &Path) -> (Child, String) {
         let child = Command::new("sleep").arg("1000").current_dir(folder).process_group(0).spawn().unwrap();
@@ -283,8 +297,13 @@ mod tests {
     #[test]
     fn programs_that_are_known_or_only_announced_are_ended_and_others_are_not() {
         let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
-        let [(known, known_at), (announced, announced_at), (mut over, over_at)] =
+        let [(known, known_at), (mut announced, announced_at), (mut over, over_at)] =
             folders.each_ref().map(|folder| sleeper(folder.path()));
+        // Somebody else works where a folder of ours has been.
+        let mut elsewhere = Programs::default();
+        elsewhere.take(&format!("? {announced_at}"));
+        elsewhere.end(&|pid| parent_of(pid) == getppid());
+        assert!(announced.try_wait().unwrap().is_none());
         let mut programs = Programs::default();
         for line in [
             format!("? {known_at}"),
@@ -297,7 +316,7 @@ mod tests {
         ] {
             programs.take(&line);
         }
-        programs.end();
+        programs.end(&|pid| parent_of(pid) == Some(getpid()));
         assert_eq!((signal(known), signal(announced)), (Some(9), Some(9)));
         assert!(over.try_wait().unwrap().is_none());
         over.kill().unwrap();

@@ -167,7 +167,8 @@ impl<'a> Variants<'a> {
             skipped,
             hashed: 0,
             interrupted: self.interrupted,
-            seconds: worked.map(|end| end.seconds).sum(),
+            // An empty `sum` would be -0.0.
+            seconds: worked.fold(0.0, |sum, end| sum + end.seconds),
         }
     }
 }

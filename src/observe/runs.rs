@@ -252,7 +252,16 @@ pub fn sweep_of(name: &str) -> Option<&str> {
     name.split_once('.').map(|(sweep, _)| sweep)
 }
 
-/// The run that the user means: its name, its number, or the start of either; `last` is the newest.
+/// A name as that of its run and the number of its variant.
+fn parted(name: &str) -> (&str, Option<u64>) {
+    match name.split_once('.') {
+        Some((run, number)) => (run, number.parse().ok()),
+        None => (name, None),
+    }
+}
+
+/// The run that the user means: its name, its number, or the start of either, for a variant with its own number behind
+/// a dot; `last` is the newest.
 ///
 /// # Errors
 /// When there is none or several.
@@ -272,10 +281,12 @@ pub fn find(experiments: &Path, wanted: &str) -> Result<String, Problems> {
     if all.iter().any(|name| name == wanted) {
         return Ok(wanted.to_owned());
     }
-    let by_number = |name: &&&String| wanted.parse::<u64>().is_ok_and(|n| names::number(name) == Some(n));
-    let mut fits: Vec<_> = whole.iter().filter(by_number).collect();
+    let (run, variant) = parted(wanted);
+    let like: Vec<_> = all.iter().filter(|name| parted(name).1 == variant).collect();
+    let by_number = |name: &&&String| run.parse::<u64>().is_ok_and(|n| names::number(name) == Some(n));
+    let mut fits: Vec<_> = like.iter().filter(by_number).collect();
     if fits.is_empty() {
-        fits = whole.iter().filter(|name| name.starts_with(wanted)).collect();
+        fits = like.iter().filter(|name| parted(name).0.starts_with(run)).collect();
     }
     match fits.as_slice() {
         [one] => Ok((**one).clone()),

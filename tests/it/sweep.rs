@@ -263,6 +263,13 @@ fn a_variant_s_record_is_whole_and_its_own() {
     assert_eq!((text(first, "run"), &first["stages"]), (text(variant, "run"), &3.into()));
     assert_eq!((text(last, "event"), &last["ok"], &last["ran"]), ("run_done", &true.into(), &3.into()));
     assert!(last["seconds"].as_f64().unwrap() > 0.0);
+    assert!(runs.iter().all(|run| run["seconds"].as_f64().unwrap().is_sign_positive()), "{}", shown.out);
+    for name in ["1.3", "0001.03", &text(variant, "run").replace(".03", ".3")] {
+        let found = project.custem(&["runs", "show", name]);
+        assert!(found.out.starts_with(&format!("run {}  ", text(variant, "run"))), "{name}: {}", found.out);
+    }
+    let none = project.custem(&["runs", "show", "1.33"]);
+    assert_eq!((none.code, none.err.lines().next()), (2, Some("error: there is no run `1.33`")));
 }
 
 #[test]

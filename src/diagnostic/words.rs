@@ -69,7 +69,6 @@ pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
     // Two significant digits of what is there, or of what lacks; the logarithm of a share of rows is
     // a small number.
-    #[allow(clippy::cast_possible_truncation)]
     let two = |part: f64| usize::try_from(1 - libm::log10(part).floor() as i32).unwrap_or(0);
     let places = match percent {
         percent if percent > 0.0 && percent < 10.0 => two(percent),

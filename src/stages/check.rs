@@ -98,7 +98,6 @@ impl Stage for Check {
         }
         let noted = broken(Severity::Info).len();
         // Counts are far below 2^53.
-        #[allow(clippy::cast_precision_loss)]
         let mut outcome = Outcome::new(summary(findings.len(), errors.len(), warnings.len(), noted))
             .with("rows", Artifact::Same("input".to_owned()))
             .table("findings", quality::finding::table(&findings)?)

@@ -277,7 +277,6 @@ impl Stage for Read {
             Rows::File(path) => Artifact::File(path),
         };
         // Counts are far below 2^53.
-        #[allow(clippy::cast_precision_loss)]
         let outcome = Outcome::new(summary)
             .with("rows", main)
             .table("rejected", ingested.rejected)

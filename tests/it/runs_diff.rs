@@ -53,6 +53,8 @@ fn changed_lines_are_told_with_what_they_did() {
     );
     // By a flag, back again, and left to a default.
     run(&project, &["--set", "segments.k=5"]);
+    let shown = project.custem(&["runs", "show"]).out;
+    assert!(shown.contains("\nwith --set segments.k=5\n"), "{shown}");
     let flag = project.custem(&["runs", "diff", "2", "3"]).out;
     assert!(
         flag.starts_with("changed              p.toml:19  segments.k  4 -> 5  (--set segments.k=5)\n"),

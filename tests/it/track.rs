@@ -120,7 +120,6 @@ fn record(project: &Project, run: &str, config: &str, events: &[Json]) {
 fn steps(count: u64, end: Option<Json>) -> Vec<Json> {
     let started = serde_json::json!({ "event": "run_started", "run": "r", "pipeline": "steps", "file": "p.toml", "version": "0.1.0", "time": 1_700_000_000.5, "stages": 1 });
     let step = |step: u64| {
-        #[allow(clippy::cast_precision_loss)]
         let value = match step {
             1 => Json::from("NaN"),
             2 => "Infinity".into(),

@@ -69,7 +69,6 @@ impl Survey {
     /// Share of rows that can't be read.
     pub fn bad(&self) -> f64 {
         // Counts of rows are far below 2^53.
-        #[allow(clippy::cast_precision_loss)]
         let (bad, all) = (self.rejected as f64, (self.rows + self.rejected) as f64);
         bad / all.max(1.0)
     }

@@ -48,10 +48,8 @@ impl Finding {
 pub fn finding(check: &Check, seen: &Seen) -> Finding {
     let (checked, failing, what) = tell(check, seen);
     // Counts of rows are far below 2^53.
-    #[allow(clippy::cast_precision_loss)]
     let (share, most) = (failing as f64 / checked.max(1) as f64, check.allowed * checked as f64);
     // Half a row of slack, so that 1 - 0.95 allows 5 of 100.
-    #[allow(clippy::cast_precision_loss)]
     let passed = failing as f64 <= most + 1e-6;
     let shares = match () {
         () if failing == 0 || !counts_shares(&check.test) => String::new(),
@@ -166,7 +164,6 @@ fn short(value: f64) -> String {
         0
     } else {
         // The logarithm of a float is between -324 and 308.
-        #[allow(clippy::cast_possible_truncation)]
         let magnitude = libm::log10(value.abs()).floor() as i32;
         usize::try_from(3 - magnitude).unwrap_or(0)
     };

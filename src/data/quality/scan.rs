@@ -86,7 +86,6 @@ pub fn scan(
             before += batch.num_rows() as u64;
         }
         // Counts of rows are far below 2^53.
-        #[allow(clippy::cast_precision_loss)]
         progress(before as f64 / table.rows().max(1) as f64)
     })?;
     for (seen, check) in all.iter_mut().zip(checks) {

@@ -63,7 +63,6 @@ impl<'de> Deserialize<'de> for Bound {
         let wrong = || serde::de::Error::custom("expected a number or a date such as 2023-01-31");
         match toml::Value::deserialize(deserializer)? {
             // Whole numbers that a rule compares with are far below 2^53.
-            #[allow(clippy::cast_precision_loss)]
             toml::Value::Integer(number) => Ok(Self::Number(number as f64)),
             toml::Value::Float(number) if number.is_finite() => Ok(Self::Number(number)),
             toml::Value::Datetime(date) if date.date.is_some() => Ok(Self::Date(date)),
@@ -126,7 +125,6 @@ impl<'de> Deserialize<'de> for Scalar {
         match toml::Value::deserialize(deserializer)? {
             toml::Value::String(text) => Ok(Self::Text(text)),
             // Whole numbers that a rule lists are far below 2^53.
-            #[allow(clippy::cast_precision_loss)]
             toml::Value::Integer(number) => Ok(Self::Number(number as f64)),
             toml::Value::Float(number) => Ok(Self::Number(number)),
             toml::Value::Boolean(flag) => Ok(Self::Flag(flag)),

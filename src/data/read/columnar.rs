@@ -59,7 +59,6 @@ pub fn read(
         let mut out = Collector::new(&columns, large)?;
         for (number, source) in sources.iter().enumerate() {
             // Counts of rows are far below 2^53.
-            #[allow(clippy::cast_precision_loss)]
             let mut done = |read: u64| progress(((read as f64) / rows.max(1) as f64).min(1.0));
             if let Some(keep) = keep {
                 let how = format!("{columns:?} {:?}", source.positions);

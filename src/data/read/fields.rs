@@ -114,7 +114,6 @@ impl<'a> Fields<'a> {
 
     fn push(&mut self, start: usize, end: usize) {
         // Parts are shorter than 4 GiB.
-        #[allow(clippy::cast_possible_truncation)]
         self.spans.push([start as u32, end as u32]);
     }
 

@@ -108,7 +108,6 @@ impl Look {
     pub fn kind(&self, name: &str) -> Kind {
         let all = |count: usize| self.values > 0 && count == self.values;
         // Shares of a sample of a few thousand values are exact in a float.
-        #[allow(clippy::cast_precision_loss)]
         let most = |count: usize| self.values > 0 && count as f64 >= MAJORITY * self.values as f64;
         let whole = all(self.wholes);
         if whole && all(self.compact) && (self.distinct > 2 || sounds_like_a_date(name)) {
@@ -203,7 +202,6 @@ pub fn revise(
 
 fn revised_kind(kind: Kind, tally: &Tally, finished: bool) -> Kind {
     // Counts of rows are far below 2^53.
-    #[allow(clippy::cast_precision_loss)]
     let too_many = finished && tally.misfits as f64 > (1.0 - MAJORITY) * tally.values as f64;
     match kind {
         Kind::Id if tally.misfits > 0 || tally.zero_led > 0 => Kind::Text,

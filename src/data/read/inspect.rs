@@ -127,7 +127,6 @@ fn seen(name: &str, values: &[&str], kind: Option<Kind>) -> Seen {
         look.spellings().iter().map(|(layout, times)| (*times, layout.name())).collect();
     dates.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     // Counts of a sample are exact in a float.
-    #[allow(clippy::cast_precision_loss)]
     let missing = look.missing as f64 / values.len().max(1) as f64;
     Seen {
         name: name.to_owned(),

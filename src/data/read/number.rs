@@ -76,7 +76,6 @@ fn plain(text: &[u8], decimal: Decimal) -> Option<(f64, Lean)> {
         }
     }
     // A u64 below 10^16 becomes the nearest float; with a separator it is below 10^15, thus exact.
-    #[allow(clippy::cast_precision_loss)]
     let mantissa = mantissa as f64;
     let Some((at, byte)) = separator else { return Some((sign * mantissa, Lean::Silent)) };
     let fraction = digits.len() - at - 1;

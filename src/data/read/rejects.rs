@@ -57,7 +57,6 @@ impl Report<'_> {
                 .at("bad_rows"));
         }
         // Counts of rows are far below 2^53.
-        #[allow(clippy::cast_precision_loss)]
         let share = bad as f64 / all as f64;
         if share > options.max_bad {
             let message = format!(

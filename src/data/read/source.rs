@@ -296,7 +296,6 @@ fn evenness(rows: &[Vec<String>]) -> f64 {
     let cells = || rows.iter().skip(1).flatten();
     let typed = cells().filter(|cell| looks_like_data(std::slice::from_ref(cell))).count();
     // Counts within a sample of 200 rows.
-    #[allow(clippy::cast_precision_loss)]
     let share = |part: usize, whole: usize| part as f64 / whole.max(1) as f64;
     share(even, rows.len()) + share(typed, cells().count()) + share(width, 1000)
 }

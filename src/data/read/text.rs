@@ -90,13 +90,11 @@ impl Job {
                 self.kept(source, (number, positions), out, options, keep)?;
                 before += source.bytes;
                 // Byte counts are far below 2^53.
-                #[allow(clippy::cast_precision_loss)]
                 progress((before as f64 / self.bytes.max(1) as f64).min(1.0))?;
                 continue;
             }
             let mut watch = |out: &Collector, done: u64| {
                 // Byte counts are far below 2^53.
-                #[allow(clippy::cast_precision_loss)]
                 progress(((before + done) as f64 / self.bytes.max(1) as f64).min(1.0))?;
                 Ok(infer::revise(&self.columns, &out.tallies, options, false).is_none())
             };

@@ -235,6 +235,10 @@ pub fn run(run: &Run) -> String {
 /// What a run rests on, as far as it was recorded, and what was said about it.
 fn rests_on(run: &Run, overview: &Overview) -> String {
     let mut text = String::new();
+    for flag in run.of("provenance").filter_map(|event| event["set"].as_object()).flat_map(|set| set.values())
+    {
+        text += &format!("with --set {}\n", shown(flag.as_str().unwrap_or_default()));
+    }
     if let Some(commit) = &overview.commit {
         let state = match overview.dirty {
             Some(true) => ", with changed files",

@@ -124,9 +124,7 @@ pub fn code(value: f64, edges: &[f64]) -> u8 {
     }
     let below = edges.partition_point(|edge| *edge <= value);
     // At most 64 bins.
-    #[allow(clippy::cast_possible_truncation)]
-    let code = 1 + below as u8;
-    code
+    1 + below as u8
 }
 
 #[cfg(test)]

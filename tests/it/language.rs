@@ -3,7 +3,7 @@
 use crate::project::Project;
 
 /// Checks a pipeline that is wrong and compares everything that is said.
-fn says(pipeline: &str, expected: &str) {
+pub fn says(pipeline: &str, expected: &str) {
     says_with(pipeline, &[], expected);
 }
 
@@ -17,7 +17,7 @@ fn says_in(project: &Project, args: &[&str], expected: &str) {
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));
 }
 
-const ONE: &str = "[stages.a]\nkind = \"command\"\ncommand = [\"true\"]\n";
+pub const ONE: &str = "[stages.a]\nkind = \"command\"\ncommand = [\"true\"]\n";
 
 #[test]
 fn a_right_pipeline_is_right() {
@@ -341,16 +341,8 @@ fn problems_as_json() {
     );
 }
 
-/// Commands under these names that save to these paths; the saves stand on lines 4, 8, 12 and so on.
-fn saving(saves: &[(&str, &str)]) -> String {
-    let stage = |(name, path): &(&str, &str)| {
-        format!("[stages.{name}]\nkind = \"command\"\ncommand = [\"true\"]\nsave = \"{path}\"\n")
-    };
-    saves.iter().map(stage).collect()
-}
-
 /// The messages and hints that `check` gives, a pair a line.
-fn told(project: &Project, args: &[&str]) -> Vec<String> {
+pub fn told(project: &Project, args: &[&str]) -> Vec<String> {
     let ran = project.custem(&[&["check", "p.toml", "--json"], args].concat());
     let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     let one = |problem: &serde_json::Value| {
@@ -452,153 +444,6 @@ fn every_flag_that_is_wrong_is_told_beside_the_mistakes_of_the_file() {
             "1:1 `--set seed` has no `=`; write `--set STAGE.parameter=value`, such as `--set segments.k=6`",
         ]
     );
-}
-
-#[cfg(unix)]
-#[test]
-fn saves_are_compared_by_where_they_lead() {
-    let project = Project::new();
-    project.write("t/keep", "");
-    std::os::unix::fs::symlink(project.path("t"), project.path("lnk")).unwrap();
-    let absolute = project.path("t/z.parquet");
-    let absolute = absolute.to_str().unwrap();
-    let saves = [
-        ("a", "t/z.parquet"),
-        ("b", "lnk/z.parquet"),
-        ("c", "t/../t/z.parquet"),
-        ("d", absolute),
-        ("e", "lnk/y"),
-    ];
-    project.write("p.toml", saving(&saves));
-    let same = |line: u32, path: &str| {
-        format!(
-            "{line}:8 `{path}` is the same file as `t/z.parquet`, which stage `a` saves; give each saved output its own path"
-        )
-    };
-    assert_eq!(
-        told(&project, &[]),
-        [same(8, "lnk/z.parquet"), same(12, "t/../t/z.parquet"), same(16, absolute)]
-    );
-}
-
-#[test]
-fn a_save_below_or_above_another_one_is_refused() {
-    says(
-        &saving(&[("a", "data/x"), ("b", "data/x/y"), ("c", "data")]),
-        "error: `data/x/y` lies below `data/x`, a file that stage `a` saves
- --> p.toml:8:8
-  |
-8 | save = \"data/x/y\"
-  |        ^^^^^^^^^^
-  |
-hint: give each saved output its own path
-error: `data` can't be a file: stage `a` saves `data/x` below it
-  --> p.toml:12:8
-   |
-12 | save = \"data\"
-   |        ^^^^^^
-   |
-hint: give each saved output its own path
-2 errors
-",
-    );
-}
-
-#[test]
-fn a_save_may_not_replace_the_pipeline_nor_leave_the_project() {
-    let project = Project::new();
-    project.write("base/b.toml", ONE);
-    project.write("data/keep", "");
-    project.write("a.txt", "");
-    let saves = [
-        ("c", "p.toml"),
-        ("d", "data/../base/b.toml"),
-        ("e", "../x.parquet"),
-        ("f", "data"),
-        ("g", "data/../cache/x"),
-        ("h", "a.txt/x"),
-        ("i", "data/"),
-        ("j", "data/.."),
-    ];
-    project.write("p.toml", format!("extends = \"base/b.toml\"\n{}", saving(&saves)));
-    let elsewhere = "save under `data/`, for example";
-    assert_eq!(
-        told(&project, &[]),
-        [
-            format!("5:8 `p.toml` is a file of this pipeline, which saving would replace; {elsewhere}"),
-            format!("9:8 `data/../base/b.toml` is a file of this pipeline, which saving would replace; {elsewhere}"),
-            format!("13:8 `../x.parquet` leaves the project's folder; {elsewhere}; a path that starts with `/` may lead anywhere"),
-            "17:8 `data` is a folder; name a file in it, such as `data/f.txt`".to_owned(),
-            format!("21:8 `data/../cache/x` lies in a folder that custem keeps for itself; {elsewhere}"),
-            "25:8 `a.txt/x` can't be saved: `a.txt` is a file, not a folder; move that file away, or save elsewhere".to_owned(),
-            "29:8 `data/` names no file to save to; name the file too, such as `data/i.txt`".to_owned(),
-            "33:8 `data/..` names no file to save to; name the file too, such as `data/j.txt`".to_owned(),
-        ]
-    );
-    let outside = Project::new();
-    let absolute = outside.path("far/x.txt");
-    project.write("p.toml", saving(&[("a", absolute.to_str().unwrap())]));
-    assert_eq!(project.run(&[]), ["a ran"]);
-    assert!(absolute.exists(), "an absolute path may lead out of the project");
-}
-
-#[test]
-fn a_table_is_not_saved_under_the_name_of_another_format() {
-    says(
-        "[stages.rows]\nkind = \"simulate\"\nsave = \"data/rows.csv\"\n",
-        "error: a table is saved as Parquet, and not as `.csv`
- --> p.toml:3:8
-  |
-3 | save = \"data/rows.csv\"
-  |        ^^^^^^^^^^^^^^^
-  |
-hint: name it `data/rows.parquet`; `custem show rows.transactions --csv` writes CSV
-1 error
-",
-    );
-}
-
-#[test]
-fn a_picture_is_not_saved_under_the_name_of_another_format() {
-    let rows = "[stages.rows]\nkind = \"simulate\"\n";
-    let chart = "[stages.c]\nkind = \"chart\"\ntype = \"lines\"\ninput = \"rows\"\nsave = ";
-    let told = |save: &str| told(&Project::with(&format!("{rows}{chart}{save}\n")), &[]);
-    assert_eq!(
-        [told("\"a/c.png\""), told("{ png = \"c.svg\", svg = \"c.pdf\" }")].concat(),
-        [
-            "7:8 the output `svg` is SVG, and not `.png`; the output `png` is one: `save = { png = \"a/c.png\" }`",
-            "7:16 the output `png` is PNG, and not `.svg`; the output `svg` is one: `save = { svg = \"c.svg\" }`",
-            "7:31 the output `svg` is SVG, and not `.pdf`; name it `c.svg`",
-        ]
-    );
-}
-
-#[test]
-fn a_pattern_may_not_take_in_what_a_stage_saves() {
-    let read = "[stages.r]\nkind = \"read\"\npath = \"PATH\"\ncolumns = { customer_id = \"a\", txn_timestamp = \"b\", amount = \"c\" }\n";
-    let check = |path: &str| {
-        let project =
-            Project::with(&format!("{}{}", saving(&[("a", "data/y.csv")]), read.replace("PATH", path)));
-        project.write("data/x.csv", "a,b,c\n");
-        told(&project, &[])
-    };
-    for pattern in ["data/*.csv", "./data/*", "**/*.csv", "data/../data/[xy].csv"] {
-        assert_eq!(
-            check(pattern),
-            [format!(
-                "7:8 stage `r` reads `{pattern}`, which takes in `data/y.csv` that stage `a` saves; the next run would read one file more: save it elsewhere, or narrow the pattern"
-            )]
-        );
-    }
-    assert_eq!(
-        check("./data/y.csv"),
-        [
-            "7:8 stage `r` reads `./data/y.csv`, which stage `a` saves; order comes from inputs alone: use the stage's output, `input = \"a\"`"
-        ]
-    );
-    for pattern in ["data/x*.csv", "*.csv", "data/*/*.csv"] {
-        assert!(check(pattern).is_empty(), "{pattern}");
-    }
 }
 
 /// A value of the wrong type that is only spelled wrongly is spelled out.

@@ -36,6 +36,7 @@ mod runs_record;
 mod runs_trace;
 #[cfg(feature = "remote")]
 mod s3;
+mod saves;
 mod scheduling;
 mod schema;
 mod screen;

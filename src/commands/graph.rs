@@ -5,14 +5,14 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::load;
+use super::foresee;
 use crate::cli::{self, GraphForm};
 use crate::engine::Project;
 use crate::pipeline::{Pipeline, Task};
 use crate::present::terminal::print;
 
 pub fn graph(flags: &cli::Graph, project: &Project) -> Result<ExitCode> {
-    let pipeline = load(&flags.target, project)?;
+    let pipeline = foresee::read(&flags.target, project)?.pipeline;
     let text = match flags.format {
         GraphForm::Text => text(&pipeline),
         GraphForm::Dot => dot(&pipeline),

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::{FAILED, load, say};
+use super::foresee::{self, Foreseen};
+use super::{FAILED, say};
 use crate::cli;
 use crate::diagnostic::{Problems, plural};
 use crate::engine::locked::{self, Locked};
@@ -14,14 +15,19 @@ use crate::pipeline::{self, Pipeline};
 use crate::present::terminal::tell;
 use crate::stage::Failure;
 
+/// Why a sweep that has run may lack results.
+const TIMED: &str = "`max_time` ended the sweep before them: a lock takes all variants";
+
 pub fn lock(target: &cli::Target, project: &Project) -> Result<ExitCode> {
-    let pipeline = load(target, project)?;
+    let Foreseen { pipeline, timed, .. } = foresee::read(target, project)?;
     let name = name(&pipeline);
+    // Where results are lacking that decide on later variants, the lock lacks them as well.
     let locked = match Locked::of(&pipeline, project, &name) {
         Ok(locked) => locked,
         Err(error) => match error.downcast::<Failure>() {
             Ok(failure) => {
-                say(failure.message, failure.hint);
+                let hint = failure.hint.map(|hint| if timed { format!("{TIMED}; {hint}") } else { hint });
+                say(failure.message, hint);
                 return Ok(ExitCode::from(FAILED));
             }
             Err(error) => return Err(error),

@@ -1,6 +1,7 @@
 //! `custem plan`: what a run would do, and why.
 
 use std::collections::BTreeSet;
+use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -8,12 +9,16 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Result;
 use serde_json::{Value as Json, json};
 
+use super::foresee::{Foreseen, foresee};
 use super::history::History;
 use super::{Told, WOULD_RUN, forced, load, wanted};
 use crate::cli;
 use crate::engine::Project;
 use crate::engine::plan::{Planned, Question, Verdict, plan as foretell};
-use crate::engine::remote::Remote;
+use crate::engine::events::{Event, Sink};
+use crate::engine::remote::session::Wanted;
+use crate::engine::remote::{Remote, Session};
+use crate::engine::store::Store;
 use crate::pipeline::Pipeline;
 use crate::present::terminal;
 use crate::present::terminal::print;
@@ -21,7 +26,7 @@ use crate::present::terminal::print;
 pub fn plan(flags: &cli::Plan, project: &Project) -> Result<ExitCode> {
     let asked =
         Asked { until: &flags.until, force: &flags.force, shared: !flags.no_remote, json: flags.json };
-    show(&*load(&flags.target, project)?, &asked, project)
+    show(load(&flags.target, project)?, &asked, project)
 }
 
 /// Of what a plan is to be.
@@ -37,29 +42,56 @@ pub struct Asked<'a> {
 }
 
 /// Prints the plan; exits with 10 when something would run, be fetched or be put back.
-pub fn show(pipeline: &Pipeline, asked: &Asked<'_>, project: &Project) -> Result<ExitCode> {
+pub fn show(
+    pipeline: ManuallyDrop<Pipeline>,
+    asked: &Asked<'_>,
+    project: &Project,
+) -> Result<ExitCode> {
     let history = History::new(project, &pipeline.name);
     // Nothing is written, so Ctrl-C may end the process where it stands.
     let never = Arc::new(AtomicBool::new(false));
     let settings = pipeline.remote.as_ref().filter(|_| asked.shared);
     let remote = settings.map(|settings| Remote::new(settings, &project.root, &never));
+    let Foreseen { pipeline, open, .. } = ahead(pipeline, project, remote.as_ref())?;
     let question = Question {
-        pipeline,
+        pipeline: &pipeline,
         project,
-        wanted: &wanted(pipeline, asked.until)?,
-        forced: &forced(pipeline, asked.force)?,
+        wanted: &wanted(&pipeline, asked.until)?,
+        forced: &forced(&pipeline, asked.force)?,
         history: &history,
         remote: remote.as_ref(),
     };
     let planned = foretell(&question, &Told)?;
     if asked.json {
-        print(format_args!("{}\n", to_json(pipeline, &planned)))?;
+        print(format_args!("{}\n", to_json(&pipeline, &planned, &open)))?;
     } else {
-        print(format_args!("{}", terminal::plan(pipeline, &planned)))?;
+        print(format_args!("{}", terminal::plan(&pipeline, &planned, &open)))?;
     }
     let idle =
         |planned: &Planned| matches!(planned.verdict, Verdict::UpToDate(_)) && planned.restore.is_empty();
     Ok(if planned.iter().all(idle) { ExitCode::SUCCESS } else { ExitCode::from(WOULD_RUN) })
+}
+
+/// The pipeline as far as the cache, and the remote where there is one, foretell it.
+fn ahead(
+    pipeline: ManuallyDrop<Pipeline>,
+    project: &Project,
+    remote: Option<&Remote>,
+) -> Result<Foreseen> {
+    let Some(remote) = remote.filter(|_| pipeline.comes_in_waves()) else {
+        return foresee(pipeline, project, None);
+    };
+    let store = Store::look(&project.cache())?;
+    // What is wrong with the remote the plan itself will say.
+    let session = Session::looking(remote, &store, &Unheard);
+    let ask = |wanted: Wanted<'_>| if session.pulls() { session.record(wanted) } else { Ok(None) };
+    foresee(pipeline, project, Some(&ask))
+}
+
+struct Unheard;
+
+impl Sink for Unheard {
+    fn event(&self, _: &Event) {}
 }
 
 /// Each task once, however many of its ports are in use.
@@ -67,7 +99,7 @@ fn once(tasks: &[usize]) -> impl Iterator<Item = usize> {
     tasks.iter().copied().collect::<BTreeSet<_>>().into_iter()
 }
 
-fn to_json(pipeline: &Pipeline, planned: &[Planned]) -> Json {
+fn to_json(pipeline: &Pipeline, planned: &[Planned], open: &[String]) -> Json {
     let label = |task: usize| pipeline.tasks[task].label.as_str();
     let stage = |planned: &Planned| {
         let (verdict, because) = match &planned.verdict {
@@ -87,5 +119,6 @@ fn to_json(pipeline: &Pipeline, planned: &[Planned]) -> Json {
             "seconds": planned.seconds, "bytes": planned.bytes, "fetch": fetch, "restore": restore,
         })
     };
-    json!({ "pipeline": pipeline.name, "stages": planned.iter().map(stage).collect::<Vec<_>>() })
+    let stages: Vec<_> = planned.iter().map(stage).collect();
+    json!({ "pipeline": pipeline.name, "stages": stages, "later": open })
 }

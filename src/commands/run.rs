@@ -49,7 +49,7 @@ pub fn run_swept(flags: &cli::Run, sweep: &[Flag], project: &Project) -> Result<
     if flags.dry_run {
         let (until, force) = (&flags.until, &flags.force);
         let asked = plan::Asked { until, force, shared: !flags.no_remote, json: flags.json };
-        return plan::show(&pipeline, &asked, project);
+        return plan::show(pipeline, &asked, project);
     }
     let wish = Wish {
         until: &flags.until,

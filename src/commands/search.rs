@@ -49,6 +49,17 @@ impl Search {
         &self.asked
     }
 
+    /// Whether what is tried next depends on what came out so far.
+    pub fn depends(&self, axes: &Axes) -> bool {
+        let rungs = || axes.budget.map_or(0, |budget| axes.axes[budget].values.len());
+        match self.strategy {
+            Strategy::Grid | Strategy::Random | Strategy::Sobol => false,
+            _ if !self.left.is_empty() => false,
+            Strategy::Halving { .. } => self.rung + 1 < rungs(),
+            Strategy::Tpe { .. } => self.asked.len() < axes.most,
+        }
+    }
+
     /// The next points; none when the search is over.
     pub fn next(&mut self, axes: &mut Axes, tried: &[Tried]) -> Vec<Point> {
         let points = match self.strategy {

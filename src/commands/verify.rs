@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use unicode_width::UnicodeWidthStr;
 
 use super::run::{stop_on_ctrl_c, threads};
-use super::{FAILED, INTERRUPTED, load};
+use super::{FAILED, INTERRUPTED, foresee};
 use crate::cli;
 use crate::diagnostic::plural;
 use crate::engine::Project;
@@ -20,7 +20,7 @@ use crate::present::terminal::seconds;
 
 pub fn verify(flags: &cli::Verify, project: &Project) -> Result<ExitCode> {
     let target = cli::Target { pipeline: Some(flags.pipeline.clone()), set: flags.set.clone() };
-    let pipeline = load(&target, project)?;
+    let pipeline = foresee::read(&target, project)?.pipeline;
     let mut wanted = vec![flags.stages.is_empty(); pipeline.tasks.len()];
     for stage in &flags.stages {
         pipeline.find(stage)?.into_iter().for_each(|task| wanted[task] = true);

@@ -73,7 +73,7 @@ pub struct Pipeline {
     /// The whole document.
     pub document: document::Node,
     /// The files that it came from: its own first, then what it extends.
-    pub layers: Vec<Layer>,
+    pub layers: Arc<[Layer]>,
     /// What a sweep is woven on from whose variants come in waves.
     loom: Option<weave::Loom>,
 }
@@ -224,10 +224,11 @@ pub fn load_swept(
 ) -> Result<Pipeline, Problems> {
     let shown = file.to_string_lossy().into_owned();
     let (mut document, layers) = layers::read(&locate(root, file), &shown)?;
+    let layers: Arc<[Layer]> = layers.into();
     let mut flags = layers::set(&mut document, sets);
     flags.extend(sweep::flags::lay(&mut document, sweep));
     flags.extend(overwritten(root, &document, &layers));
-    let (pipeline, mut problems) = match check(document, shown, registry, Ground::new(root, &layers)) {
+    let (pipeline, mut problems) = match check(document, shown, registry, Ground::new(root, Arc::clone(&layers))) {
         Ok(pipeline) => (Some(pipeline), flags),
         Err(found) => (None, flags.into_iter().chain(found).collect()),
     };
@@ -272,7 +273,7 @@ fn check(
     document: document::Node,
     file: String,
     registry: &'static [Kind],
-    mut ground: Ground<'_>,
+    mut ground: Ground,
 ) -> Result<Pipeline, Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let head = head::read(&document, &file, &mut problems);
@@ -316,7 +317,7 @@ fn check(
         track,
         base,
         document,
-        layers: Vec::new(),
+        layers: Arc::default(),
         loom,
     })
 }

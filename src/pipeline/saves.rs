@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use glob::{MatchOptions, Pattern};
 
@@ -21,43 +22,73 @@ const OWN: [&str; 2] = ["cache", "experiments"];
 const APART: &str = "give each saved output its own path";
 
 /// A place that an output is saved to.
-pub struct Save<'a> {
-    stage: &'a str,
-    path: &'a Path,
-    at: &'a Location,
+pub struct Save {
+    stage: String,
+    path: PathBuf,
+    at: Location,
     /// How the names of such files usually end.
     ending: &'static str,
 }
 
-impl<'a> Save<'a> {
+impl Save {
     /// The saves of a stage.
-    pub fn of(draft: &'a Draft) -> impl Iterator<Item = Self> {
-        draft.saves.iter().map(|(port, path, at)| {
-            let ending = draft.ending(port);
-            Self { stage: &draft.name, path, at, ending }
+    pub fn of(draft: &Draft) -> impl Iterator<Item = Self> {
+        draft.saves.iter().map(|(port, path, at)| Self {
+            stage: draft.name.clone(),
+            path: path.clone(),
+            at: at.clone(),
+            ending: draft.ending(port),
         })
     }
 
     /// The saves of a task: in a sweep, those of a stage with the variant in their names.
-    pub fn of_task(task: &'a Task) -> impl Iterator<Item = Self> {
+    pub fn of_task(task: &Task) -> impl Iterator<Item = Self> {
         let places = task.draft.saves.iter().map(|(.., at)| at);
-        task.saves.iter().zip(places).map(|((port, path), at)| {
-            let ending = task.draft.ending(port);
-            Self { stage: &task.label, path, at, ending }
+        task.saves.iter().zip(places).map(|((port, path), at)| Self {
+            stage: task.label.clone(),
+            path: path.clone(),
+            at: at.clone(),
+            ending: task.draft.ending(port),
+        })
+    }
+}
+
+/// Saves by where they lead.
+type Places = BTreeMap<PathBuf, Arc<Save>>;
+
+/// Saves and what is read from outside, so far, of a pipeline that grows.
+#[derive(Default)]
+pub struct Taken {
+    saves: Places,
+    read: Vec<Reading>,
+}
+
+/// What a stage reads from outside.
+struct Reading {
+    stage: String,
+    source: Source,
+    at: Location,
+}
+
+impl Reading {
+    fn of(draft: &Draft) -> impl Iterator<Item = Self> {
+        draft.body.sources().into_iter().map(|source| {
+            let at = draft.node.nearest(&source.key).at.clone();
+            Self { stage: draft.name.clone(), source, at }
         })
     }
 }
 
 /// A project's root and the files of a pipeline in it.
-pub struct Ground<'a> {
+pub struct Ground {
     root: PathBuf,
-    layers: &'a [Layer],
+    layers: Arc<[Layer]>,
     known: HashMap<PathBuf, PathBuf>,
 }
 
-impl<'a> Ground<'a> {
+impl Ground {
     /// The ground under a pipeline.
-    pub fn new(root: &Path, layers: &'a [Layer]) -> Self {
+    pub fn new(root: &Path, layers: Arc<[Layer]>) -> Self {
         let whole = fs_err::canonicalize(root).or_else(|_| std::path::absolute(root));
         Self { root: whole.unwrap_or_else(|_| root.to_path_buf()), layers, known: HashMap::new() }
     }
@@ -65,27 +96,57 @@ impl<'a> Ground<'a> {
     /// All that is wrong with saves, and with stages that read what is saved.
     pub fn problems<'b>(
         &mut self,
-        saves: impl Iterator<Item = Save<'b>>,
+        saves: impl Iterator<Item = Save>,
         drafts: impl Iterator<Item = &'b Draft>,
     ) -> Vec<Diagnostic> {
-        let mut taken: BTreeMap<PathBuf, Save<'b>> = BTreeMap::new();
+        let mut taken = BTreeMap::new();
         let mut problems = Vec::new();
         for save in saves {
-            let to = self.file(save.path);
-            let problem = self.reserved(&to, &save).or_else(|| in_the_way(&to, &save, &taken));
-            match problem.or_else(|| self.blocked(&to, &save)) {
-                Some(problem) => problems.push(problem),
-                None => drop(taken.insert(to, save)),
-            }
+            let to = self.file(&save.path);
+            problems.extend(self.place(to, save, &mut taken));
         }
         if taken.is_empty() {
             return problems;
         }
-        let read = |draft: &'b Draft| draft.body.sources().into_iter().map(move |source| (draft, source));
-        for (draft, source) in drafts.flat_map(read) {
-            problems.extend(self.reads_saved(draft, &source, &taken));
+        for reading in drafts.flat_map(Reading::of) {
+            problems.extend(self.reads_saved(&reading, &taken));
         }
         problems
+    }
+
+    /// All that is wrong with what tasks add to a pipeline that grows; where nothing is, they are taken in.
+    pub fn take(&mut self, tasks: &[Task], taken: &mut Taken) -> Vec<Diagnostic> {
+        let (mut fresh, mut problems) = (Places::new(), Vec::new());
+        for save in tasks.iter().flat_map(Save::of_task) {
+            let to = self.file(&save.path);
+            // A stage that needs the leaderboard had its places from the start.
+            let same = |held: &Arc<Save>| held.stage == save.stage && held.path == save.path;
+            if fresh.contains_key(&to) || !taken.saves.get(&to).is_some_and(same) {
+                problems.extend(self.place(to.clone(), save, &mut taken.saves));
+                fresh.extend(taken.saves.get(&to).map(|save| (to, Arc::clone(save))));
+            }
+        }
+        let read: Vec<_> = tasks.iter().flat_map(|task| Reading::of(&task.draft)).collect();
+        problems.extend(read.iter().filter_map(|reading| self.reads_saved(reading, &taken.saves)));
+        problems.extend(taken.read.iter().filter_map(|reading| self.reads_saved(reading, &fresh)));
+        if problems.is_empty() {
+            taken.read.extend(read);
+        } else {
+            // The place of another save, which was there before, is that one's still.
+            let added = fresh.iter().filter(|(_, save)| tasks.iter().any(|task| task.label == save.stage));
+            added.for_each(|(to, _)| drop(taken.saves.remove(to)));
+        }
+        problems
+    }
+
+    /// Takes a place for a save, or says why it can't be had.
+    fn place(&mut self, to: PathBuf, save: Save, taken: &mut Places) -> Option<Diagnostic> {
+        let problem = self.reserved(&to, &save).or_else(|| in_the_way(&to, &save, taken));
+        let problem = problem.or_else(|| self.blocked(&to, &save));
+        if problem.is_none() {
+            taken.insert(to, Arc::new(save));
+        }
+        problem
     }
 
     /// The file that a path leads to. The last step is not followed: a save replaces a link that stands there.
@@ -115,7 +176,7 @@ impl<'a> Ground<'a> {
     }
 
     /// A place that isn't for outputs.
-    fn reserved(&mut self, to: &Path, save: &Save<'_>) -> Option<Diagnostic> {
+    fn reserved(&mut self, to: &Path, save: &Save) -> Option<Diagnostic> {
         let path = save.path.display();
         if OWN
             .iter()
@@ -132,7 +193,7 @@ impl<'a> Ground<'a> {
     }
 
     /// A folder where the file should go, or a file where one of its folders should be.
-    fn blocked(&self, to: &Path, save: &Save<'_>) -> Option<Diagnostic> {
+    fn blocked(&self, to: &Path, save: &Save) -> Option<Diagnostic> {
         let path = save.path.display();
         if to.is_dir() {
             let hint = format!("name a file in it, such as `{path}/{}{}`", save.stage, save.ending);
@@ -147,14 +208,9 @@ impl<'a> Ground<'a> {
     }
 
     /// A stage that reads from outside what another one saves.
-    fn reads_saved(
-        &mut self,
-        draft: &Draft,
-        source: &Source,
-        taken: &BTreeMap<PathBuf, Save<'_>>,
-    ) -> Option<Diagnostic> {
-        let (name, pattern) = (&draft.name, &source.pattern);
-        let at = &draft.node.nearest(&source.key).at;
+    fn reads_saved(&mut self, reading: &Reading, taken: &Places) -> Option<Diagnostic> {
+        let Reading { stage: name, source, at } = reading;
+        let pattern = &source.pattern;
         let real = fs_err::canonicalize(self.root.join(pattern)).unwrap_or_default();
         if let Some(other) = taken.get(&self.file(Path::new(pattern))).or_else(|| taken.get(&real)) {
             let message = format!("stage `{name}` reads `{pattern}`, which stage `{}` saves", other.stage);
@@ -189,14 +245,14 @@ impl<'a> Ground<'a> {
     }
 }
 
-impl Save<'_> {
+impl Save {
     fn problem(&self, message: String) -> Diagnostic {
-        Diagnostic::error(message).at(self.at)
+        Diagnostic::error(message).at(&self.at)
     }
 }
 
 /// Another save at the same file, below it, or above it.
-fn in_the_way(to: &Path, save: &Save<'_>, taken: &BTreeMap<PathBuf, Save<'_>>) -> Option<Diagnostic> {
+fn in_the_way(to: &Path, save: &Save, taken: &Places) -> Option<Diagnostic> {
     let path = save.path.display();
     if let Some(other) = taken.get(to) {
         let message = if other.path == save.path {
@@ -209,12 +265,12 @@ fn in_the_way(to: &Path, save: &Save<'_>, taken: &BTreeMap<PathBuf, Save<'_>>) -
     }
     let above = to.ancestors().skip(1).find_map(|folder| taken.get(folder));
     if let Some(other) = above {
-        let (named, stage) = (other.path.display(), other.stage);
+        let (named, stage) = (other.path.display(), &other.stage);
         let message = format!("`{path}` lies below `{named}`, a file that stage `{stage}` saves");
         return Some(save.problem(message).hint(APART));
     }
     let (_, other) = taken.range(to.to_path_buf()..).next().filter(|(other, _)| other.starts_with(to))?;
-    let (named, stage) = (other.path.display(), other.stage);
+    let (named, stage) = (other.path.display(), &other.stage);
     let message = format!("`{path}` can't be a file: stage `{stage}` saves `{named}` below it");
     Some(save.problem(message).hint(APART))
 }

@@ -158,11 +158,34 @@ impl Loom {
         self.woven.iter_mut().try_for_each(|woven| self.weaver.weave(woven))
     }
 
+    /// Where it stands, to come back to.
+    pub fn mark(&self) -> Mark {
+        Mark { tasks: self.weaver.drafts.len(), variants: self.woven.len() }
+    }
+
+    /// Undoes what was added since.
+    pub fn back_to(&mut self, mark: Mark) {
+        self.woven.truncate(mark.variants);
+        self.weaver.forget(mark.tasks);
+    }
+
+    /// The tasks that were made since they were last moved.
+    pub fn fresh(&self) -> &[Task] {
+        &self.weaver.fresh
+    }
+
     /// Moves the tasks that were made since the last time behind those that there are.
     pub fn drain(&mut self, tasks: &mut Vec<Task>, graph: &mut DiGraph<(), ()>) {
         connect(graph, &self.weaver.fresh);
         tasks.append(&mut self.weaver.fresh);
     }
+}
+
+/// How far a loom had come.
+#[derive(Clone, Copy)]
+pub struct Mark {
+    tasks: usize,
+    variants: usize,
 }
 
 /// A point of the sweep with its stages.
@@ -350,6 +373,15 @@ impl Weaver {
         self.fresh.push(task);
         self.traits.push(traits);
         self.drafts.len() - 1
+    }
+
+    /// Forgets the tasks from a number on, which nobody has taken yet.
+    fn forget(&mut self, from: usize) {
+        let gone = self.drafts.len() - from;
+        self.fresh.truncate(self.fresh.len().saturating_sub(gone));
+        self.drafts.truncate(from);
+        self.traits.truncate(from);
+        self.known.retain(|_, task| *task < from);
     }
 
     fn label(&self, name: &str, traits: &BTreeMap<usize, usize>) -> String {

@@ -44,6 +44,7 @@ mod shop;
 mod sql;
 mod still;
 mod sweep;
+mod sweep_ahead;
 mod sweep_axes;
 mod sweep_search;
 mod tidy;

@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::cli;
+use crate::commands::foresee::foresee;
 use crate::commands::run::stop_on_ctrl_c;
 use crate::commands::{FAILED, INTERRUPTED, Told, load, say};
 use crate::diagnostic::{self, Diagnostic, Problems, plural, quoted};
@@ -22,12 +23,13 @@ use crate::present::terminal::{bytes, print};
 use crate::stage::Progress;
 
 pub fn push(flags: &cli::Exchange, project: &Project) -> Result<ExitCode> {
-    let (pipeline, remote) = sides(flags, project)?;
+    let (mut pipeline, remote) = sides(flags, project)?;
     let store = existing(project)?;
     let session = Session::asked(&remote, &store, &Told);
     let (results, lacking) = if flags.all {
         (whole(&store), Vec::new())
     } else {
+        pipeline = foresee(pipeline, project, None)?.pipeline;
         let reach = reach(&pipeline, project, &store, None)?;
         (reach.found, reach.lacking)
     };
@@ -38,13 +40,14 @@ pub fn push(flags: &cli::Exchange, project: &Project) -> Result<ExitCode> {
 }
 
 pub fn pull(flags: &cli::Exchange, project: &Project) -> Result<ExitCode> {
-    let (pipeline, remote) = sides(flags, project)?;
+    let (mut pipeline, remote) = sides(flags, project)?;
     let store = Store::open(&project.cache())?;
     let session = Session::asked(&remote, &store, &Told);
     let (taken, of, lacking) = if flags.all {
         pull_all(&session, &store)
     } else {
         let take = |wanted: Wanted<'_>| session.take(wanted, store.record(wanted.key), &Silent);
+        pipeline = foresee(pipeline, project, Some(&take))?.pipeline;
         let reach = reach(&pipeline, project, &store, Some(&take))?;
         (reach.ended, reach.found.len(), reach.lacking)
     };

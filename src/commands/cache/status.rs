@@ -10,6 +10,7 @@ use serde_json::json;
 use super::exchange::{code, existing, lacking, sides};
 use crate::cli;
 use crate::commands::Told;
+use crate::commands::foresee::foresee;
 use crate::engine::Project;
 use crate::engine::digest::Digest;
 use crate::engine::inventory::Inventory;
@@ -21,12 +22,13 @@ use crate::pipeline::Pipeline;
 use crate::present::terminal::{bytes, print};
 
 pub fn status(flags: &cli::Exchange, project: &Project) -> Result<ExitCode> {
-    let (pipeline, remote) = sides(flags, project)?;
+    let (mut pipeline, remote) = sides(flags, project)?;
     let store = existing(project)?;
     let session = Session::asked(&remote, &store, &Told);
     let found = if flags.all {
         of_all(&session, &store, project)
     } else {
+        pipeline = foresee(pipeline, project, Some(&|wanted| session.record(wanted)))?.pipeline;
         of_plan(&session, &store, &pipeline, project)?
     };
     let (sides, without) = match found {

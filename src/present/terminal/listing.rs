@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 use super::sinks::cause;
 use super::{bytes, seconds};
 use crate::data::{Table, columns};
-use crate::diagnostic::{grouped, plural, quoted, shown};
+use crate::diagnostic::{grouped, listing, plural, quoted, shown};
 use crate::engine::cause::{Cause, short};
 use crate::engine::plan::{Planned, Verdict};
 use crate::observe::runs::{Overview, Run};
@@ -20,8 +20,11 @@ use crate::pipeline::Pipeline;
 /// A stage that took less time than this, in seconds, takes none worth a word.
 const NOTICEABLE: f64 = 0.05;
 
+/// So many stages that a sweep waits for are named.
+const OPEN: usize = 3;
+
 /// A plan: what must run, what may, what is fetched or put back, how much is up to date.
-pub fn plan(pipeline: &Pipeline, planned: &[Planned]) -> String {
+pub fn plan(pipeline: &Pipeline, planned: &[Planned], open: &[String]) -> String {
     let label = |task: usize| pipeline.tasks[task].label.as_str();
     let width = planned.iter().map(|planned| label(planned.task).width()).max().unwrap_or(0);
     let path = |one: &Planned| one.restore.iter().map(|(path, ..)| path.display().to_string().width()).max();
@@ -64,7 +67,19 @@ pub fn plan(pipeline: &Pipeline, planned: &[Planned]) -> String {
             text += &format!("  restore    {path:longest$}   {standing:9}   {:>7}\n", bytes(*size));
         }
     }
+    text.extend(later(open).map(|later| format!("  later      {later}\n")));
     text + &format!("  up to date {}\n", plural(up_to_date, "stage"))
+}
+
+/// What a sweep waits for that comes in waves: the stages whose results say which variants are tried next.
+pub fn later(open: &[String]) -> Option<String> {
+    let shown = &open[..open.len().min(OPEN)];
+    let mut names: Vec<_> = shown.iter().map(|stage| format!("`{stage}`")).collect();
+    let more = open.len() - shown.len();
+    names.extend((more > 0).then(|| format!("{more} more")));
+    let give = if open.len() == 1 { "gives" } else { "give" };
+    let names = listing(&names, "and");
+    (!open.is_empty()).then(|| format!("which variants come next depends on what {names} {give}"))
 }
 
 /// Why a stage ran or didn't, from the line that recorded its end.

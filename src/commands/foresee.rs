@@ -33,7 +33,6 @@ pub fn read(target: &Target, project: &Project) -> Result<Foreseen> {
     foresee(load(target, project)?, project, None)
 }
 
-
 /// Goes on with a sweep wave by wave as long as everything that variants are compared by is in the cache, or in the
 /// remote where that is asked.
 ///

@@ -14,8 +14,8 @@ use super::history::History;
 use super::{Told, WOULD_RUN, forced, load, wanted};
 use crate::cli;
 use crate::engine::Project;
-use crate::engine::plan::{Planned, Question, Verdict, plan as foretell};
 use crate::engine::events::{Event, Sink};
+use crate::engine::plan::{Planned, Question, Verdict, plan as foretell};
 use crate::engine::remote::session::Wanted;
 use crate::engine::remote::{Remote, Session};
 use crate::engine::store::Store;
@@ -42,11 +42,7 @@ pub struct Asked<'a> {
 }
 
 /// Prints the plan; exits with 10 when something would run, be fetched or be put back.
-pub fn show(
-    pipeline: ManuallyDrop<Pipeline>,
-    asked: &Asked<'_>,
-    project: &Project,
-) -> Result<ExitCode> {
+pub fn show(pipeline: ManuallyDrop<Pipeline>, asked: &Asked<'_>, project: &Project) -> Result<ExitCode> {
     let history = History::new(project, &pipeline.name);
     // Nothing is written, so Ctrl-C may end the process where it stands.
     let never = Arc::new(AtomicBool::new(false));
@@ -73,11 +69,7 @@ pub fn show(
 }
 
 /// The pipeline as far as the cache, and the remote where there is one, foretell it.
-fn ahead(
-    pipeline: ManuallyDrop<Pipeline>,
-    project: &Project,
-    remote: Option<&Remote>,
-) -> Result<Foreseen> {
+fn ahead(pipeline: ManuallyDrop<Pipeline>, project: &Project, remote: Option<&Remote>) -> Result<Foreseen> {
     let Some(remote) = remote.filter(|_| pipeline.comes_in_waves()) else {
         return foresee(pipeline, project, None);
     };

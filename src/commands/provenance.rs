@@ -71,9 +71,9 @@ pub fn beside_git<T>(root: &Path, sink: &dyn Sink, work: impl FnOnce() -> T) -> 
 }
 
 /// What data a run was about, by the ends of its stages; nothing when none came out well.
-pub fn data(ends: &[StageDone]) -> Option<Event> {
+pub fn data<'a>(ends: impl IntoIterator<Item = &'a StageDone>) -> Option<Event> {
     // A stage whose bytes were lost on the way ended twice; the last time counts.
-    let last: HashMap<&str, &StageDone> = ends.iter().map(|end| (end.stage.as_str(), end)).collect();
+    let last: HashMap<&str, &StageDone> = ends.into_iter().map(|end| (end.stage.as_str(), end)).collect();
     let mut parts = BTreeMap::new();
     let (mut files, mut features) = (0, BTreeMap::new());
     for end in last.values() {

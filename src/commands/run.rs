@@ -181,7 +181,7 @@ pub fn recorded(
     let ends = sink.take_ends();
     if let Some(sweep) = &pipeline.sweep {
         let variants = Variants::new(pipeline, sweep, &ends, interrupted);
-        variants.record(&journal)?;
+        variants.record(&journal, &rests, sink.tree().as_ref())?;
         variants.leaderboard(&journal, project).iter().for_each(|event| sink.shown.event(event));
     }
     if let (Some(asked), Some(facts), None) = (&wish.asked, facts, &pipeline.sweep)
@@ -308,6 +308,8 @@ struct Recorder<'a> {
     tracking: Option<Tracking>,
     shown: Box<dyn Sink + 'a>,
     ends: Mutex<Vec<StageDone>>,
+    /// What git said of the project's files.
+    tree: Mutex<Option<Event>>,
     /// Raised when an event could not be recorded: to say it once is enough.
     deaf: AtomicBool,
 }
@@ -315,7 +317,20 @@ struct Recorder<'a> {
 impl<'a> Recorder<'a> {
     fn new(journal: &'a Journal, tracking: Option<Tracking>, shown: Box<dyn Sink + 'a>) -> Self {
         let printed = Printed::of(journal);
-        Self { journal, printed, tracking, shown, ends: Mutex::default(), deaf: AtomicBool::new(false) }
+        Self {
+            journal,
+            printed,
+            tracking,
+            shown,
+            ends: Mutex::default(),
+            tree: Mutex::default(),
+            deaf: AtomicBool::new(false),
+        }
+    }
+
+    /// What git said of the project's files, if it has.
+    fn tree(&self) -> Option<Event> {
+        self.tree.lock().ok()?.take()
     }
 
     fn record(&self, event: &Event) -> Result<()> {
@@ -363,6 +378,11 @@ impl Sink for Recorder<'_> {
             && let Ok(mut ends) = self.ends.lock()
         {
             ends.push((**end).clone());
+        }
+        if matches!(event, Event::WorkTree { .. })
+            && let Ok(mut tree) = self.tree.lock()
+        {
+            *tree = Some(event.clone());
         }
         if let Err(error) = self.record(event)
             && !self.deaf.swap(true, Ordering::Relaxed)

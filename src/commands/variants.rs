@@ -3,13 +3,15 @@
 //! Only variants whose objective was asked for count: `--until` may have stopped before it.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use anyhow::{Context, Result};
 use indexmap::IndexMap;
-use serde_json::Value as Json;
 
+use super::provenance;
 use super::run::started;
 use crate::engine::events::{Event, Note, Outcome, Ranked, StageDone};
+use crate::engine::provenance::Provenance;
 use crate::engine::{Project, disk};
 use crate::model::rank;
 use crate::model::stats::estimate;
@@ -32,16 +34,37 @@ impl<'a> Variants<'a> {
         Self { pipeline, sweep, ends, interrupted }
     }
 
-    /// Writes the record of each variant: a run that can be listed, shown and run again.
+    /// Writes the record of each variant: a run that can be listed, shown and run again. `rests` is what the sweep
+    /// rests on, `tree` what is known of the project's files.
     ///
     /// # Errors
     /// When the disk is full.
-    pub fn record(&self, journal: &Journal) -> Result<()> {
+    pub fn record(&self, journal: &Journal, rests: &Provenance, tree: Option<&Event>) -> Result<()> {
+        let mut placed = HashMap::new();
         for (at, variant) in self.reached() {
-            let events = self.events(&journal.variant_name(at + 1), variant)?;
-            journal.variant(at + 1, &resolved::text(self.pipeline, Some(variant))?, &events)?;
+            let there: Vec<bool> = variant.values.iter().map(Option::is_some).collect();
+            let rests = match placed.entry(there) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let rests = self.placed(rests, new.key());
+                    new.insert(Event::Provenance(Box::new(rests)))
+                }
+            };
+            let lines = self.lines(&journal.variant_name(at + 1), variant, [Some(&*rests), tree])?;
+            journal.variant(at + 1, &resolved::text(self.pipeline, Some(variant))?, &lines)?;
         }
         Ok(())
+    }
+
+    /// What the sweep rests on, with the values of these axes where they stand among the axes.
+    fn placed(&self, rests: &Provenance, there: &[bool]) -> Provenance {
+        let mut rests = rests.clone();
+        for (at, axis) in self.sweep.axes.iter().enumerate().filter(|(at, _)| there[*at]) {
+            let own = format!("sweep.axes.{axis}");
+            let group = if self.sweep.repeat == Some(at) { "sweep.repeat" } else { "sweep.budget" };
+            rests.places.stand(axis, if rests.places.lists(&own) { &own } else { group });
+        }
+        rests
     }
 
     /// The ranking of the variants, the best of them written as a pipeline; none when no objective was asked for.
@@ -138,18 +161,30 @@ impl<'a> Variants<'a> {
     }
 
     /// What a run of this variant alone would have reported.
-    fn events(&self, run: &str, variant: &Variant) -> Result<Vec<Json>> {
+    fn lines(&self, run: &str, variant: &Variant, rests: [Option<&Event>; 2]) -> Result<Vec<u8>> {
         let own: Vec<_> = variant.tasks.iter().filter_map(|task| self.end(*task)).collect();
         let mut first = started(run, &self.pipeline.name, &self.pipeline.file, own.len());
         if let Event::RunStarted { variant: which, .. } = &mut first {
             *which = Some(variant.label.clone());
         }
-        let mut events = vec![serde_json::to_value(first)?];
-        for end in &own {
-            events.push(serde_json::to_value(Event::StageDone(Box::new((*end).clone())))?);
+        let mut lines = Vec::new();
+        let mut line = |event: &Event| -> Result<()> {
+            serde_json::to_writer(&mut lines, event)?;
+            lines.push(b'\n');
+            Ok(())
+        };
+        line(&first)?;
+        for event in rests.into_iter().flatten() {
+            line(event)?;
         }
-        events.push(serde_json::to_value(self.done(run, &own))?);
-        Ok(events)
+        for end in &own {
+            line(&Event::StageDone(Box::new((*end).clone())))?;
+        }
+        if let Some(data) = provenance::data(own.iter().copied()) {
+            line(&data)?;
+        }
+        line(&self.done(run, &own))?;
+        Ok(lines)
     }
 
     fn done(&self, run: &str, own: &[&StageDone]) -> Event {

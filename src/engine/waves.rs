@@ -9,7 +9,8 @@ pub fn waves(pipeline: &Pipeline) -> Vec<Vec<usize>> {
 
 /// The same for the tasks from a number on, where those before it have been asked about.
 pub fn waves_from(pipeline: &Pipeline, first: usize) -> Vec<Vec<usize>> {
-    let inputs = pipeline.tasks[first..].iter().map(|task| task.inputs.iter().map(|edge| edge.task).collect());
+    let inputs =
+        pipeline.tasks[first..].iter().map(|task| task.inputs.iter().map(|edge| edge.task).collect());
     of(&inputs.collect::<Vec<Vec<usize>>>(), first)
 }
 

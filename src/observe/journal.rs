@@ -98,19 +98,14 @@ impl Journal {
         format!("{}.{number:02}", self.run)
     }
 
-    /// Writes the record of one variant of a sweep, a run of its own.
+    /// Writes the record of one variant of a sweep, a run of its own, from its events, one a line.
     ///
     /// # Errors
     /// When the disk is full.
-    pub fn variant(&self, number: usize, config: &str, events: &[serde_json::Value]) -> Result<()> {
+    pub fn variant(&self, number: usize, config: &str, lines: &[u8]) -> Result<()> {
         let run = self.variant_name(number);
         whole(&config_path(&self.experiments, &run), config.as_bytes())?;
-        let mut lines = Vec::new();
-        for event in events {
-            serde_json::to_writer(&mut lines, event)?;
-            lines.push(b'\n');
-        }
-        whole(&log_path(&self.experiments, &run), &lines)
+        whole(&log_path(&self.experiments, &run), lines)
     }
 }
 

@@ -228,10 +228,11 @@ pub fn load_swept(
     let mut flags = layers::set(&mut document, sets);
     flags.extend(sweep::flags::lay(&mut document, sweep));
     flags.extend(overwritten(root, &document, &layers));
-    let (pipeline, mut problems) = match check(document, shown, registry, Ground::new(root, Arc::clone(&layers))) {
-        Ok(pipeline) => (Some(pipeline), flags),
-        Err(found) => (None, flags.into_iter().chain(found).collect()),
-    };
+    let (pipeline, mut problems) =
+        match check(document, shown, registry, Ground::new(root, Arc::clone(&layers))) {
+            Ok(pipeline) => (Some(pipeline), flags),
+            Err(found) => (None, flags.into_iter().chain(found).collect()),
+        };
     if let (Some(mut pipeline), []) = (pipeline, problems.as_slice()) {
         pipeline.layers = layers;
         return Ok(pipeline);

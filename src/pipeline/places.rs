@@ -42,6 +42,11 @@ impl Places {
         if let Some(flag) = self.flag(path) {
             return Some(format!("--set {flag}"));
         }
+        self.line(path).map(|(file, line)| format!("{file}:{line}"))
+    }
+
+    /// The file and the line of a value, or of the nearest above it.
+    fn line(&self, path: &str) -> Option<(&String, usize)> {
         let mut best: Option<(usize, &String, usize)> = None;
         for (file, lines) in &self.lines {
             let found = upwards(path).find_map(|path| Some((path.len(), *lines.get(path)?)));
@@ -51,7 +56,22 @@ impl Places {
                 best = Some((depth, file, line));
             }
         }
-        best.map(|(_, file, line)| format!("{file}:{line}"))
+        best.map(|(_, file, line)| (file, line))
+    }
+
+    /// Has a value stand where another one does, and nowhere else.
+    pub fn stand(&mut self, path: &str, at: &str) {
+        let flag = self.flag(at).map(str::to_owned);
+        let line = self.line(at).map(|(file, line)| (file.clone(), line));
+        self.set.remove(path);
+        for lines in self.lines.values_mut() {
+            lines.remove(path);
+        }
+        if let Some(flag) = flag {
+            self.set.insert(path.to_owned(), flag);
+        } else if let Some((file, line)) = line {
+            self.lines.entry(file).or_default().insert(path.to_owned(), line);
+        }
     }
 
     /// The flag that gave a value, or a table that it is in.

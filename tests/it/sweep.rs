@@ -268,6 +268,29 @@ fn a_variant_s_record_is_whole_and_its_own() {
         let found = project.custem(&["runs", "show", name]);
         assert!(found.out.starts_with(&format!("run {}  ", text(variant, "run"))), "{name}: {}", found.out);
     }
+    // What a plain run rests on a variant rests on: a run of its own pipeline says the same of its data.
+    let of = |log: &[serde_json::Value], event: &str| {
+        log.iter().find(|line| line["event"] == event).unwrap_or_else(|| panic!("no {event}")).clone()
+    };
+    let rests = of(&log, "provenance");
+    let whole = events(&project.custem(&["runs", "show", "1", "--json"]).out);
+    assert_eq!(
+        (&rests["text"], &rests["machine"]),
+        (&of(&whole, "provenance")["text"], &of(&whole, "provenance")["machine"])
+    );
+    let lines = &rests["lines"]["p.toml"];
+    assert_eq!(
+        (&lines["segments.k"], &lines["segments.n_init"]),
+        (&22.into(), &22.into()),
+        "where the axes stand"
+    );
+    assert_eq!(of(&whole, "provenance")["lines"]["p.toml"]["segments.k"], 18);
+    let config = format!("experiments/configs/{}.toml", text(variant, "run"));
+    project.write("alone.toml", project.read(&config));
+    assert_eq!(project.custem(&["run", "alone.toml"]).code, 0);
+    let alone = events(&project.custem(&["runs", "show", "last", "--json"]).out);
+    assert_eq!(of(&log, "data"), of(&alone, "data"));
+    assert!(of(&log, "data")["features"]["features"].as_array().unwrap().len() > 5);
     let none = project.custem(&["runs", "show", "1.33"]);
     assert_eq!((none.code, none.err.lines().next()), (2, Some("error: there is no run `1.33`")));
 }

@@ -45,7 +45,8 @@ fn a_plan_goes_on_as_far_as_results_are_there() {
     let waits = format!("  later      which variants come next depends on what `{first}`, ");
     assert!(lines[7].starts_with(&waits) && lines[7].ends_with(" and 3 more give"), "{}", fresh.out);
     let check = project.custem(&["check", "p.toml"]).out;
-    let said = format!("p.toml: 7 stages so far, no errors; which variants come next depends on what `{first}`, ");
+    let said =
+        format!("p.toml: 7 stages so far, no errors; which variants come next depends on what `{first}`, ");
     assert!(check.starts_with(&said), "{check}");
     project.run(&[]);
     assert_eq!(planned(&project, &[]), (13, 13, vec![]));
@@ -66,7 +67,8 @@ fn a_plan_goes_on_as_far_as_results_are_there() {
 fn nothing_is_open_where_no_wave_is_left() {
     let project = Project::with(&SEARCH.replace("max_variants = 12", "max_variants = 6"));
     assert_eq!(planned(&project, &[]), (7, 0, vec![]));
-    let timed = SEARCH.replace("\"tpe\"\nstartup = 6\nwave = 2\nmax_variants = 12", "\"grid\"\nmax_time = \"1h\"");
+    let timed =
+        SEARCH.replace("\"tpe\"\nstartup = 6\nwave = 2\nmax_variants = 12", "\"grid\"\nmax_time = \"1h\"");
     project.write("p.toml", timed);
     assert_eq!(planned(&project, &[]), (29, 0, vec![]), "a grid is known whatever the time");
 }
@@ -123,7 +125,12 @@ fn all_results_of_a_search_are_shared() {
     let one = Project::with(&remote);
     one.run(&["--no-remote"]);
     let pushed = one.custem(&["cache", "push", "p.toml"]);
-    assert!(pushed.code == 0 && pushed.out.starts_with("gave 13 results of 13 ("), "{}{}", pushed.out, pushed.err);
+    assert!(
+        pushed.code == 0 && pushed.out.starts_with("gave 13 results of 13 ("),
+        "{}{}",
+        pushed.out,
+        pushed.err
+    );
     let two = Project::with(&remote);
     // The plan reads the metrics of the remote's records.
     let plan: Json = serde_json::from_str(&two.custem(&["plan", "p.toml", "--json"]).out).unwrap();

@@ -57,6 +57,8 @@ pub enum Command {
     },
     /// Print an artifact of the last run
     Show(Show),
+    /// Open the report of the last run, or of another one
+    Open(Open),
     /// Tell where a number or a saved file comes from: stages, keys, lines of the pipeline, source files
     Trace(Trace),
     /// List, show and compare recorded runs
@@ -309,6 +311,17 @@ pub struct Show {
     /// Print the whole table as JSON, one object a line; a model or metrics as the JSON that they are
     #[arg(long)]
     pub json: bool,
+}
+
+/// Flags of `open`.
+#[derive(Debug, Args)]
+pub struct Open {
+    /// The run: its name, its number or `last`, or the file of a pipeline for its last run
+    #[arg(value_name = "RUN|PIPELINE", default_value = "last")]
+    pub of: String,
+    /// Only print where it is
+    #[arg(long)]
+    pub path: bool,
 }
 
 /// Flags of `trace`.

@@ -51,7 +51,20 @@ impl History {
         self.ended(label).map(|(.., end)| end.metrics)
     }
 
+    /// The last run of the pipeline.
+    pub fn run(&self) -> Option<String> {
+        self.newest(|run, ends| ends.is_any().then(|| run.to_owned()))
+    }
+
     fn ended(&self, label: &str) -> Option<(String, Digest, End)> {
+        self.newest(|run, ends| {
+            let end = ends.of(label)?;
+            Some((run.to_owned(), end.key.parse().ok()?, end))
+        })
+    }
+
+    /// What is found in the newest run that has it.
+    fn newest<T>(&self, found: impl Fn(&str, &Ends) -> Option<T>) -> Option<T> {
         let mut past = self.past.lock().ok()?;
         let past = past.get_or_insert_with(|| self.unread());
         for back in 0.. {
@@ -61,8 +74,7 @@ impl History {
                 past.read.push((run, ends));
             }
             let (run, ends) = &past.read[back];
-            let end = ends.of(label);
-            if let Some(found) = end.and_then(|end| Some((run.clone(), end.key.parse().ok()?, end))) {
+            if let Some(found) = found(run, ends) {
                 return Some(found);
             }
         }

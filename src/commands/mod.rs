@@ -11,6 +11,7 @@ mod incremental;
 mod init;
 mod kinds;
 mod lock;
+mod open;
 mod plan;
 mod provenance;
 mod run;
@@ -82,6 +83,7 @@ fn obey(command: &Command, project: &Project) -> Result<ExitCode> {
         Command::Graph(flags) => graph::graph(flags, project),
         Command::Kinds(flags) => kinds::kinds(flags),
         Command::Schema { events } => schema::schema(*events),
+        Command::Open(flags) => open::open(flags, project),
         Command::Show(flags) => show::show(flags, project),
         Command::Trace(flags) => trace::trace(flags, project),
         Command::Runs(command) => runs::runs(command, project),

@@ -145,9 +145,12 @@ pub fn recorded(
     journal.config(&config)?;
     let count = options.wanted.iter().filter(|wanted| **wanted).count();
     let history = History::new(project, &pipeline.name).before(&journal.run);
-    let past = |label: &str| history.metrics(label);
+    let metrics = |label: &str| history.metrics(label);
+    // Two sweeps are compared by their leaderboards.
+    let before = || history.run().filter(|_| pipeline.sweep.is_none());
+    let past = Past { metrics: &metrics, run: &before };
     let tracking = pipeline.track.as_ref().and_then(|_| track::start(&journal.run, &config, project));
-    let sink = Recorder::new(&journal, tracking, shown(&past));
+    let sink = Recorder::new(&journal, tracking, shown(past));
     sink.event(&started(&journal.run, &pipeline.name, &pipeline.file, count));
     let rests = provenance::of(pipeline, machine, project);
     sink.event(&Event::Provenance(Box::new(rests.clone())));

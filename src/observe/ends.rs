@@ -73,6 +73,11 @@ impl Ends {
         Self { log, lines }
     }
 
+    /// Whether the run was one of the pipeline.
+    pub fn is_any(&self) -> bool {
+        !self.log.is_empty()
+    }
+
     /// How a stage came out, the first time that it came out well; lines that are damaged are passed over.
     pub fn of(&self, stage: &str) -> Option<End> {
         self.lines.get(stage)?.iter().find_map(|line| read_line(&self.log[line.clone()])?.end())
@@ -149,5 +154,7 @@ mod tests {
     fn a_run_of_another_pipeline_has_none() {
         assert_eq!(Ends::of_log(LOG.as_bytes().to_vec(), "q").of("a"), None);
         assert_eq!(Ends::of_log(Vec::new(), "p").of("a"), None);
+        let is_any = |pipeline: &str| Ends::of_log(LOG.as_bytes().to_vec(), pipeline).is_any();
+        assert!(is_any("p") && !is_any("q"));
     }
 }

@@ -22,6 +22,7 @@ mod language;
 mod many;
 mod messages;
 mod mistakes;
+mod open;
 mod output;
 mod parts;
 mod peers;

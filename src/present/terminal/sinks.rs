@@ -22,8 +22,14 @@ use crate::pipeline::{Pipeline, board};
 /// The name of the bar for results on their way to the remote cache; no stage can have it.
 const REMOTE: &str = "[remote]";
 
-/// What a stage measured when it last came out well.
-pub type Past<'a> = &'a (dyn Fn(&str) -> Option<Metrics> + Sync);
+/// What came before a run.
+#[derive(Clone, Copy)]
+pub struct Past<'a> {
+    /// What a stage measured when it last came out well.
+    pub metrics: &'a (dyn Fn(&str) -> Option<Metrics> + Sync),
+    /// The last run of the same pipeline, where it can be compared with.
+    pub run: &'a (dyn Fn() -> Option<String> + Sync),
+}
 
 /// One JSON object a line on standard output.
 #[derive(Default)]
@@ -63,7 +69,17 @@ impl<'a> Plain<'a> {
     pub fn still(standing: usize, pages: Vec<String>, look: Look) -> Self {
         let kept = Mutex::new(Kept { pages, standing, ..Kept::default() });
         let (again, pages) = (String::new(), HashMap::new());
-        Self { lines: Lines { look, stage: 0, kind: 0, again, pages, past: &|_| None, kept } }
+        Self {
+            lines: Lines {
+                look,
+                stage: 0,
+                kind: 0,
+                again,
+                pages,
+                past: Past { metrics: &|_| None, run: &|| None },
+                kept,
+            },
+        }
     }
 
     /// The command that runs the pipeline once more.
@@ -293,7 +309,7 @@ impl<'a> Lines<'a> {
 
     /// A stage's line with what its numbers were when it last came out well.
     fn said(&self, end: &StageDone) -> String {
-        let before = (self.past)(&end.stage).unwrap_or_default();
+        let before = (self.past.metrics)(&end.stage).unwrap_or_default();
         was(&end.summary, &end.metrics, &before) + &parts(end)
     }
 
@@ -355,7 +371,22 @@ impl<'a> Lines<'a> {
             lines.push(format!("{done}mend the cause, then: {}", self.again));
         }
         lines.extend(kept.pages.iter().map(|page| format!("report: {page}")));
+        if ran > 0 && failed == 0 && !*interrupted {
+            lines.extend(self.next(run, !kept.pages.is_empty()));
+        }
         lines
+    }
+
+    /// What may be of use now: the report, and what has become of it since the last run.
+    fn next(&self, run: &str, has_page: bool) -> Option<String> {
+        let open = has_page.then(|| "open the report: custem open".to_owned());
+        let number = |run: &str| run.split('-').next().unwrap_or_default().to_owned();
+        let compare = (self.past.run)().map(|before| {
+            let (before, run) = (number(&before), number(run));
+            format!("compare with the last run: custem runs diff {before} {run}")
+        });
+        let hints: Vec<_> = open.into_iter().chain(compare).collect();
+        (!hints.is_empty()).then(|| hints.join("        "))
     }
 }
 

@@ -13,9 +13,19 @@ pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str
 /// Advice for a name that isn't there: the nearest one that is, else all of them after words such as
 /// `the stages are`.
 pub fn meant<'a>(word: &str, names: impl IntoIterator<Item = &'a str>, all: &str) -> String {
+    meant_as(word, names, str::to_owned, all)
+}
+
+/// As [`meant`], with the nearest name written as one would write it in the place of the word.
+pub fn meant_as<'a>(
+    word: &str,
+    names: impl IntoIterator<Item = &'a str>,
+    written: impl Fn(&str) -> String,
+    all: &str,
+) -> String {
     let names: Vec<_> = names.into_iter().collect();
     match did_you_mean(word, names.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
+        Some(near) => format!("did you mean `{}`?", written(near)),
         None => format!("{all} {}", quoted(names, "and")),
     }
 }

@@ -211,7 +211,7 @@ fn mistakes_between_axes_are_told_at_their_place() {
     );
     assert_eq!(
         told(&format!("{axes}exclude = [{{ \"segments.k\" = 4 }}]")),
-        ["22:29 `segments.k` is never 4; its values are 2 and 3"]
+        ["22:29 `segments.k` is never 4; its values are `2` and `3`"]
     );
     assert_eq!(
         told(&format!("{axes}zip = [[\"segments.k\", \"segments.n_init\"]]")),

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use super::super::document::{Entry, Node, Table, Value};
 use super::axis::{Axis, Domain, Ground, Target};
 use super::{Axes, Strategy, plain};
-use crate::diagnostic::{Diagnostic, did_you_mean, quoted, shown};
+use crate::diagnostic::{Diagnostic, meant, quoted, shown};
 
 /// Reads `zip`, the `when` of each axis, and `exclude`.
 pub fn link(sweep: &mut Axes, node: &Node, problems: &mut Vec<Diagnostic>) {
@@ -75,11 +75,7 @@ fn same_axis(one: &str, other: &str) -> bool {
 }
 
 fn no_axis(axes: &[Axis], name: &str, entry: &Entry, whose: &str) -> Diagnostic {
-    let names = || axes.iter().map(|axis| axis.name.as_str());
-    let hint = match did_you_mean(name, names()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("the axes are {}", quoted(names(), "and")),
-    };
+    let hint = meant(name, axes.iter().map(|axis| axis.name.as_str()), "the axes are");
     Diagnostic::error(format!("{whose} names `{}`, which is no axis", shown(name))).at(&entry.key).hint(hint)
 }
 
@@ -95,10 +91,10 @@ fn never(axis: &Axis, entry: &Entry) -> Option<Diagnostic> {
     };
     let own: Vec<_> = axis.values.iter().map(|value| value.to_toml().to_string()).collect();
     let said = wrong.to_toml().to_string();
-    let near = wrong.text().and_then(|_| did_you_mean(&said, own.iter().map(String::as_str)));
-    let hint = match near {
-        Some(near) => format!("did you mean {near}?"),
-        None => format!("its values are {}", crate::diagnostic::listing(&own, "and")),
+    // Numbers are never misspelt.
+    let hint = match wrong.text() {
+        Some(_) => meant(&said, own.iter().map(String::as_str), "its values are"),
+        None => format!("its values are {}", quoted(own.iter().map(String::as_str), "and")),
     };
     let message = format!("`{}` is never {}", shown(&axis.name), shown(&said));
     Some(Diagnostic::error(message).at(&wrong.at).hint(hint))

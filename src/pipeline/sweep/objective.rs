@@ -7,7 +7,7 @@ use super::super::document::{Entry, Node, Value};
 use super::super::draft::Draft;
 use super::tried::Tried;
 use super::{Goal, Objective};
-use crate::diagnostic::{Diagnostic, did_you_mean, quoted, shown};
+use crate::diagnostic::{Diagnostic, meant_as, shown};
 
 /// Reads `objective` with its `goal`, or `objectives`.
 pub fn read(
@@ -86,11 +86,8 @@ fn metric(
         if stages.is_some_and(|stages| stages.contains_key(stage)) {
             return None;
         }
-        let names = || base.iter().map(|draft| draft.name.as_str());
-        let hint = match did_you_mean(stage, names()) {
-            Some(near) => format!("did you mean `{near}.{}`?", shown(metric)),
-            None => format!("the stages are {}", quoted(names(), "and")),
-        };
+        let names = base.iter().map(|draft| draft.name.as_str());
+        let hint = meant_as(stage, names, |near| format!("{near}.{}", shown(metric)), "the stages are");
         problems
             .push(problem(format!("there is no stage `{}` to take the objective from", shown(stage)), hint));
         return None;
@@ -112,12 +109,10 @@ fn no_metric(stage: &str, metric: &str, drafts: &[&Draft]) -> Option<(String, St
         return None;
     }
     let names: BTreeSet<_> = metrics.iter().map(|one| one.name.as_str()).collect();
-    let hint = match did_you_mean(metric, names.iter().copied()) {
-        Some(near) => format!("did you mean `{stage}.{near}`?"),
-        None if names.is_empty() => {
-            "it gives none: a `command` gives those that it writes into an output `metrics`".to_owned()
-        }
-        None => format!("it gives {}", quoted(names, "and")),
+    let hint = if names.is_empty() {
+        "it gives none: a `command` gives those that it writes into an output `metrics`".to_owned()
+    } else {
+        meant_as(metric, names, |near| format!("{stage}.{near}"), "it gives")
     };
     Some((format!("stage `{stage}` gives no metric `{}`", shown(metric)), hint))
 }

@@ -18,7 +18,9 @@ use serde::{Deserialize, Serialize};
 
 pub use failure::Failure;
 pub use remedy::remedy;
-pub use words::{count, did_you_mean, grouped, listing, meant, meant_as, percent, plural, quoted, shown, were};
+pub use words::{
+    count, did_you_mean, grouped, listing, meant, meant_as, percent, plural, quoted, shown, were,
+};
 
 /// A text that the user wrote, with the name to show for it.
 #[derive(Clone, Debug, PartialEq, Eq)]

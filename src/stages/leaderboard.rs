@@ -16,6 +16,7 @@ use crate::data::Table;
 use crate::diagnostic::{did_you_mean, quoted};
 use crate::model::stats::{Estimate, estimate};
 use crate::model::{rank, search};
+use crate::present::chart::incomparable;
 use crate::stage::{Context, Failure, Layer, MetricName, Need, Outcome, Port, PortType, Ref, Stage};
 
 /// Ranks the variants of a sweep; made by `[sweep]`, its name is `sweep`.
@@ -139,7 +140,17 @@ impl Stage for Leaderboard {
         } else {
             format!("{best}; {lacking} of {} without a value", groups.len())
         };
-        let outcome = Outcome::new(best)
+        let varied: Vec<_> = self.varied().collect();
+        let spaces = incomparable(&self.objective, varied);
+        let mut outcome = Outcome::new(best);
+        if !spaces.is_empty() {
+            outcome = outcome.warn(format!(
+                "`{}` is measured in other spaces along {}: a better one there means no better segments",
+                self.objective,
+                quoted(spaces, "and")
+            ));
+        }
+        let outcome = outcome
             .table("leaderboard", Table::from_batch(self.table(&groups, &standing)?))
             .table("importance", Table::from_batch(self.importance(&groups, first, ctx.seed())?));
         Ok(outcome.metric("variants", self.variants.len() as f64))
@@ -165,6 +176,13 @@ impl Leaderboard {
             groups.entry(name).or_default().push(at);
         }
         groups.into_values().collect()
+    }
+
+    /// The axes on which variants differ.
+    fn varied(&self) -> impl Iterator<Item = &str> {
+        let values = |axis: usize| self.variants.iter().map(move |variant| variant.values.get(axis));
+        let differs = move |axis: usize| values(axis).any(|value| Some(value) != values(axis).next());
+        self.axes.iter().enumerate().filter(move |(axis, _)| differs(*axis)).map(|(_, name)| name.as_str())
     }
 
     fn name(&self, group: &Group) -> &str {

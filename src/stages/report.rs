@@ -88,7 +88,7 @@ impl Default for Report {
 
 impl Stage for Report {
     const KIND: &'static str = "report";
-    const VERSION: u32 = 7;
+    const VERSION: u32 = 8;
     const LAYER: Layer = Layer::Present;
 
     fn needs(&self) -> Vec<Need> {

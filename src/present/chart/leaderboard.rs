@@ -17,6 +17,29 @@ pub struct Leaderboard {
     pub variants: Vec<(String, f64)>,
 }
 
+/// Metrics of clusters that are measured in the space of their features.
+const SPATIAL: [&str; 4] = ["silhouette", "davies_bouldin", "calinski_harabasz", "inertia"];
+
+/// Parameters of a stage that make another space of the same table.
+const SPACE: [&str; 3] = ["features", "scale", "input"];
+
+/// The axes along which results of an objective are measured in other spaces, so that they say nothing of each other:
+/// scalings, choices of features, and whatever changes a stage before.
+pub fn incomparable<'a>(objective: &str, axes: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let Some((stage, metric)) = objective.split_once('.') else { return Vec::new() };
+    if !SPATIAL.contains(&metric) {
+        return Vec::new();
+    }
+    let other = |axis: &&str| {
+        let path = axis.strip_prefix("stages.").unwrap_or(axis);
+        let Some((of, parameter)) = path.split_once('.') else { return false };
+        let parameter = parameter.split('.').next().unwrap_or_default();
+        // Another seed draws other rows of the same kind.
+        parameter != "seed" && of != "pipeline" && (of != stage || SPACE.contains(&parameter))
+    };
+    axes.into_iter().filter(other).collect()
+}
+
 impl Leaderboard {
     fn bars(&self) -> Bars {
         let top: Vec<_> = self.variants.iter().take(MOST).collect();
@@ -66,6 +89,25 @@ mod tests {
         let finding = board(&[("k=4", 0.3), ("k=3", 0.275), ("k=9", f64::NAN)]).finding();
         assert_eq!(finding, "k=4 is the best of 3 variants: 0.300, the next one 0.275");
         assert_eq!(board(&[("k=4", f64::NAN)]).finding(), "No variant has a result");
+    }
+
+    #[test]
+    fn other_spaces_are_other_scalings_features_and_stages_before() {
+        let axes = [
+            "s.k",
+            "s.scale",
+            "s.features",
+            "stages.s.scale",
+            "f.cutoff",
+            "rows.seed",
+            "pipeline.seed",
+            "rank",
+        ];
+        assert_eq!(
+            incomparable("s.silhouette", axes),
+            ["s.scale", "s.features", "stages.s.scale", "f.cutoff"]
+        );
+        assert_eq!(incomparable("churn.auc", axes), [""; 0]);
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub use heat::Heat;
 pub use histogram::Histogram;
 pub use importance::Importance;
 pub use landscape::Landscape;
-pub use leaderboard::Leaderboard;
+pub use leaderboard::{Leaderboard, incomparable};
 pub use lines::{Across, Lines, Series};
 pub use parallel::Parallel;
 pub use png::png;

@@ -5,6 +5,7 @@
 
 mod artifact;
 mod context;
+mod histogram;
 mod kind;
 mod stop;
 mod usage;
@@ -12,6 +13,7 @@ mod usage;
 pub use crate::diagnostic::Failure;
 pub use artifact::{Artifact, Metrics, Outcome, PortType, Warning};
 pub use context::{Context, Input, Make, Memos, Progress, SourceFile, Stream};
+pub use histogram::Histogram;
 pub use kind::{AnyStage, Kind, Layer, MetricName, Mistake, Need, Port, Ref, Source, Stage};
 pub use stop::{Stop, Stopped};
 pub use usage::{Usage, Used};

@@ -172,10 +172,14 @@ pub fn recorded(
             let warning = Event::Warning(Note::new(format!("{error:#}")));
             let last = done(&journal.run, failed, Shared::default(), interrupted, start);
             sink.mirror(&warning);
-            sink.mirrored(&last);
-            for event in [warning, last] {
-                // People get the error itself, from whoever called.
-                if wish.json { sink.event(&event) } else { drop(journal.append(&event)) }
+            // People get the error itself, from whoever called.
+            if wish.json {
+                sink.event(&warning);
+                sink.last(&last);
+            } else {
+                drop(journal.append(&warning));
+                drop(journal.append(&last));
+                sink.mirrored(&last);
             }
             return Err(error);
         }
@@ -202,8 +206,7 @@ pub fn recorded(
     }
     let shared = Shared { fetched: fetched(&ends), pushed };
     let last = done(&journal.run, tally, shared, interrupted, start);
-    sink.mirrored(&last);
-    sink.event(&last);
+    sink.last(&last);
     Ok(Outcome { tally, interrupted, told: sink.shown.finish(), ends })
 }
 
@@ -362,6 +365,22 @@ impl<'a> Recorder<'a> {
         }
     }
 
+    /// The end of the run: its record is complete before anybody waits for trackers. Whoever watches hears it last.
+    fn last(&self, last: &Event) {
+        if let Err(error) = self.journal.append(last) {
+            self.unrecorded(&error);
+        }
+        self.mirrored(last);
+        self.shown.event(last);
+    }
+
+    /// Says that an event could not be recorded, once.
+    fn unrecorded(&self, error: &anyhow::Error) {
+        if !self.deaf.swap(true, Ordering::Relaxed) {
+            self.shown.event(&Event::Warning(Note::new(format!("can't record the run: {error:#}"))));
+        }
+    }
+
     /// Waits for the trackers, and says what they couldn't do.
     fn mirrored(&self, last: &Event) {
         for warning in self.tracking.iter().flat_map(|tracking| tracking.finish(last)) {
@@ -387,10 +406,8 @@ impl Sink for Recorder<'_> {
         {
             *tree = Some(event.clone());
         }
-        if let Err(error) = self.record(event)
-            && !self.deaf.swap(true, Ordering::Relaxed)
-        {
-            self.shown.event(&Event::Warning(Note::new(format!("can't record the run: {error:#}"))));
+        if let Err(error) = self.record(event) {
+            self.unrecorded(&error);
         }
         self.shown.event(event);
     }

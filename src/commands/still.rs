@@ -105,11 +105,12 @@ pub fn answer(asked: &Digest, flags: &cli::Run, project: &Project) -> Result<Ans
     journal.append(&first)?;
     journal.append_lines(provenance.as_bytes())?;
     journal.append_lines(said.lines.as_bytes())?;
+    journal.append(&last)?;
+    // The record is complete before anybody waits for trackers.
     let amiss = if said.tracked { mirror(&journal.run, &said, project, [&first, &last]) } else { Vec::new() };
     for warning in &amiss {
         journal.append(warning)?;
     }
-    journal.append(&last)?;
     let look = terminal::Look { verbose: false, quiet: flags.quiet };
     let json = Json::default();
     let shown: &dyn Sink = if flags.json { &json } else { &Plain::still(said.warnings, said.pages, look) };
@@ -127,9 +128,7 @@ pub fn answer(asked: &Digest, flags: &cli::Run, project: &Project) -> Result<Ans
 fn mirror(run: &str, said: &Said<'_>, project: &Project, [first, last]: [&Event; 2]) -> Vec<Event> {
     let Some(tracking) = track::start_bare(run, said.config, project) else { return Vec::new() };
     tracking.event(first);
-    for line in said.lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()) {
-        tracking.event(&line);
-    }
+    said.lines.lines().for_each(|line| tracking.line(line));
     tracking.finish(last).into_iter().map(|warning| Event::Warning(Note::new(warning))).collect()
 }
 

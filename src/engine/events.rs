@@ -14,7 +14,7 @@ use super::digest::Digest;
 use super::provenance::Provenance;
 use super::store::{Output, Parts};
 use crate::diagnostic::{Location, Problem};
-use crate::stage::{Metrics, Stream, Usage};
+use crate::stage::{Histogram, Metrics, Stream, Usage};
 
 /// How a stage came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -119,6 +119,9 @@ pub struct StageDone {
     /// The names of the columns of outputs that are tables.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, Vec<String>>,
+    /// How numbers that it computed lie, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub histograms: BTreeMap<String, Histogram>,
     /// Its named numbers.
     pub metrics: Metrics,
     /// The line for the terminal.

@@ -86,6 +86,7 @@ impl<'a> Shelf<'a> {
             seconds: start.elapsed().as_secs_f64(),
             usage: None,
             columns: BTreeMap::new(),
+            histograms: BTreeMap::new(),
             manifest: BTreeMap::new(),
             parts: None,
             memos: Vec::new(),

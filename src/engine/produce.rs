@@ -119,6 +119,7 @@ pub fn produce(bench: &Bench<'_>, mut job: Job) -> Result<Product> {
         seconds,
         usage: outcome.usage.or_else(|| meter.read()),
         columns,
+        histograms: outcome.histograms,
         manifest: job.identity.readable(bench.task),
         parts,
         memos,

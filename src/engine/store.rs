@@ -24,7 +24,7 @@ use super::layout::{check_format, lock_path, object_path, records_path, refuse_n
 use super::log::Log;
 use super::scratch::{Room, Scratch};
 use super::share::Share;
-use crate::stage::{Metrics, PortType, Usage, Warning};
+use crate::stage::{Histogram, Metrics, PortType, Usage, Warning};
 
 /// What a stage run left behind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,6 +47,9 @@ pub struct Record<M = BTreeMap<String, String>> {
     /// The columns of each output that is a table.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, Vec<String>>,
+    /// How numbers that it computed lie, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub histograms: BTreeMap<String, Histogram>,
     /// The manifest in readable form.
     pub manifest: M,
     /// Of how many partial results it was put together, where it was.
@@ -64,9 +67,21 @@ impl Record {
     /// The record without its manifest.
     pub fn brief(self) -> Brief {
         let Self { kind, outputs, summary, metrics, warnings, seconds, manifest: _, .. } = self;
-        let Self { parts, memos, usage, columns, .. } = self;
-        let manifest = IgnoredAny;
-        Record { kind, outputs, summary, metrics, warnings, seconds, manifest, parts, memos, usage, columns }
+        let Self { parts, memos, usage, columns, histograms, .. } = self;
+        Record {
+            kind,
+            outputs,
+            summary,
+            metrics,
+            warnings,
+            seconds,
+            usage,
+            columns,
+            histograms,
+            manifest: IgnoredAny,
+            parts,
+            memos,
+        }
     }
 }
 

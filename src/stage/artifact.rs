@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Usage;
+use super::{Histogram, Usage};
 use crate::data::Table;
 
 /// The type of an artifact; an input says which ones it takes.
@@ -90,6 +90,8 @@ pub struct Outcome {
     pub metrics: Metrics,
     /// What the user should know.
     pub warnings: Vec<Warning>,
+    /// How numbers that it computed lie, by name.
+    pub histograms: BTreeMap<String, Histogram>,
     /// What it took of the machine, where the stage knows better than the process that it ran in.
     pub usage: Option<Usage>,
 }
@@ -125,6 +127,13 @@ impl Outcome {
         if value.is_finite() {
             self.metrics.insert(name.into(), value);
         }
+        self
+    }
+
+    /// Adds how numbers lie, for trackers to draw; nothing where none of them is finite.
+    #[must_use]
+    pub fn histogram(mut self, name: impl Into<String>, values: &[f64]) -> Self {
+        self.histograms.extend(Histogram::of(values).map(|histogram| (name.into(), histogram)));
         self
     }
 

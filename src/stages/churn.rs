@@ -193,7 +193,8 @@ impl Stage for Churn {
         let outcome = measured(Outcome::new(summary), &tried, best)
             .metric("customers", chances.len() as f64)
             .metric("train_rows", train.labels.len() as f64)
-            .metric("holdout_rows", holdout.labels.len() as f64);
+            .metric("holdout_rows", holdout.labels.len() as f64)
+            .histogram("probability", &chances);
         let outcome = match rare(&holdout) {
             Some(warning) => outcome.warn_at("horizon_days", warning),
             None => outcome,

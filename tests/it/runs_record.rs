@@ -162,4 +162,15 @@ fn metrics_over_steps_are_recorded() {
     let loss = curve("churn", "train_log_loss.boosted");
     assert_eq!(loss.len(), 200);
     assert!(loss[199].1 < loss[0].1, "{loss:?}");
+    // How the chances lie, in bins that hold every customer.
+    let churn = stage(&events, "churn");
+    let lie = &churn["histograms"]["probability"];
+    let numbers = |key: &str| {
+        let list = lie[key].as_array().unwrap().iter();
+        list.map(|number| number.as_f64().unwrap()).collect::<Vec<_>>()
+    };
+    let (edges, counts) = (numbers("edges"), numbers("counts"));
+    assert_eq!((edges.len(), counts.len()), (33, 32));
+    assert!(edges.is_sorted() && edges[0] >= 0.0 && edges[32] <= 1.0, "{edges:?}");
+    assert_eq!(counts.iter().sum::<f64>(), churn["metrics"]["customers"].as_f64().unwrap());
 }

@@ -359,7 +359,7 @@ fn silhouettes_of_other_scalings_are_compared_with_a_warning() {
         SWEEP.replace("\"segments.n_init\" = [1, 2]", "\"segments.scale\" = [\"robust\", \"standard\"]");
     let project = Project::with(&scaled);
     let ran = project.custem(&["run", "p.toml"]);
-    let warning = "warning: sweep: `segments.silhouette` is measured in other spaces along `segments.scale`: a better one there means no better segments\n";
+    let warning = "warning: sweep: `segments.silhouette` is measured in other spaces along `segments.scale`: a better one there means no better segments (p.toml:21)\n";
     assert!(ran.err.contains(warning), "{}", ran.err);
     let plain = Project::with(SWEEP);
     assert!(!plain.custem(&["run", "p.toml"]).err.contains("warning"), "along `k` they can");

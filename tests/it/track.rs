@@ -129,7 +129,7 @@ fn steps(count: u64, end: Option<Json>) -> Vec<Json> {
         };
         serde_json::json!({ "event": "stage_step", "stage": "fit", "metric": "loss", "step": step, "value": value })
     };
-    let done = serde_json::json!({ "event": "stage_done", "stage": "fit", "kind": "command", "outcome": "ran", "key": null, "inputs": {}, "outputs": {}, "metrics": { "größe": 1.5 }, "summary": "", "seconds": 2.0, "time": 2.0, "because": [], "warnings": [] });
+    let done = serde_json::json!({ "event": "stage_done", "stage": "fit", "kind": "command", "outcome": "ran", "key": null, "inputs": {}, "outputs": {}, "metrics": { "größe": 1.5 }, "histograms": { "score": { "edges": [0.0, 0.5, 1.0], "counts": [3, 4] } }, "summary": "", "seconds": 2.0, "time": 2.0, "because": [], "warnings": [] });
     std::iter::once(started).chain((0..count).map(step)).chain([done]).chain(end).collect()
 }
 

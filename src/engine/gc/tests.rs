@@ -40,6 +40,7 @@ fn record(key: &str, seconds: f64, outputs: &[(&str, u64)]) -> (Digest, Record) 
         seconds,
         usage: None,
         columns: BTreeMap::new(),
+        histograms: BTreeMap::new(),
         manifest: BTreeMap::new(),
         parts: None,
         memos: Vec::new(),

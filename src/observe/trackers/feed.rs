@@ -190,6 +190,13 @@ impl<'a> Feed<'a> {
             self.summary.insert(name.clone(), json(value));
             values.push((name, Value::Number(value)));
         }
+        for (name, histogram) in event["histograms"].as_object().into_iter().flatten() {
+            let Ok(histogram) = serde_json::from_value(histogram.clone()) else { continue };
+            let name = format!("{stage}.{name}");
+            let taken = values.iter().any(|(other, _)| *other == name);
+            let name = if taken { name + ".histogram" } else { name };
+            values.push((name, Value::Histogram(histogram)));
+        }
         self.look(stage, event, &mut values);
         if event["outcome"] == "hit" {
             self.cached.extend(values);
@@ -234,14 +241,14 @@ impl<'a> Feed<'a> {
         for (port, path) in self.saves.0.get(stage).into_iter().flatten() {
             let main = || self.shelf.main_port(kind, outputs);
             let Some(port) = port.clone().or_else(main) else { continue };
-            let there = |output: &&Json| {
-                output["digest"].as_str().is_some_and(|digest| self.shelf.file(digest).is_some())
-            };
-            let Some(output) = outputs.get(&port).filter(there) else { continue };
+            let Some(output) = outputs.get(&port) else { continue };
+            let object = output["digest"].as_str().and_then(|digest| self.shelf.file(digest));
+            let Some(object) = object else { continue };
             let artifact = Artifact {
                 name: format!("{stage}.{port}"),
                 kind: output["type"].as_str().unwrap_or("file").to_owned(),
                 path: path.clone(),
+                object,
                 digest: output["digest"].as_str().unwrap_or_default().to_owned(),
                 bytes: output["bytes"].as_u64().unwrap_or(0),
             };
@@ -312,6 +319,7 @@ mod tests {
                 Value::Number(number) => format!("{name}={number}"),
                 Value::Image(_) => format!("{name}=image"),
                 Value::Grid(grid) => format!("{name}={:?}", grid.rows),
+                Value::Histogram(histogram) => format!("{name}={:?}", histogram.counts),
             };
             let values: Vec<_> = row.values.iter().map(value).collect();
             self.say(format!("log {} {} {} {}", row.step, row.series, row.time, values.join(" ")))
@@ -373,6 +381,7 @@ mod tests {
             json!({ "event": "warning", "message": "careful", "place": "p.toml:1" }),
             json!({
                 "event": "stage_done", "stage": "s", "kind": "k", "outcome": "ran", "time": 2.0, "metrics": { "n": 7.0 },
+                "histograms": { "p": { "edges": [0.0, 0.5, 1.0], "counts": [3, 4] }, "n": { "edges": [1.0, 2.0], "counts": [5] } },
                 "warnings": [{ "message": "odd" }], "outputs": {
                     "out": { "digest": "g", "bytes": 5, "type": "table" },
                     "big": { "digest": "g", "bytes": 99_999, "type": "table" },
@@ -389,7 +398,7 @@ mod tests {
             "alert run Warn careful (p.toml:1)",
             "log 4 true 101 s.loss=inf",
             "alert s Warn odd",
-            "log 0 false 102 s.n=7 s.n.table=[[Number(1)]] s.out=[[Number(1)]]",
+            "log 0 false 102 s.n=7 s.n.histogram=[5] s.p=[3, 4] s.n.table=[[Number(1)]] s.out=[[Number(1)]]",
             "artifact s.out table /r/x/s.parquet",
             "alert f Error no",
             "log 1 true 101 t.x=9",

@@ -19,6 +19,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
 pub use replay::{Pushed, push};
@@ -103,6 +104,17 @@ pub enum Value {
     Image(PathBuf),
     /// A small table.
     Grid(Grid),
+    /// How numbers lie.
+    Histogram(Histogram),
+}
+
+/// Numbers in bins.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Histogram {
+    /// The ends of the bins, one more than there are bins.
+    pub edges: Vec<f64>,
+    /// How many numbers lie in each.
+    pub counts: Vec<u64>,
 }
 
 /// A small table in memory.
@@ -114,7 +126,7 @@ pub struct Grid {
     pub rows: Vec<Vec<Json>>,
 }
 
-/// A saved output, named where it lies; no byte of it is copied.
+/// A saved output, named where it lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact {
     /// `STAGE.port`.
@@ -123,6 +135,8 @@ pub struct Artifact {
     pub kind: String,
     /// Where it was saved.
     pub path: PathBuf,
+    /// Where the cache has its bytes, which nobody changes.
+    pub object: PathBuf,
     /// The digest of its bytes.
     pub digest: String,
     /// Its size.

@@ -45,13 +45,13 @@ struct Work {
     ground: Ground,
     shelf: Arc<dyn Shelf>,
     run: String,
-    config: toml::Table,
+    config: Arc<toml::Table>,
 }
 
 impl Tracking {
     /// Starts a thread for each tracker that the resolved pipeline of a run names; nothing where it names none.
     pub fn start(run: &str, config: &str, ground: &Ground, shelf: &Arc<dyn Shelf>) -> Option<Self> {
-        let config: toml::Table = config.parse().ok()?;
+        let config: Arc<toml::Table> = Arc::new(config.parse().ok()?);
         let settings = Settings::of(&config);
         let named = TRACKERS.into_iter().filter(|(name, _)| settings.to.iter().any(|to| to == name));
         let courier = |(tracker, open): (&'static str, Open)| {
@@ -62,7 +62,7 @@ impl Tracking {
                 ground: ground.clone(),
                 shelf: Arc::clone(shelf),
                 run: run.to_owned(),
-                config: config.clone(),
+                config: Arc::clone(&config),
             };
             Courier::start(work)
         };
@@ -73,6 +73,13 @@ impl Tracking {
     /// Puts an event into the queues.
     pub fn event(&self, event: &impl Serialize) {
         if let Ok(event) = serde_json::to_value(event) {
+            self.send(Message::Event, event);
+        }
+    }
+
+    /// Puts an event into the queues that stands there as a line of a log.
+    pub fn line(&self, line: &str) {
+        if let Ok(event) = serde_json::from_str(line) {
             self.send(Message::Event, event);
         }
     }
@@ -154,7 +161,7 @@ impl Work {
             let error = told.err().filter(|error| !is_gone(error))?;
             let again = sends(&run, self.tracker);
             Some(format!(
-                "run {run} was killed and {} doesn't have the rest: {error:#}; `{again}` sends it",
+                "{} doesn't have the rest of run {run}: {error:#}; `{again}` sends it",
                 self.tracker
             ))
         };

@@ -14,7 +14,8 @@ use crate::project::{Project, binary};
 fn warnings(project: &Project, args: &[&str]) -> Vec<String> {
     let ran = run(project, args);
     let log = project.read(&format!("experiments/logs/{}.jsonl", newest(project)));
-    assert!(log.trim_end().lines().next_back().unwrap().contains("\"ok\":true"), "{log}");
+    let end = log.lines().find(|line| line.starts_with("{\"event\":\"run_done\""));
+    assert!(end.is_some_and(|end| end.contains("\"ok\":true")), "{log}");
     let lines = ran.err.lines().filter_map(|line| line.strip_prefix("warning: "));
     lines.filter(|line| !line.starts_with("quality")).map(str::to_owned).collect()
 }
@@ -109,7 +110,7 @@ fn a_server_that_nobody_started_and_one_that_hangs_are_told_in_time() {
         said,
         [
             format!(
-                "run {name} was killed and mlflow doesn't have the rest: {late}; `custem track push {name} --to mlflow` sends it"
+                "mlflow doesn't have the rest of run {name}: {late}; `custem track push {name} --to mlflow` sends it"
             ),
             format!(
                 "mlflow doesn't have the run: the server at http://127.0.0.1:{port} can't be reached: nobody listens there; `custem track push {} --to mlflow` sends it from the record",
@@ -173,4 +174,119 @@ fn a_run_that_was_killed_is_completed_by_the_next_one() {
     assert_eq!(states.len(), 2);
     assert!(states.contains(&(killed.as_str().into(), "killed".into())), "{states:?}");
     assert!(states.contains(&(newest(&project).into(), "done".into())), "{states:?}");
+}
+
+/// The newest log has a line of an event.
+fn has_event(project: &Project, number: &str, event: &str) -> bool {
+    let logs = project.files("experiments/logs");
+    let own = logs.iter().find(|(path, _)| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        name.starts_with(number) && name.matches('.').count() == 1
+    });
+    own.is_some_and(|(_, bytes)| String::from_utf8_lossy(bytes).contains(&format!("{{\"event\":\"{event}\"")))
+}
+
+/// The record of a run is complete as soon as the run is over, however long its trackers take.
+#[test]
+fn a_record_does_not_wait_for_trackers() {
+    let project = Project::with(&tracked("mlflow"));
+    let hung = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("track.mlflow.url=http://{}", hung.local_addr().unwrap());
+    let mut command = binary();
+    command.current_dir(project.path("")).args(["run", "p.toml", "--set", &url, "--set", "track.wait=30s"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let start = Instant::now();
+    while !has_event(&project, "0001", "run_done") {
+        assert!(start.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(child.try_wait().unwrap().is_none(), "it still waits for the server");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let list = project.custem(&["runs", "list", "--json"]).out;
+    assert!(list.contains("\"status\":\"done\""), "{list}");
+    assert!(project.path(&format!("experiments/tracking/mlflow-{}", newest(&project))).exists());
+}
+
+/// A sweep whose stage takes a moment, mirrored in two trackers.
+const SWEPT: &str = r#"
+[pipeline]
+name = "swept"
+
+[stages.f]
+kind = "command"
+command = ["sh", "-c", "sleep 0.05; printf '{\"loss\": %s}' $X > m.json"]
+outputs = { metrics = "m.json" }
+env = { X = "1" }
+
+[sweep]
+axes = { "f.env.X" = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"] }
+objective = "f.loss"
+
+[track]
+to = ["trackio", "wandb"]
+"#;
+
+#[test]
+fn a_sweep_that_was_killed_is_told_once() {
+    let project = Project::with(SWEPT);
+    let begin = || {
+        let mut command = binary();
+        command.current_dir(project.path("")).args(["run", "p.toml", "--json", "--jobs", "1"]);
+        for name in ["TRACKIO_DIR", "WANDB_DIR"] {
+            command.env_remove(name);
+        }
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    // Once among its variants,
+    let mut child = begin();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(lines.filter(|line| line.contains("\"stage_done\"")).take(5).count(), 5);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // and once when all is computed and the trackers are being told.
+    let mut child = begin();
+    let start = Instant::now();
+    while !has_event(&project, "0002", "run_done") {
+        assert!(start.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(warnings(&project, &[]), [""; 0]);
+    assert_eq!(project.files("experiments/tracking").len(), 0);
+
+    // Of the first one there are no variants' records: it has one run. The others have one more a variant.
+    let logs: Vec<_> = project.files("experiments/logs").into_iter().map(|(path, _)| path).collect();
+    let mut recorded: Vec<_> =
+        logs.iter().map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
+    recorded.sort();
+    assert_eq!(recorded.len(), 1 + 13 + 13, "{recorded:?}");
+    let names = |runs: &[serde_json::Value]| {
+        let name = |run: &serde_json::Value| run["name"].as_str().unwrap().to_owned();
+        let mut names: Vec<_> = runs.iter().map(name).collect();
+        names.sort();
+        names
+    };
+    let trackio = seen("check_trackio.py", &[&folder(&project, "experiments/trackio"), "--http"]);
+    let runs = trackio["projects"]["swept"].as_array().unwrap();
+    assert_eq!(names(runs), recorded, "each once");
+    let state = |run: &serde_json::Value| run["config"]["custem"]["state"].as_str().unwrap().to_owned();
+    for run in runs {
+        let name = run["name"].as_str().unwrap();
+        assert_eq!(state(run), if name.starts_with("0001") { "killed" } else { "done" }, "{name}");
+        if name.contains('.') {
+            assert_eq!(run["metrics"]["f.loss"]["count"], 1, "{name}");
+            assert!(name.starts_with(run["group"].as_str().unwrap()), "{name}");
+        }
+    }
+    let wandb = seen("check_wandb.py", &[&folder(&project, "experiments"), "--sync"]);
+    let runs = wandb["runs"].as_array().unwrap();
+    assert_eq!(names(runs), recorded, "each once");
+    for run in runs {
+        let name = run["name"].as_str().unwrap();
+        assert_eq!(run["exit_code"], if name.starts_with("0001") { 255 } else { 0 }, "{name}");
+        assert_eq!(run["summary"]["f.loss"].is_number(), name.contains('.'), "{name}");
+        assert_eq!(run["sync"]["marked_synced"], true, "{name}");
+    }
 }

@@ -13,7 +13,7 @@ use crate::project::Project;
 struct Server {
     child: Child,
     url: String,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Server {
@@ -28,7 +28,7 @@ impl Server {
         command.stdout(Stdio::null()).stderr(Stdio::null());
         use std::os::unix::process::CommandExt;
         let child = command.process_group(0).spawn().unwrap();
-        let server = Self { child, url: format!("http://127.0.0.1:{port}"), _folder: folder };
+        let server = Self { child, url: format!("http://127.0.0.1:{port}"), folder: folder };
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(start.elapsed() < Duration::from_secs(180), "`mlflow server` doesn't come up");
@@ -76,6 +76,12 @@ fn runs_are_on_the_server_with_all_that_they_gave() {
         files.contains("images/curves.png.png") && files.contains("tables/profile.profile.json"),
         "{files}"
     );
+    // What was saved is there whole.
+    let output = "outputs/transactions.transactions.parquet";
+    assert!(files.contains(&format!("\"{output}\"")), "{files}");
+    let stored = walk(&server.folder.path().join("files"));
+    let stored = stored.iter().find(|path| path.ends_with(output)).unwrap();
+    assert_eq!(fs_err::read(stored).unwrap(), fs_err::read(project.path("data/raw/t x.parquet")).unwrap());
 
     // Old runs, twice: nothing is there twice.
     let config = "[pipeline]\nname = \"steps\"\nseed = 0\n[stages.fit]\nnote = \"ünïcode 🐝\"\n";
@@ -97,5 +103,16 @@ fn runs_are_on_the_server_with_all_that_they_gave() {
 
     record(&project, "0008-a-b", config, &steps(2, Some(done(false))));
     assert_eq!(custem(&project, &["track", "push", "8", "--to", "mlflow", "--url", &server.url]).code, 0);
-    assert_eq!(server.runs("steps")["0008-a-b"][0]["status"], "FAILED");
+    let failed = &server.runs("steps")["0008-a-b"][0];
+    assert_eq!(failed["status"], "FAILED");
+    assert!(failed["files"].to_string().contains("tables/fit.score.json"), "{failed:#}");
+}
+
+/// All files below a folder.
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs_err::read_dir(folder).unwrap().map(Result::unwrap) {
+        if entry.path().is_dir() { found.extend(walk(&entry.path())) } else { found.push(entry.path()) }
+    }
+    found
 }

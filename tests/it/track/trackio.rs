@@ -117,6 +117,8 @@ fn a_hundred_thousand_steps_and_odd_numbers_come_over_and_twice_is_once() {
     let loss = &one["metrics"]["fit.loss"];
     assert_eq!(loss["points"], json!([[0, 1.0], [1, "NaN"], [2, "Infinity"], [3, "-Infinity"], [4, "NaN"]]));
     assert_eq!(one["metrics"]["fit.größe"]["last"], json!([0, 1.5]));
+    let drawn = json!({ "_type": "trackio.histogram", "bins": [0.0, 0.5, 1.0], "values": [3, 4] });
+    assert_eq!(one["metrics"]["fit.score"]["last"], json!([0, drawn]));
     assert_eq!(one["config"]["fit.note"], "ünïcode 🐝");
 }
 

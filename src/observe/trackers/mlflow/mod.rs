@@ -11,7 +11,9 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value as Json, json};
 
 use super::http::{Client, Refused};
-use super::{Alert, Artifact, End, Grid, Ground, Row, Settings, Spec, State, Tracker, Value, text};
+use super::{
+    Alert, Artifact, End, Grid, Ground, Histogram, Row, Settings, Spec, State, Tracker, Value, text,
+};
 use crate::engine::disk;
 
 /// Where a server is when nothing says so.
@@ -49,6 +51,9 @@ struct Mlflow {
     client: Client,
     run: Option<Open>,
 }
+
+/// Larger outputs stay where they are, and only their places are told.
+const LARGEST: u64 = 64 << 20;
 
 /// A run on the server.
 struct Open {
@@ -124,6 +129,23 @@ impl Mlflow {
         self.client.put(&format!("/api/2.0/mlflow-artifacts/artifacts/{files}/{path}"), content_type, bytes)
     }
 
+    /// Puts a saved output among the run's files, where the server takes them; why it isn't there.
+    fn upload(&self, artifact: &Artifact) -> Result<Option<String>> {
+        if artifact.bytes > LARGEST {
+            return Ok(Some(format!("not uploaded: more than {} MiB", LARGEST >> 20)));
+        }
+        let ending = artifact.path.extension().and_then(|ending| ending.to_str());
+        let ending = ending.map(|ending| format!(".{ending}")).unwrap_or_default();
+        let path = format!("outputs/{}", text::file_name(&format!("{}{ending}", artifact.name)));
+        match self.put(&path, "application/octet-stream", &disk::read(&artifact.object)?) {
+            // What one server lets through may be too much for another; the run itself is taken.
+            Err(error) if error.downcast_ref::<Refused>().is_some() => {
+                Ok(Some(format!("not uploaded: {error:#}")))
+            }
+            put => put.map(|()| None),
+        }
+    }
+
     fn image(&self, name: &str, path: &Path) -> Result<()> {
         self.put(&format!("images/{}.png", text::file_name(name)), "image/png", &disk::read(path)?)
     }
@@ -180,13 +202,17 @@ impl Tracker for Mlflow {
                 }
                 Value::Image(path) => self.image(name, path)?,
                 Value::Grid(grid) => self.table(name, grid)?,
+                Value::Histogram(histogram) => self.table(name, &bins(histogram))?,
             }
         }
         if self.open()?.metrics.len() >= METRICS { self.send() } else { Ok(()) }
     }
 
     fn artifact(&mut self, artifact: &Artifact, _: f64) -> Result<()> {
-        let what = format!("{} blake3:{}", text::address(&artifact.path), artifact.digest);
+        let mut what = format!("{} blake3:{}", text::address(&artifact.path), artifact.digest);
+        if let Some(reason) = self.upload(artifact)? {
+            what = format!("{what} ({reason})");
+        }
         self.open()?.tags.insert(key(&format!("custem.saved.{}", artifact.name)), what);
         Ok(())
     }
@@ -242,6 +268,16 @@ fn tags(run: &Spec) -> Vec<Json> {
     }
     tags.push(("mlflow.source.name".to_owned(), "custem".to_owned()));
     tags.iter().map(|(key, value)| json!({ "key": key, "value": short(value) })).collect()
+}
+
+/// A histogram as a table, which is all that MLflow has for one.
+fn bins(histogram: &Histogram) -> Grid {
+    let ends = histogram.edges.iter().zip(histogram.edges.iter().skip(1));
+    let row = |((from, to), count): ((&f64, &f64), &u64)| vec![(*from).into(), (*to).into(), (*count).into()];
+    Grid {
+        columns: ["from", "to", "count"].map(str::to_owned).to_vec(),
+        rows: ends.zip(&histogram.counts).map(row).collect(),
+    }
 }
 
 /// A key that MLflow takes.

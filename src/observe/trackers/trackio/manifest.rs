@@ -44,8 +44,14 @@ mod tests {
     #[test]
     fn keys_are_sorted_and_nothing_stands_between_them() {
         let path = PathBuf::from("/data/x y.parquet");
-        let artifact =
-            Artifact { name: "s.out".into(), kind: "table".into(), path, digest: "ab".into(), bytes: 7 };
+        let artifact = Artifact {
+            name: "s.out".into(),
+            kind: "table".into(),
+            object: path.clone(),
+            path,
+            digest: "ab".into(),
+            bytes: 7,
+        };
         let expected =
             r#"[{"digest":"blake3:ab","path":"x y.parquet","ref":"file:///data/x%20y.parquet","size":7}]"#;
         assert_eq!(text(&artifact), expected);

@@ -134,6 +134,9 @@ impl Tracker for Trackio {
                 Value::Number(number) => self::number(*number),
                 Value::Image(path) => self.image(&run, row, name, path)?,
                 Value::Grid(grid) => table(grid),
+                Value::Histogram(histogram) => {
+                    json!({ "_type": "trackio.histogram", "bins": histogram.edges, "values": histogram.counts })
+                }
             };
             metrics.insert(key(name), value);
         }

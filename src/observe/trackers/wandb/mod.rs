@@ -169,6 +169,10 @@ impl Open {
                 Value::Number(number) => self::number(*number),
                 Value::Image(path) => self.image(name, step, path)?.to_string(),
                 Value::Grid(grid) => self.table(name, step, grid)?.to_string(),
+                Value::Histogram(histogram) => {
+                    json!({ "_type": "histogram", "bins": histogram.edges, "values": histogram.counts })
+                        .to_string()
+                }
             };
             let value = serde_json::from_str(&json);
             self.latest.insert(name.clone(), value.unwrap_or_else(|_| Json::String(json.clone())));

@@ -80,6 +80,11 @@ pub enum Model {
     Theta,
     /// The same with the share of the line that suited the past best.
     OptimisedTheta,
+    /// A trend whose slope changes now and then, and a year of sines and cosines added to it: the most probable parameters under Prophet's
+    /// priors. The year is left out of histories of less than two.
+    Prophet,
+    /// The same with a year that multiplies the trend.
+    ProphetMultiplicative,
     /// Croston's, for series that are 0 most of the time: smoothed amounts over smoothed gaps.
     Croston,
     /// That of Teunter, Syntetos and Babai: the same, but what has gone out of use fades.
@@ -201,6 +206,8 @@ impl Model {
             Self::Ets => "ets",
             Self::Theta => "theta",
             Self::OptimisedTheta => "optimised_theta",
+            Self::Prophet => "prophet",
+            Self::ProphetMultiplicative => "prophet_multiplicative",
             Self::Croston => "croston",
             Self::Tsb => "tsb",
             Self::Ridge => "ridge",
@@ -219,6 +226,8 @@ impl Model {
             Self::Ets => Entrant::Method(Method::Ets),
             Self::Theta => Entrant::Method(Method::Theta),
             Self::OptimisedTheta => Entrant::Method(Method::OptimisedTheta),
+            Self::Prophet => Entrant::Method(Method::Prophet),
+            Self::ProphetMultiplicative => Entrant::Method(Method::ProphetMultiplicative),
             Self::Croston => Entrant::Method(Method::Croston),
             Self::Tsb => Entrant::Method(Method::Tsb),
             Self::Ridge => Entrant::Method(Method::Ridge),

@@ -11,6 +11,7 @@ pub mod ets;
 pub mod intermittent;
 pub mod interval;
 pub mod naive;
+pub mod prophet;
 pub mod ridge;
 pub mod scores;
 pub mod theta;
@@ -68,6 +69,10 @@ pub enum Method {
     Theta,
     /// The same with the share of the line that suits best: see [`theta`].
     OptimisedTheta,
+    /// A trend that bends and a year of sines and cosines, added: see [`prophet`].
+    Prophet,
+    /// The same, multiplied.
+    ProphetMultiplicative,
     /// Amounts and gaps of intermittent values: see [`intermittent`].
     Croston,
     /// Amounts and chances of intermittent values: see [`intermittent`].
@@ -99,6 +104,7 @@ enum Learned {
     Nothing(Method),
     Ets(Vec<Option<ets::Model>>),
     Theta(Vec<Option<theta::Theta>>),
+    Prophet(Vec<Option<prophet::Prophet>>),
     Ridge(Option<ridge::Ridge>),
 }
 
@@ -112,10 +118,31 @@ pub fn fit(method: Method, series: &[View<'_>], season: usize) -> Fitted {
         Method::Ets => Learned::Ets(each(series, |values| ets::auto::auto(season, values))),
         Method::Theta => theta(theta::Way::Standard),
         Method::OptimisedTheta => theta(theta::Way::Optimised),
+        Method::Prophet => trends(series, prophet::Seasons::Additive),
+        Method::ProphetMultiplicative => trends(series, prophet::Seasons::Multiplicative),
         Method::Ridge => Learned::Ridge(ridge::fit(series, season)),
         method => Learned::Nothing(method),
     };
     Fitted { season, learned }
+}
+
+/// Days that a history must span for a yearly season, as Prophet asks.
+const TWO_YEARS: usize = 730;
+
+fn trends(series: &[View<'_>], seasons: prophet::Seasons) -> Learned {
+    let one = |view: &View<'_>| {
+        let days = days(view.start, 0, view.values.len());
+        let long = days.len().saturating_sub(1) * STEP_DAYS.unsigned_abs() as usize >= TWO_YEARS;
+        let cycles = if long { vec![prophet::YEAR] } else { Vec::new() };
+        prophet::fit(&days, view.values, &prophet::Options { seasons, cycles, ..prophet::Options::default() })
+    };
+    Learned::Prophet(series.par_iter().map(one).collect())
+}
+
+/// The days of so many values from a position on.
+fn days(start: i32, from: usize, count: usize) -> Vec<f64> {
+    // Days are far below 2^53.
+    (from..from + count).map(|at| day(start, at) as f64).collect()
 }
 
 fn each<T: Send>(series: &[View<'_>], fit: impl Fn(&[f64]) -> Option<T> + Sync) -> Vec<Option<T>> {
@@ -145,6 +172,9 @@ impl Fitted {
         match &self.learned {
             Learned::Ets(models) => Some(models.get(at)?.as_ref()?.forecast(values, horizon)),
             Learned::Theta(models) => Some(models.get(at)?.as_ref()?.forecast(values, horizon)),
+            Learned::Prophet(models) => {
+                Some(models.get(at)?.as_ref()?.predict(&days(history.start, values.len(), horizon)))
+            }
             Learned::Ridge(ridge) => ridge.as_ref()?.forecast(at, history, horizon),
             Learned::Nothing(method) => match method {
                 Method::SeasonalNaive if values.len() < self.season => None,

@@ -3,7 +3,10 @@
 //! Knows one value at a time and whether the column usually has the day or the month first; knows
 //! nothing of columns or files. A value with a zone is turned into UTC, one without is taken as it is.
 
+mod given;
 mod scan;
+
+pub use given::Pattern;
 
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +51,7 @@ enum DateLayout {
     NameDay,
     Compact,
     Epoch,
+    Given,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -109,6 +113,11 @@ impl Layout {
         }
     }
 
+    /// Whether it says which instant is meant, whatever the zone of whoever reads it.
+    pub fn is_absolute(self) -> bool {
+        self.zone || self.date == DateLayout::Epoch
+    }
+
     /// The spelling in words that people use: `dd/mm/yyyy hh:mm`.
     pub fn name(self) -> String {
         let date = match self.date {
@@ -123,6 +132,7 @@ impl Layout {
             DateLayout::NameDay => "Mon dd, yyyy".to_owned(),
             DateLayout::Compact => "yyyymmdd".to_owned(),
             DateLayout::Epoch => "seconds since 1970".to_owned(),
+            DateLayout::Given => "as given".to_owned(),
         };
         let clock = match self.clock {
             Clock::None => "",

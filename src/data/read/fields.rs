@@ -18,6 +18,8 @@ pub struct Fields<'a> {
     pub lines: Vec<u32>,
     /// Rows that don't have the right number of fields.
     pub torn: Vec<Torn>,
+    /// Rows that can't be cut into fields: the line, from 0, and why.
+    pub unread: Vec<(u32, String)>,
 }
 
 /// A row with another number of fields than the header.
@@ -33,8 +35,7 @@ impl<'a> Fields<'a> {
     /// Cuts a part into rows of `width` fields. Blank lines are skipped, and so are empty fields
     /// behind the last column. The part must be shorter than 4 GiB.
     pub fn of(part: &'a str, delimiter: Delimiter, width: usize) -> Self {
-        let mut fields =
-            Self { text: Cow::Borrowed(part), spans: Vec::new(), width, lines: Vec::new(), torn: Vec::new() };
+        let mut fields = Self::made(Cow::Borrowed(part), Vec::new(), width, Vec::new(), Vec::new());
         match delimiter {
             Delimiter::Whitespace => fields.blanks(part),
             Delimiter::Byte(byte) if memchr(b'"', part.as_bytes()).is_some() => fields.quoted(part, byte),
@@ -42,6 +43,17 @@ impl<'a> Fields<'a> {
             Delimiter::Auto => fields.plain(part, b','),
         }
         fields
+    }
+
+    /// Rows that have been cut already: `width` spans of the text a row.
+    pub fn made(
+        text: Cow<'a, str>,
+        spans: Vec<[u32; 2]>,
+        width: usize,
+        lines: Vec<u32>,
+        unread: Vec<(u32, String)>,
+    ) -> Self {
+        Self { text, spans, width, lines, torn: Vec::new(), unread }
     }
 
     /// The number of whole rows.
@@ -258,8 +270,7 @@ mod tests {
                 })
                 .collect();
             let plain = Fields::of(&text, COMMA, 2);
-            let mut quoted =
-                Fields { text: Cow::Borrowed(""), spans: vec![], width: 2, lines: vec![], torn: vec![] };
+            let mut quoted = Fields::made(Cow::Borrowed(""), vec![], 2, vec![], vec![]);
             quoted.quoted(&text, b',');
             for at in 0..2 {
                 assert!(plain.column(at).eq(quoted.column(at)), "{text:?}");

@@ -16,6 +16,7 @@ pub mod relational;
 pub mod scan;
 pub mod series;
 pub mod simulate;
+pub mod summary;
 pub mod table;
 
 pub use table::Table;

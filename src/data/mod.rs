@@ -5,6 +5,7 @@
 pub mod as_of;
 pub mod columns;
 pub mod dates;
+pub mod expression;
 pub mod features;
 pub mod parquet;
 pub mod partial;

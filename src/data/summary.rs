@@ -13,6 +13,8 @@ use crate::data::{Table, columns, dates};
 
 /// Different values that are told apart; beyond, there are just more.
 pub const CROWD: usize = 10_000;
+/// Different texts that are listed.
+pub const FEW: usize = 100;
 
 /// A column at a glance.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +35,10 @@ pub struct Glance {
     pub high: Option<String>,
     /// The most frequent value (the first of equally frequent ones by its text) and its times, where values come again.
     pub most: Option<(String, u64)>,
+    /// All different texts, sorted, where they are few: at most [`FEW`].
+    pub texts: Option<Vec<String>>,
+    /// The letters of the shortest and of the longest text.
+    pub letters: Option<(u64, u64)>,
 }
 
 /// Looks at every column of a table.
@@ -58,6 +64,7 @@ struct Seen {
     numbers: Option<(f64, f64)>,
     moments: Option<(i64, i64)>,
     texts: Option<(String, String)>,
+    letters: Option<(u64, u64)>,
     sum: f64,
     count: u64,
 }
@@ -89,6 +96,7 @@ impl Seen {
             numbers: None,
             moments: None,
             texts: None,
+            letters: None,
             sum: 0.0,
             count: 0,
         }
@@ -160,6 +168,7 @@ impl Seen {
         for (name, times) in names.iter().zip(times).filter(|(_, times)| *times > 0) {
             let Some(name) = name else { continue };
             self.between(name, name);
+            self.measure(name);
             self.count_text(name, times);
         }
         Ok(())
@@ -176,6 +185,7 @@ impl Seen {
             self.between(low, high);
         }
         for text in texts.iter().flatten() {
+            self.measure(text);
             self.count_text(text, 1);
         }
         Ok(())
@@ -185,6 +195,12 @@ impl Seen {
         let Some((low, high)) = ends else { return };
         let (least, most) = self.moments.unwrap_or((low, high));
         self.moments = Some((least.min(low), most.max(high)));
+    }
+
+    fn measure(&mut self, text: &str) {
+        let letters = text.chars().count() as u64;
+        let (least, most) = self.letters.unwrap_or((letters, letters));
+        self.letters = Some((least.min(letters), most.max(letters)));
     }
 
     fn between(&mut self, low: &str, high: &str) {
@@ -230,6 +246,11 @@ impl Seen {
             };
             (*usual.1 > 1).then_some((text, *usual.1))
         });
+        let few = times.filter(|times| self.kind == Kind::Text && times.len() <= FEW).map(|times| {
+            let mut texts: Vec<String> = times.keys().map(|text| text.to_string()).collect();
+            texts.sort();
+            texts
+        });
         // Counts of rows are far below 2^53.
         let mean = (self.count > 0).then(|| self.sum / self.count as f64);
         Glance {
@@ -241,6 +262,8 @@ impl Seen {
             mean,
             high,
             most,
+            texts: few,
+            letters: self.letters,
         }
     }
 }

@@ -97,8 +97,10 @@ pub enum Test {
     Holds {
         /// The condition.
         bound: expression::Bound,
-        /// `break ...`, `have ...`
-        what: String,
+        /// What a row does for which it doesn't: `breaks ...`, `has ...`.
+        one: String,
+        /// What several do.
+        many: String,
     },
     /// Whether values occur in a column of another table, in words.
     Known(usize, Keys, String),
@@ -339,7 +341,8 @@ impl Meet<'_> {
             let hint = wrong.hint.unwrap_or_else(|| format!("there are {}", quoted(names, "and")));
             Failure::new(message).hint(hint).at(format!("rules.{}.expression", self.number))
         })?;
-        Ok(Test::Holds { bound, what: format!("break `{}`", crate::diagnostic::shown(text)) })
+        let text = crate::diagnostic::shown(text);
+        Ok(Test::Holds { bound, one: format!("breaks `{text}`"), many: format!("break `{text}`") })
     }
 
     /// The columns in which rows are compared: those that the rule names, else all.

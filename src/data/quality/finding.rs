@@ -159,7 +159,10 @@ fn tell(check: &Check, seen: &Seen) -> (u64, u64, String) {
         Test::Length(_, length) => of(&format!("not {} long{such}", letters(*length))),
         Test::Monotone(_, direction) => of(&format!("{}{such}", direction.broken())),
         Test::Known(_, _, what) => of(&format!("not in {what}{such}")),
-        Test::Holds { what, .. } => format!("{} of {} {what}", grouped(failing), count(checked, "row")),
+        Test::Holds { one, many, .. } => {
+            let what = if failing == 1 { one } else { many };
+            format!("{} of {} {what}", grouped(failing), count(checked, "row"))
+        }
         Test::Returns(..) => {
             let back = if failing == 1 { "takes back" } else { "take back" };
             format!(

@@ -132,7 +132,7 @@ fn unique(rule: &Rule) -> Rule {
 /// A share rounded up to what one would write down: none stays none.
 fn above(share: f64) -> f64 {
     let steps = if share >= 0.1 { 100.0 } else { 1000.0 };
-    ((share * steps - 1e-9).ceil() / steps).clamp(0.0, 1.0)
+    ((share * steps - 1e-9).ceil() / steps).clamp(0.0, 1.0) + 0.0
 }
 
 /// Rules as the TOML that goes under a stage, one a line.

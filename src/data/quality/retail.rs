@@ -30,7 +30,7 @@ pub fn checks(habit: Habit, columns: &Retail, schema: &Schema) -> Result<Vec<Mad
         Habit::ZeroPrices => {
             let price = need(&columns.price)?;
             let text = format!("{} != 0", name(&price));
-            vec![(Some(price), holds(&text, schema, "a price of zero"))]
+            vec![(Some(price), holds(&text, schema, ("a price of zero", "a price of zero")))]
         }
         Habit::Signs => {
             let price = need(&columns.price)?;
@@ -45,7 +45,7 @@ pub fn checks(habit: Habit, columns: &Retail, schema: &Schema) -> Result<Vec<Mad
             } else {
                 "a price below zero"
             };
-            vec![(None, holds(&parts.join(" and "), schema, what))]
+            vec![(None, holds(&parts.join(" and "), schema, (what, what)))]
         }
         Habit::Cancellations => {
             let (order, size) = (need(&columns.order)?, size()?);
@@ -57,8 +57,10 @@ pub fn checks(habit: Habit, columns: &Retail, schema: &Schema) -> Result<Vec<Mad
                 "false".to_owned()
             };
             let text = format!("{cancelled} = ({} < 0)", name(&size));
-            let what = format!("`{size}` below zero without being cancelled, or are cancelled without it");
-            vec![(None, holds(&text, schema, &what))]
+            let [one, many] = ["is", "are"].map(|are| {
+                format!("`{size}` below zero without being cancelled, or {are} cancelled without it")
+            });
+            vec![(None, holds(&text, schema, (&one, &many)))]
         }
         Habit::TestProducts => {
             let mut found: Vec<Made> = Vec::new();
@@ -94,9 +96,9 @@ fn name(column: &str) -> String {
 }
 
 /// A test by an expression of our own; one that doesn't go with the types of the columns holds nowhere.
-fn holds(text: &str, schema: &Schema, what: &str) -> Test {
+fn holds(text: &str, schema: &Schema, what: (&str, &str)) -> Test {
     match Bound::new(text, schema) {
-        Ok(bound) => Test::Holds { bound, what: format!("have {what}") },
+        Ok(bound) => Test::Holds { bound, one: format!("has {}", what.0), many: format!("have {}", what.1) },
         Err(wrong) => Test::Absent(format!("its columns can't be compared so: {}", wrong.message)),
     }
 }

@@ -395,6 +395,27 @@ mod tests {
             "rule 2 (`rules.1`): `coverage` has no limit",
         );
         assert_eq!(mistakes("column = \"a\"\nmin = 2023-01-01\nmax = 2023-01-01"), []);
+        one(
+            "column = \"a\"\nregex = \"a(b\"",
+            "rules.1.regex",
+            "rule 2 (`rules.1`): `regex` is no regular expression: unclosed group",
+        );
+        one(
+            "expression = \"amount >\"",
+            "rules.1.expression",
+            "rule 2 (`rules.1`): `expression`, character 9: the end can't be read: a value, a column or a comparison is expected",
+        );
+        one(
+            "column = \"a\"\nlength = { min = 3, max = 2 }",
+            "rules.1.length",
+            "rule 2 (`rules.1`): `min` 3 is above `max` 2",
+        );
+        one("column = \"a\"\ndrift = {}", "rules.1.drift", "rule 2 (`rules.1`): `drift` has no limit");
+        one(
+            "column = \"a\"\nmin = 1\nfence = { iqr = 3 }",
+            "rules.1.fence",
+            "rule 2 (`rules.1`): `fence` is for `outliers` alone",
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Rules against small tables; whole sentences are compared.
 
+mod rules;
+
 use std::sync::Arc;
 
 use arrow::array::{

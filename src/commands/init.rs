@@ -102,7 +102,6 @@ fn pipeline_for(file: &Path, name: &str, project: &Project) -> Result<(String, O
         text += "header = false        # the first line holds values, not names\n";
     }
     text += &mapping(&seen);
-    text += &orders(&seen);
     text += &bad_rows(&survey);
     text += &columns(&seen);
     let text = text + "\n" + &rest(&choices(&survey), &quoted(&format!("data/{name}.html")));
@@ -160,10 +159,12 @@ fn complete(file: &File, seen: &Inspection) -> Result<(), Failure> {
 fn about(seen: &Inspection, survey: &Survey) -> String {
     let rows = count(survey.rows + survey.rejected, "row");
     let delimiter = seen.delimiter.as_ref().map(|name| format!(", delimiter {name:?}")).unwrap_or_default();
+    let delimiter = if seen.json { ", JSON lines".to_owned() } else { delimiter };
     let encoding = seen.encoding.as_ref().map(|name| format!(", {name}")).unwrap_or_default();
+    let packing = seen.packing.map(|packing| format!(", {}", packing.name())).unwrap_or_default();
     let day = |day: i64| dates::show(day.saturating_mul(dates::DAY));
     format!(
-        "{rows}{delimiter}{encoding};\n# {} who bought from {} to {}",
+        "{rows}{delimiter}{encoding}{packing};\n# {} who bought from {} to {}",
         plural(survey.customers(), "customer"),
         day(survey.first),
         day(survey.first + survey.days - 1)
@@ -188,32 +189,6 @@ fn mapping(seen: &Inspection) -> String {
         text += &format!("{pair:50} # {}\n", proposal.reason);
     }
     text
-}
-
-/// That rows of one order count as purchases of their own, where a column looks like the order's number.
-fn orders(seen: &Inspection) -> String {
-    const NAMES: [&str; 10] = [
-        "invoice",
-        "invoiceno",
-        "invoiceid",
-        "invoicenumber",
-        "order",
-        "orderno",
-        "orderid",
-        "ordernumber",
-        "basketid",
-        "receiptid",
-    ];
-    let plain =
-        |name: &str| -> String { name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect() };
-    let number = seen.columns.iter().find(|column| NAMES.contains(&plain(&column.name).as_str()));
-    number.map_or(String::new(), |column| {
-        format!(
-            "# {} looks like the number of an order. Every row counts as a purchase of its own; to count orders,\n\
-             # sum the rows of each order first, for example with `kind = \"sql\"`.\n",
-            quoted(&column.name)
-        )
-    })
 }
 
 /// All columns as a comment, so that the mapping can be mended without opening the file.

@@ -1,6 +1,6 @@
 //! What a run rests on, gathered for its record: pipeline, machine, commit, data.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -73,7 +73,7 @@ pub fn beside_git<T>(root: &Path, sink: &dyn Sink, work: impl FnOnce() -> T) -> 
 /// What data a run was about, by the ends of its stages; nothing when none came out well.
 pub fn data<'a>(ends: impl IntoIterator<Item = &'a StageDone>) -> Option<Event> {
     // A stage whose bytes were lost on the way ended twice; the last time counts.
-    let last: HashMap<&str, &StageDone> = ends.into_iter().map(|end| (end.stage.as_str(), end)).collect();
+    let last: BTreeMap<&str, &StageDone> = ends.into_iter().map(|end| (end.stage.as_str(), end)).collect();
     let mut parts = BTreeMap::new();
     let (mut files, mut features) = (0, BTreeMap::new());
     for end in last.values() {

@@ -1,7 +1,7 @@
 //! `custem run`: runs a pipeline, shows it, records it.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -286,7 +286,7 @@ pub struct Shared {
 /// How many stages took their result from the remote cache. One whose bytes were lost on the way ended twice; the
 /// last time counts.
 fn fetched(ends: &[StageDone]) -> usize {
-    let last: HashMap<_, _> = ends.iter().map(|end| (end.stage.as_str(), end.from)).collect();
+    let last: BTreeMap<_, _> = ends.iter().map(|end| (end.stage.as_str(), end.from)).collect();
     last.values().filter(|from| **from == Some(Origin::Remote)).count()
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json};
 use super::ended;
 use super::history::stage_of;
 use crate::cli;
-use crate::data::Table;
+use crate::data::{Table, summary};
 use crate::diagnostic::{Diagnostic, Problems, plural, quoted, shown};
 use crate::engine::Project;
 use crate::engine::store::{Amiss, Output, Store};
@@ -54,7 +54,9 @@ pub fn show(flags: &cli::Show, project: &Project) -> Result<ExitCode> {
     } else if flags.json {
         json(&table, &mut out)?;
     } else {
-        write!(out, "{}", terminal::table(&table, flags.rows, terminal::width())?)?;
+        let head = terminal::table(&table, flags.rows, terminal::width())?;
+        let summary = terminal::summary(&summary::glances(&table)?, table.rows(), flags.rows);
+        write!(out, "{head}\n{summary}")?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)

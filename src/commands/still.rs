@@ -1,6 +1,6 @@
 //! A run that has nothing to do: answered at once, recorded and shown like any other.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -145,7 +145,7 @@ pub fn keep(
     ends: &[StageDone],
 ) -> Result<()> {
     // A stage whose bytes were lost on the way ended twice; the last time counts.
-    let last: HashMap<&str, usize> =
+    let last: BTreeMap<&str, usize> =
         ends.iter().enumerate().map(|(at, end)| (end.stage.as_str(), at)).collect();
     let mut lines = Vec::new();
     for (_, end) in ends.iter().enumerate().filter(|(at, end)| last.get(end.stage.as_str()) == Some(at)) {

@@ -5,6 +5,7 @@
 pub mod as_of;
 pub mod columns;
 pub mod dates;
+pub mod expression;
 pub mod features;
 pub mod parquet;
 pub mod partial;
@@ -16,6 +17,7 @@ pub mod relational;
 pub mod scan;
 pub mod series;
 pub mod simulate;
+pub mod summary;
 pub mod table;
 
 pub use table::Table;

@@ -277,6 +277,7 @@ impl<'a> Stock<'a> {
             });
         }
         evicted.sort_by(|one, two| (one.why, two.bytes, one.key).cmp(&(two.why, one.bytes, two.key)));
+        #[expect(clippy::disallowed_methods, reason = "a sum of whole numbers")]
         let loose = Total { objects: sizes.len(), bytes: sizes.values().sum() };
         Plan { evicted, objects, loose, kept: self.total }
     }

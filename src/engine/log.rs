@@ -106,6 +106,7 @@ impl Log {
     /// # Errors
     /// When the disk is full.
     pub fn rewrite(&mut self, keep: &dyn Fn(&Digest) -> bool, scratch: &Path) -> Result<()> {
+        #[expect(clippy::disallowed_methods, reason = "sorted by place")]
         let kept = self.lines.iter().filter(|(key, _)| keep(key));
         let mut spans: Vec<_> = kept.map(|(_, span)| *span).collect();
         spans.sort_unstable();
@@ -139,7 +140,8 @@ impl Log {
         self.damaged + usize::from(unfinished)
     }
 
-    /// All records that are whole.
+    /// All records that are whole, in no order.
+    #[expect(clippy::disallowed_methods, reason = "as it says")]
     pub fn all<T: DeserializeOwned>(&self) -> impl Iterator<Item = (Digest, T)> {
         self.lines.keys().filter_map(|key| Some((*key, self.get(key)?)))
     }

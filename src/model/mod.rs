@@ -4,6 +4,7 @@
 
 pub mod cluster;
 pub mod forecast;
+pub mod optimise;
 pub mod predict;
 pub mod random;
 pub mod rank;

@@ -17,7 +17,7 @@ mod wrap;
 pub use compare::{Move, Shares, best, difference, moves};
 pub use echo::echo_again;
 pub use lineage::{Before, Lineage, Row, Step, lineage};
-pub use listing::{Since, elsewhere, later, plan, run, runs, table, why};
+pub use listing::{Since, elsewhere, later, plan, run, runs, summary, table, why};
 pub use out::{print, tell};
 pub use sinks::{Json, Live, Past, Plain, pages};
 pub use was::Metrics;

@@ -2,19 +2,27 @@
 //!
 //! Parameters and ports only; what rules mean is up to `data::quality`.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use toml::value::Datetime;
 
-use crate::data::quality::{self, Finding, Rule, Severity};
-use crate::diagnostic::{listing, plural};
-use crate::stage::{Artifact, Context, Failure, Layer, MetricName, Mistake, Need, Outcome, Port, Ref, Stage};
+use crate::data::dates;
+use crate::data::quality::demand::Retail;
+use crate::data::quality::{self, Examined, Finding, Ground, Rule, Severity, infer};
+use crate::diagnostic::{count, listing, plural};
+use crate::present::report;
+use crate::stage::{
+    Artifact, Context, Failure, Layer, MetricName, Mistake, Need, Outcome, Port, PortType, Ref, Stage, Stream,
+};
 
 /// Holds a table against rules; the checked rows are the main output.
 ///
 /// Without rules, a table of transactions must have rows with ids, timestamps and finite amounts in
 /// `customer_id`, `txn_timestamp` and `amount`, and is expected to have neither copies of rows nor
-/// weeks without any.
+/// weeks without any. All checks are made in one pass.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Check {
@@ -24,12 +32,41 @@ pub struct Check {
     pub on_error: OnError,
     /// The rules; each may hold several checks: `{ column = "amount", min = 0.01, missing = 0.0 }`.
     pub rules: Vec<Rule>,
+    /// Other tables by name, for `references`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, Ref>,
+    /// The table of an earlier run or period, for `drift`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Ref>,
+    /// The day that `freshness` is measured from. There is no "today": the same pipeline must give the same bytes tomorrow.
+    #[schemars(with = "Option<String>", extend("format" = "date"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Datetime>,
+    /// The columns that `retail` rules look at.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub retail: Retail,
+    /// Proposes rules that the table satisfies as it is, prints them as TOML and gives them on the port `proposal`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub infer: bool,
 }
 
 impl Default for Check {
     fn default() -> Self {
-        Self { input: Ref::default(), on_error: OnError::Fail, rules: Vec::new() }
+        Self {
+            input: Ref::default(),
+            on_error: OnError::Fail,
+            rules: Vec::new(),
+            inputs: BTreeMap::new(),
+            earlier: None,
+            as_of: None,
+            retail: Retail::default(),
+            infer: false,
+        }
     }
+}
+
+fn is_usual(retail: &Retail) -> bool {
+    *retail == Retail::default()
 }
 
 /// What happens when a rule of severity `error` is broken.
@@ -40,25 +77,46 @@ pub enum OnError {
     Fail,
     /// It is a warning.
     Warn,
+    /// Rows that break such a rule go to the port `quarantined`, with the rule; what is wrong with the whole table (a
+    /// column that isn't there, too few rows) fails the stage all the same.
+    Quarantine,
 }
 
 impl Stage for Check {
     const KIND: &'static str = "check";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     const LAYER: Layer = Layer::Data;
+    const OUTPUTS_FROM: &'static [&'static str] = &["on_error", "infer"];
 
     fn needs(&self) -> Vec<Need> {
-        vec![Need::table("input", &self.input)]
+        let mut needs = vec![Need::table("input", &self.input)];
+        needs.extend(self.inputs.iter().map(|(name, from)| Need::table(format!("inputs.{name}"), from)));
+        needs.extend(self.earlier.as_ref().map(|from| Need::table("earlier", from)));
+        needs
     }
 
     fn gives(&self) -> Vec<Port> {
-        vec![
-            Port::table("rows", "The rows that came in, unchanged."),
+        let mut ports = vec![
+            Port::table(
+                "rows",
+                "The rows that came in, unchanged; without the bad ones where those are set apart.",
+            ),
             Port::table(
                 "findings",
                 "One row a check: whether it passed, how many values it looked at, and how many failed.",
             ),
-        ]
+            Port::new("page", PortType::Page, "The findings for people, with small charts: one HTML file."),
+        ];
+        if self.on_error == OnError::Quarantine {
+            ports.push(Port::table(
+                "quarantined",
+                "The bad rows, each with its number and the rules that it breaks.",
+            ));
+        }
+        if self.infer {
+            ports.push(Port::new("proposal", PortType::File, "Rules that the table satisfies, as TOML."));
+        }
+        ports
     }
 
     fn metrics(&self) -> Vec<MetricName> {
@@ -68,12 +126,15 @@ impl Stage for Check {
             ("failed", "Checks of severity `error` that failed."),
             ("warned", "Checks of severity `warn` that failed."),
             ("rows", "How many rows the table has."),
+            ("quarantined", "How many of them were set apart, with `on_error = \"quarantine\"`."),
+            ("proposed", "How many rules were proposed, with `infer`."),
         ])
     }
 
     fn check(&self) -> Vec<Mistake> {
         let problems = self.rules.iter().enumerate().flat_map(|(at, rule)| rule.mistakes(at));
         problems
+            .chain(self.lacking())
             .map(|problem| Mistake {
                 key: problem.key.unwrap_or_else(|| "rules".to_owned()),
                 message: problem.message,
@@ -87,25 +148,63 @@ impl Stage for Check {
         let own = quality::defaults(table.schema());
         let rules = if self.rules.is_empty() { &own } else { &self.rules };
         let mut progress = |fraction: f64| ctx.progress(fraction, "checking");
-        let findings = quality::examine(&table, rules, &mut progress)?;
+        let sifts = self.on_error == OnError::Quarantine;
+        let examined = quality::examine(&table, rules, &self.ground(ctx)?, sifts, &mut progress)?;
+        let findings = &examined.findings;
         let broken = |severity| {
             let broken = findings.iter().filter(|finding| !finding.passed);
             broken.filter(|finding| finding.severity == severity).collect::<Vec<&Finding>>()
         };
         let (errors, warnings) = (broken(Severity::Error), broken(Severity::Warn));
-        if self.on_error == OnError::Fail && !errors.is_empty() {
-            return Err(self.stop(&errors, &warnings).into());
+        let fatal: Vec<&Finding> = match self.on_error {
+            OnError::Fail => errors.clone(),
+            OnError::Warn => Vec::new(),
+            // What no row is to blame for can't be set apart with one.
+            OnError::Quarantine => examined
+                .checks
+                .iter()
+                .zip(findings)
+                .filter(|(check, finding)| {
+                    !finding.passed && finding.severity == Severity::Error && !check.is_of_rows()
+                })
+                .map(|(_, finding)| finding)
+                .collect(),
+        };
+        if !fatal.is_empty() {
+            return Err(self.stop(&fatal, &warnings).into());
         }
+        let sifted = if sifts { Some(quality::sift::sift(&table, &examined, ctx.scratch())?) } else { None };
+        let page =
+            findings_page(&examined, table.rows() as u64, sifted.as_ref().map(|sifted| sifted.bad_rows))?;
         let noted = broken(Severity::Info).len();
         // Counts are far below 2^53.
-        let mut outcome = Outcome::new(summary(findings.len(), errors.len(), warnings.len(), noted))
-            .with("rows", Artifact::Same("input".to_owned()))
-            .table("findings", quality::finding::table(&findings)?)
+        let mut summary = summary(findings.len(), errors.len(), warnings.len(), noted);
+        if let Some(sifted) = &sifted {
+            summary += &format!(", {} set apart", count(sifted.bad_rows, "row"));
+        }
+        let rows = match &sifted {
+            Some(sifted) => Artifact::File(sifted.good.clone()),
+            None => Artifact::Same("input".to_owned()),
+        };
+        let mut outcome = Outcome::new(summary)
+            .with("rows", rows)
+            .table("findings", quality::finding::table(findings)?)
+            .bytes("page", page.into_bytes())
             .metric("rules", rules.len() as f64)
             .metric("checks", findings.len() as f64)
             .metric("failed", errors.len() as f64)
             .metric("warned", warnings.len() as f64)
             .metric("rows", table.rows() as f64);
+        if let Some(sifted) = sifted {
+            let bad = sifted.bad_rows as f64;
+            outcome = outcome.with("quarantined", Artifact::File(sifted.bad)).metric("quarantined", bad);
+        }
+        if self.infer {
+            let proposed = infer::infer(&table, &mut progress)?;
+            let text = infer::written(&proposed, table.rows() as u64)?;
+            ctx.output(Stream::Stdout, text.trim_end());
+            outcome = outcome.bytes("proposal", text.into_bytes()).metric("proposed", proposed.len() as f64);
+        }
         for finding in errors.into_iter().chain(warnings) {
             outcome = match self.key(finding) {
                 Some(key) => outcome.warn_at(key, self.sentence(finding)),
@@ -119,7 +218,53 @@ impl Stage for Check {
 /// Findings that a failure tells in full.
 const NAMED: usize = 20;
 
+fn findings_page(examined: &Examined, rows: u64, quarantined: Option<u64>) -> Result<String> {
+    report::findings(&report::Checked { title: "Data quality", rows, examined, quarantined })
+}
+
 impl Check {
+    /// What rules need of the stage's other parameters and don't find there.
+    fn lacking(&self) -> Vec<Failure> {
+        let mut lacking = Vec::new();
+        for (at, rule) in self.rules.iter().enumerate() {
+            let label = quality::label(at);
+            if rule.freshness.is_some() && self.as_of.is_none() {
+                let message = format!("{label}: `freshness` needs a day to measure from");
+                let hint =
+                    "add `as_of = 2024-12-31` to the stage, or run with `--set STAGE.as_of=2024-12-31`";
+                lacking.push(Failure::new(message).hint(hint).at(format!("rules.{at}.freshness")));
+            }
+            if rule.drift.is_some() && self.earlier.is_none() {
+                let message = format!("{label}: `drift` needs a table to compare with");
+                let hint = "add `earlier = \"STAGE\"` to the stage";
+                lacking.push(Failure::new(message).hint(hint).at(format!("rules.{at}.drift")));
+            }
+            if let Some(name) = rule.references.as_ref().map(|one| &one.input)
+                && !self.inputs.contains_key(name)
+            {
+                let message = format!("{label}: there is no input `{name}`");
+                let hint = format!("add `inputs = {{ {name} = \"STAGE\" }}` to the stage");
+                lacking.push(Failure::new(message).hint(hint).at(format!("rules.{at}.references.input")));
+            }
+        }
+        if self.as_of.is_some_and(|day| dates::day(&day).is_none()) {
+            let hint = "write a day: `as_of = 2024-12-31`";
+            lacking.push(Failure::new("`as_of` is no day").hint(hint).at("as_of"));
+        }
+        lacking
+    }
+
+    /// What the rules meet besides the table.
+    fn ground(&self, ctx: &Context<'_>) -> Result<Ground> {
+        let table = |name: &String| Ok((name.clone(), ctx.table(&format!("inputs.{name}"))?));
+        Ok(Ground {
+            others: self.inputs.keys().map(table).collect::<Result<_>>()?,
+            earlier: self.earlier.as_ref().map(|_| ctx.table("earlier")).transpose()?,
+            as_of: self.as_of.as_ref().and_then(dates::day).map(i64::from),
+            retail: self.retail.clone(),
+        })
+    }
+
     /// The failure that errors come to: one finding a line, and those that would only have been warnings
     /// below, since no table of findings is kept.
     fn stop(&self, errors: &[&Finding], warnings: &[&Finding]) -> Failure {

@@ -14,7 +14,8 @@ use crate::data::columns::{self, Holds, Wanted};
 use crate::data::series::{self, Member, Panel, TOTAL};
 use crate::diagnostic::plural;
 use crate::model::forecast::backtest::Plan;
-use crate::model::forecast::contest::{Contest, Entry, contest};
+use crate::model::forecast::contest::{Contest, Entrant, Entry, contest};
+use crate::model::forecast::ensemble::Way;
 use crate::model::forecast::{Method, Series as Weekly};
 use crate::stage::{Context, Failure, Layer, MetricName, Mistake, Need, Outcome, Port, Ref, Stage};
 
@@ -64,10 +65,38 @@ pub struct Forecast {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Model {
+    /// The last value stays.
+    Naive,
     /// What was seen a season ago.
     SeasonalNaive,
+    /// The line through the first and the last value goes on.
+    Drift,
+    /// The mean of the last four values.
+    MovingAverage,
+    /// Exponential smoothing; error, trend and season of the form with the smallest corrected Akaike criterion. A season of more than
+    /// 24 weeks is left out.
+    Ets,
+    /// The theta method: the season that shows taken off, then smoothing and half of the long-run line.
+    Theta,
+    /// The same with the share of the line that suited the past best.
+    OptimisedTheta,
+    /// A trend whose slope changes now and then, and a year of sines and cosines added to it: the most probable parameters under Prophet's
+    /// priors. The year is left out of histories of less than two.
+    Prophet,
+    /// The same with a year that multiplies the trend.
+    ProphetMultiplicative,
+    /// Croston's, for series that are 0 most of the time: smoothed amounts over smoothed gaps.
+    Croston,
+    /// That of Teunter, Syntetos and Babai: the same, but what has gone out of use fades.
+    Tsb,
     /// One regression on past weeks and the calendar for all series.
     Ridge,
+    /// The mean of all other models.
+    EnsembleMean,
+    /// The median of all other models.
+    EnsembleMedian,
+    /// A mean of all other models in which the one with smaller errors so far weighs more.
+    EnsembleWeighted,
 }
 
 /// Weeks with another value than 0 that a series must have: from fewer, nothing can be told of what
@@ -128,13 +157,21 @@ impl Stage for Forecast {
         if self.models.is_empty() {
             mistakes.push(
                 Mistake::new("models", "there must be a model")
-                    .hint("list `seasonal_naive`, `ridge` or both"),
+                    .hint("list at least one: `seasonal_naive`, `ets`, `theta`, `ridge`, ..."),
             );
         }
         let mut seen = BTreeSet::new();
         for (at, model) in self.models.iter().enumerate().filter(|(_, model)| !seen.insert(**model)) {
             let message = format!("`{}` is listed twice", model.name());
             mistakes.push(Mistake::new(format!("models.{at}"), message).hint("take one of them out"));
+        }
+        let alone = self.models.iter().filter(|model| !model.is_ensemble()).count();
+        if let Some(at) = self.models.iter().position(|model| model.is_ensemble() && alone < 2) {
+            let message = "an ensemble is made of at least two other models";
+            mistakes.push(
+                Mistake::new(format!("models.{at}"), message)
+                    .hint("list the models that it is to be made of, too"),
+            );
         }
         mistakes
     }
@@ -144,8 +181,8 @@ impl Stage for Forecast {
         ctx.alive()?;
         let total = panel.names.iter().any(|name| name == TOTAL);
         let pooled: Vec<bool> = panel.names.iter().map(|name| !total || name == TOTAL).collect();
-        let methods: Vec<Method> = self.models.iter().map(|model| model.method()).collect();
-        let found = contest(&methods, &panel.series, &pooled, &self.plan(), self.level);
+        let entrants: Vec<Entrant> = self.models.iter().map(|model| model.entrant()).collect();
+        let found = contest(&entrants, &panel.series, &pooled, &self.plan(), self.level);
         let named = self.models.iter().zip(&found.entries);
         let members: Vec<_> = named.map(|(model, entry)| Member { model: model.name(), entry }).collect();
         let outcome = measured(Outcome::new(self.summary(&panel, &found)), &members, found.overall);
@@ -162,16 +199,46 @@ impl Stage for Forecast {
 impl Model {
     fn name(self) -> &'static str {
         match self {
+            Self::Naive => "naive",
             Self::SeasonalNaive => "seasonal_naive",
+            Self::Drift => "drift",
+            Self::MovingAverage => "moving_average",
+            Self::Ets => "ets",
+            Self::Theta => "theta",
+            Self::OptimisedTheta => "optimised_theta",
+            Self::Prophet => "prophet",
+            Self::ProphetMultiplicative => "prophet_multiplicative",
+            Self::Croston => "croston",
+            Self::Tsb => "tsb",
             Self::Ridge => "ridge",
+            Self::EnsembleMean => "ensemble_mean",
+            Self::EnsembleMedian => "ensemble_median",
+            Self::EnsembleWeighted => "ensemble_weighted",
         }
     }
 
-    fn method(self) -> Method {
+    fn entrant(self) -> Entrant {
         match self {
-            Self::SeasonalNaive => Method::SeasonalNaive,
-            Self::Ridge => Method::Ridge,
+            Self::Naive => Entrant::Method(Method::Naive),
+            Self::SeasonalNaive => Entrant::Method(Method::SeasonalNaive),
+            Self::Drift => Entrant::Method(Method::Drift),
+            Self::MovingAverage => Entrant::Method(Method::MovingAverage),
+            Self::Ets => Entrant::Method(Method::Ets),
+            Self::Theta => Entrant::Method(Method::Theta),
+            Self::OptimisedTheta => Entrant::Method(Method::OptimisedTheta),
+            Self::Prophet => Entrant::Method(Method::Prophet),
+            Self::ProphetMultiplicative => Entrant::Method(Method::ProphetMultiplicative),
+            Self::Croston => Entrant::Method(Method::Croston),
+            Self::Tsb => Entrant::Method(Method::Tsb),
+            Self::Ridge => Entrant::Method(Method::Ridge),
+            Self::EnsembleMean => Entrant::Ensemble(Way::Mean),
+            Self::EnsembleMedian => Entrant::Ensemble(Way::Median),
+            Self::EnsembleWeighted => Entrant::Ensemble(Way::Weighted),
         }
+    }
+
+    fn is_ensemble(self) -> bool {
+        matches!(self.entrant(), Entrant::Ensemble(_))
     }
 }
 
@@ -308,7 +375,7 @@ fn tested_otherwise(model: Model, tests: usize) -> String {
             "`{}` repeats the last value in {tests} on the past, where less than a season lies before",
             model.name()
         ),
-        Model::Ridge => format!(
+        _ => format!(
             "the seasonal naive forecast stands in for `{}` in {tests} on the past, where the history is too short",
             model.name()
         ),
@@ -318,7 +385,7 @@ fn tested_otherwise(model: Model, tests: usize) -> String {
 fn stand_in(model: Model, short: &[&str]) -> String {
     let simpler = match model {
         Model::SeasonalNaive => "their last value is repeated",
-        Model::Ridge => "the seasonal naive forecast stands in",
+        _ => "the seasonal naive forecast stands in",
     };
     format!("too short for `{}`, so that {simpler}: {}", model.name(), first_three(short))
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::data::columns::{self, Holds, Wanted};
 use crate::data::read::options::{BadRows, DateOrder, DecimalSign, Delimiter, Keep, Options, Type};
+use crate::data::read::zone::{self, Zone};
 use crate::data::read::{self, File, Ingested, Kept, Rows};
 use crate::data::{Table, partition};
 use crate::diagnostic::{count, grouped, quoted};
@@ -19,10 +20,11 @@ use crate::stage::{
     Artifact, Context, Failure, Layer, Make, MetricName, Mistake, Need, Outcome, Port, Source, Stage,
 };
 
-/// Reads CSV, other delimited text or Parquet files into one table.
+/// Reads CSV, other delimited text, JSON lines, Parquet or Arrow files into one table.
 ///
-/// Encoding, delimiter, types, date formats and decimal signs are found out by looking at the files;
-/// what could have been read otherwise is reported. Rows that can't be read go to `rejected`.
+/// Format, gzip or zstd, encoding, delimiter, types, date formats, time zones, decimal signs and currencies are found out
+/// by looking at the files: `files` and `columns` tell what was found, a warning what could have been read otherwise.
+/// Rows that can't be read go to `rejected`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Read {
@@ -40,7 +42,8 @@ pub struct Read {
     pub encoding: Option<String>,
     /// Columns to rename, ours to theirs: `{ customer_id = "CustomerID", amount = "Quantity * UnitPrice" }`.
     ///
-    /// Stages look for `customer_id`, `txn_timestamp`, `amount`, `channel`, `category` and `is_local`.
+    /// Stages look for `customer_id`, `txn_timestamp`, `amount`, `channel`, `category` and `is_local`, and for `order_id`
+    /// (text), whose rows are one purchase.
     pub columns: BTreeMap<String, String>,
     /// Whether unmapped columns stay under their own names, or a list of those that do.
     #[schemars(extend("default" = true))]
@@ -51,6 +54,15 @@ pub struct Read {
     pub decimal: DecimalSign,
     /// The order of dates such as `01/02/2023` that leave it open.
     pub dates: DateOrder,
+    /// Formats of dates in the words of strftime, by our names, where they aren't found out: `{ txn_timestamp = "%d.%m.%Y %H:%M" }`.
+    pub date_formats: BTreeMap<String, String>,
+    /// Whose clock times are told by, such as `Europe/Berlin` or `+02:00`: those with a zone are turned into it, those
+    /// without one are taken to be its; UTC when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// The only currency that numbers may be written with, such as `£` or `EUR`: one of another is a bad row. Any when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
     /// Columns, by our names, in which a missing value makes a bad row.
     pub require: Vec<String>,
     /// What happens to rows that can't be read.
@@ -84,6 +96,9 @@ impl Default for Read {
             types: options.types,
             decimal: options.decimal,
             dates: options.dates,
+            date_formats: options.date_formats,
+            time_zone: None,
+            currency: None,
             require: options.require,
             bad_rows: options.bad_rows,
             max_bad: options.max_bad,
@@ -183,7 +198,7 @@ impl JsonSchema for KeptColumns {
 
 impl Stage for Read {
     const KIND: &'static str = "read";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const LAYER: Layer = Layer::Data;
 
     fn needs(&self) -> Vec<Need> {
@@ -194,6 +209,14 @@ impl Stage for Read {
         vec![
             Port::table("rows", "The rows, in the order of files and lines."),
             Port::table("rejected", "Rows that were left out: file, line, column, value and reason."),
+            Port::table(
+                "columns",
+                "How each column was read: from which one, type, gaps, decimal sign, currency, dates, zones.",
+            ),
+            Port::table(
+                "files",
+                "What each file is: format, compression, encoding, delimiter, header, rows, rejected rows.",
+            ),
         ]
     }
 
@@ -231,6 +254,23 @@ impl Stage for Read {
         if let Some(label) = self.encoding.as_ref().filter(|label| !read::charset::is_label(label)) {
             let message = format!("there is no encoding `{label}`");
             mistakes.push(Mistake::new("encoding", message).hint(read::charset::LABELS));
+        }
+        if let Some(zone) = self.time_zone.as_ref().filter(|zone| Zone::parse(zone).is_none()) {
+            let message = format!("there is no time zone `{zone}`");
+            mistakes.push(Mistake::new("time_zone", message).hint(zone::NAMES));
+        }
+        if let Some(currency) = self.currency.as_ref().filter(|one| !read::number::is_currency(one)) {
+            let message = format!("`{currency}` is no currency that numbers are written with");
+            mistakes.push(
+                Mistake::new("currency", message).hint("use a sign such as `£` or a code such as `GBP`"),
+            );
+        }
+        for (name, format) in &self.date_formats {
+            if read::date::Pattern::new(format).is_none() {
+                let message = format!("`{}` is no format of a date", format.escape_default());
+                let hint = "write it as strftime does: `%d.%m.%Y %H:%M`";
+                mistakes.push(Mistake::new(format!("date_formats.{name}"), message).hint(hint));
+            }
         }
         if self.partition_time.is_some() && self.partition_by.is_none() {
             mistakes.push(
@@ -280,6 +320,8 @@ impl Stage for Read {
         let outcome = Outcome::new(summary)
             .with("rows", main)
             .table("rejected", ingested.rejected)
+            .table("columns", ingested.columns)
+            .table("files", ingested.files)
             .metric("rows", rows as f64)
             .metric("rejected", rejected as f64)
             .metric("files", number as f64);
@@ -295,7 +337,7 @@ impl Read {
         let keep = |parts: &[&str], make: Make<'_>| ctx.memo("file", parts, make);
         let kept = Kept { digests: &digests, keep: &keep };
         let mut progress = |fraction: f64| ctx.progress(fraction, "reading");
-        let ingested = read::read_each(files, &self.options(), kept, &mut progress)?;
+        let ingested = read::read_each(files, &self.options(), ctx.scratch(), kept, &mut progress)?;
         let Rows::Memory(table) = &ingested.rows else { return Ok(ingested) };
         let rows = Rows::Memory(self.divide(by, table)?);
         Ok(Ingested { rows, ..ingested })
@@ -324,6 +366,9 @@ impl Read {
             types: self.types.clone(),
             decimal: self.decimal,
             dates: self.dates,
+            date_formats: self.date_formats.clone(),
+            time_zone: self.time_zone.as_deref().and_then(Zone::parse).filter(|zone| !zone.is_utc()),
+            currency: self.currency.clone(),
             require: self.require.clone(),
             bad_rows: self.bad_rows,
             max_bad: self.max_bad,
@@ -387,7 +432,7 @@ mod tests {
             ["1 of 3 rows (33 %) was left out: line 2 of `b.csv`: `amount` is `x`, not a number"]
         );
         let ports: Vec<_> = outcome.artifacts.iter().map(|(port, _)| port.as_str()).collect();
-        assert_eq!(ports, ["rows", "rejected"]);
+        assert_eq!(ports, ["rows", "rejected", "columns", "files"]);
     }
 
     #[test]

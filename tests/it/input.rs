@@ -20,7 +20,10 @@ fn bad_files_get_a_message_and_nothing_is_lost() {
         (b"\n\r\n  \n", &["`in.csv` is empty", "hint: export or copy it again"]),
         (header.as_bytes(), &["`in.csv` has a header but no rows", "hint: export or copy it again"]),
         (&[0; 500], &["`in.csv` is not a text file: it has NUL bytes", "hint: `read` takes delimited text"]),
-        (b"\x1f\x8b\x08\x00\x00\x00", &["`in.csv` is compressed with gzip", "hint: unpack it first"]),
+        (
+            b"\x1f\x8b\x08\x00\x00\x00",
+            &["`in.csv` has been cut off: its gzip data has no end", "hint: make or copy it again"],
+        ),
         (
             b"customer_id,txn_timestamp,amount\n1,2024-02-30,3\n2,2024-02-03,3\n3,soon,3\n",
             &[

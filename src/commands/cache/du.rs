@@ -1,6 +1,6 @@
 //! `custem cache du`: how much room artifacts take, each object counted once.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -138,7 +138,7 @@ fn tally<'a>(
     sizes: &HashMap<Digest, u64>,
     name: fn(&Stage) -> &String,
 ) -> (Vec<Row>, Total) {
-    let mut rows: HashMap<&str, Row> = HashMap::new();
+    let mut rows: BTreeMap<&str, Row> = BTreeMap::new();
     let mut owners: HashMap<Digest, &str> = HashMap::new();
     let mut shared = BTreeSet::new();
     for stage in stages {

@@ -1,6 +1,6 @@
 //! `custem cache status`: what is here, and what is in the remote cache.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
@@ -89,14 +89,14 @@ type Found<'a> = Result<(Sides, Vec<&'a str>), Trouble>;
 /// All that is in either cache.
 fn of_all<'a>(session: &Session<'_>, store: &Store, project: &Project) -> Found<'a> {
     let (keys, objects) = session.list()?;
-    let (keys, mut sides) = (HashSet::<Digest>::from_iter(keys), Sides::default());
-    let own: HashSet<Digest> = store.keyed_records().into_iter().map(|(key, _)| key).collect();
+    let (keys, mut sides) = (BTreeSet::<Digest>::from_iter(keys), Sides::default());
+    let own: BTreeSet<Digest> = store.keyed_records().into_iter().map(|(key, _)| key).collect();
     for key in own.union(&keys) {
         sides.result(own.contains(key), keys.contains(key));
     }
-    let mine: HashMap<Digest, u64> =
+    let mine: BTreeMap<Digest, u64> =
         Inventory::of(&project.cache()).objects.iter().map(|object| (object.digest, object.bytes)).collect();
-    let digests: HashSet<&Digest> = mine.keys().chain(objects.keys()).collect();
+    let digests: BTreeSet<&Digest> = mine.keys().chain(objects.keys()).collect();
     for digest in digests {
         match (mine.get(digest), objects.get(digest)) {
             (Some(size), there) => sides.object(*size, true, there == Some(size)),
@@ -122,7 +122,7 @@ fn of_plan<'a>(
 fn compare(session: &Session<'_>, store: &Store, results: &[(Digest, Record)]) -> Result<Sides, Trouble> {
     let sides = Mutex::new(Sides::default());
     let counted = || sides.lock().unwrap_or_else(PoisonError::into_inner);
-    let keys: HashMap<Digest, bool> =
+    let keys: BTreeMap<Digest, bool> =
         results.iter().map(|(key, _)| (*key, here(store, key).is_some())).collect();
     let keys: Vec<_> = keys.into_iter().collect();
     let (_, ended) = requests::each(&keys, &|(key, is_here)| {
@@ -132,7 +132,7 @@ fn compare(session: &Session<'_>, store: &Store, results: &[(Digest, Record)]) -
     });
     ended?;
     let objects = results.iter().flat_map(|(_, record)| record.outputs.values());
-    let objects: HashMap<Digest, Output> = objects.map(|output| (output.digest, *output)).collect();
+    let objects: BTreeMap<Digest, Output> = objects.map(|output| (output.digest, *output)).collect();
     let objects: Vec<_> = objects.into_values().collect();
     let (_, ended) = requests::each(&objects, &|output| {
         let is_there = session.has(output)?;

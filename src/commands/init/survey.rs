@@ -81,13 +81,16 @@ impl Survey {
     /// In how many ways they differ at least: in purchases and what was spent.
     pub fn ways(&self) -> usize {
         let way = |customer: &Customer| (customer.days.len(), customer.spent.to_bits());
-        self.customers.values().map(way).collect::<HashSet<_>>().len()
+        #[expect(clippy::disallowed_methods, reason = "a number")]
+        let ways: HashSet<_> = self.customers.values().map(way).collect();
+        ways.len()
     }
 
     /// Whether of those who had bought some days before the end, some came back within the next
     /// `horizon` days and some did not.
     pub fn some_left(&self, before: i64, horizon: i64) -> bool {
         let cutoff = self.first + self.days - before;
+        #[expect(clippy::disallowed_methods, reason = "whether any is among them")]
         let known = self.customers.values().filter(|one| one.days.iter().any(|day| *day < cutoff));
         let back = |one: &Customer| one.days.iter().any(|day| (cutoff..cutoff + horizon).contains(day));
         let came: Vec<bool> = known.map(back).collect();
@@ -112,6 +115,7 @@ impl Survey {
                 }
             }
         }
+        #[expect(clippy::disallowed_methods, reason = "the least and the greatest")]
         let days = || self.customers.values().flat_map(|customer| customer.days.iter().copied());
         self.first = days().min().unwrap_or_default();
         self.days = days().max().map_or(0, |last| last - self.first + 1);

@@ -3,7 +3,7 @@
 //! A run's configuration is the earlier run's with some of the changes made. Nothing is recorded or saved, and what is
 //! computed stays in the cache.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -104,7 +104,7 @@ pub fn attribute(
         moved,
         project,
         cancelled: &cancelled,
-        known: HashMap::new(),
+        known: BTreeMap::new(),
         computed: 0,
     };
     let all = (1_u64 << units.len()) - 1;
@@ -185,7 +185,7 @@ struct Lab<'a> {
     moved: Vec<String>,
     project: &'a Project,
     cancelled: &'a Arc<AtomicBool>,
-    known: HashMap<u64, Came>,
+    known: BTreeMap<u64, Came>,
     computed: usize,
 }
 

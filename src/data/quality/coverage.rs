@@ -39,6 +39,12 @@ pub fn weeks(days: &Days) -> Vec<(i64, u64)> {
     weeks
 }
 
+/// The Monday of the last week, and how many of its days have passed by the last day.
+pub fn last_week(days: &Days) -> Option<(i64, i64)> {
+    let (last, _) = days.last_key_value()?;
+    Some((monday(*last), last - monday(*last) + 1))
+}
+
 /// The Monday on or before a day.
 fn monday(day: i64) -> i64 {
     day - (day + 3).rem_euclid(7)
@@ -65,5 +71,8 @@ mod tests {
         assert_eq!(weeks(&[(3, 5), (12, 1), (24, 1)].into()), [(4, 0), (11, 1), (18, 1)]);
         assert_eq!(weeks(&[(-3, 1), (3, 1)].into()), [(-3, 2)]);
         assert_eq!(weeks(&Days::new()), []);
+        assert_eq!(last_week(&[(4, 1), (10, 2)].into()), Some((4, 7)));
+        assert_eq!(last_week(&[(4, 1), (13, 2)].into()), Some((11, 3)));
+        assert_eq!(last_week(&Days::new()), None);
     }
 }

@@ -20,7 +20,7 @@ pub fn defaults(schema: &Schema) -> Vec<Rule> {
         Rule { duplicates: Some(0.0), severity: Severity::Warn, ..Rule::default() },
     ];
     if schema.field_with_name("txn_timestamp").is_ok_and(|field| is_time(field.data_type())) {
-        let coverage = Some(Coverage { max_gap_days: None, min_weekly_rows: Some(1) });
+        let coverage = Some(Coverage { min_weekly_rows: Some(1), ..Coverage::default() });
         rules.push(Rule { coverage, severity: Severity::Warn, ..of("txn_timestamp") });
     }
     rules

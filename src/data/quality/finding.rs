@@ -9,6 +9,7 @@ use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array,
 
 use super::check::{Check, Test};
 use super::coverage;
+use super::demand::Length;
 use super::rule::{ColumnType, Severity};
 use super::scan::Seen;
 use crate::data::Table;
@@ -33,6 +34,8 @@ pub struct Finding {
     pub failing: u64,
     /// Their share.
     pub share: f64,
+    /// What was measured, where that isn't a count: how far a distribution has moved, how old the data is in days.
+    pub value: Option<f64>,
     /// All of it in a sentence.
     pub message: String,
 }
@@ -50,7 +53,11 @@ pub fn finding(check: &Check, seen: &Seen) -> Finding {
     // Counts of rows are far below 2^53.
     let (share, most) = (failing as f64 / checked.max(1) as f64, check.allowed * checked as f64);
     // Half a row of slack, so that 1 - 0.95 allows 5 of 100.
-    let passed = failing as f64 <= most + 1e-6;
+    let (passed, value) = match check.test {
+        Test::Drift { most, .. } => (seen.distance.unwrap_or(0.0) <= most, seen.distance),
+        Test::Fresh(_, _, as_of) => (failing == 0, age(seen, as_of)),
+        _ => (failing as f64 <= most + 1e-6, None),
+    };
     let shares = match () {
         () if failing == 0 || !counts_shares(&check.test) => String::new(),
         () if check.allowed > 0.0 => format!(" ({}, allowed {})", percent(share), percent(check.allowed)),
@@ -68,12 +75,19 @@ pub fn finding(check: &Check, seen: &Seen) -> Finding {
         checked,
         failing,
         share,
+        value,
         message,
     }
 }
 
+/// Days from the last one to a day.
+fn age(seen: &Seen, as_of: i64) -> Option<f64> {
+    // Numbers of days are far below 2^53.
+    seen.days.last_key_value().map(|(last, _)| (as_of - last) as f64)
+}
+
 /// The table of findings: `rule` (from 1), `check`, `column`, `severity`, `passed`, `checked`,
-/// `failing`, `share`, `message`.
+/// `failing`, `share`, `value`, `message`.
 ///
 /// # Errors
 /// When a count is beyond 63 bits.
@@ -90,7 +104,8 @@ pub fn table(findings: &[Finding]) -> Result<Table> {
         findings.iter().map(|finding| Ok(i32::try_from(finding.rule + 1)?)).collect::<Result<Vec<_>>>()?;
     let passed: BooleanArray = findings.iter().map(|finding| Some(finding.passed)).collect();
     let shares: Float64Array = findings.iter().map(|finding| Some(finding.share)).collect();
-    let columns: [(&str, ArrayRef, bool); 9] = [
+    let values: Float64Array = findings.iter().map(|finding| finding.value).collect();
+    let columns: [(&str, ArrayRef, bool); 10] = [
         ("rule", Arc::new(Int32Array::from(rules)), false),
         ("check", text(|finding| Some(finding.check)), false),
         ("column", text(|finding| finding.column.as_deref()), true),
@@ -99,6 +114,7 @@ pub fn table(findings: &[Finding]) -> Result<Table> {
         ("checked", number(|finding| finding.checked)?, false),
         ("failing", number(|finding| finding.failing)?, false),
         ("share", Arc::new(shares), false),
+        ("value", Arc::new(values), true),
         ("message", text(|finding| Some(&finding.message)), false),
     ];
     Ok(Table::from_batch(RecordBatch::try_from_iter_with_nullable(columns)?))
@@ -106,7 +122,16 @@ pub fn table(findings: &[Finding]) -> Result<Table> {
 
 /// Whether the failing things are a part of many, so that their share says something.
 fn counts_shares(test: &Test) -> bool {
-    !matches!(test, Test::Type { .. } | Test::Absent(_) | Test::Rows(..) | Test::Gaps(..))
+    !matches!(
+        test,
+        Test::Type { .. }
+            | Test::Absent(_)
+            | Test::Rows(..)
+            | Test::Gaps(..)
+            | Test::Drift { .. }
+            | Test::Fresh(..)
+            | Test::LastWeek(_)
+    )
 }
 
 /// What was looked at, what of it fails, and that in words.
@@ -129,7 +154,27 @@ fn tell(check: &Check, seen: &Seen) -> (u64, u64, String) {
         Test::Flags(_, allowed) => of(&format!("not among {}{such}", some(allowed))),
         Test::Whole(_) => of(&format!("not whole{such}")),
         Test::Unique(_) => of("repeated"),
-        Test::Outliers(_) => match seen.limits {
+        Test::Pattern { regex, wanted: true, .. } => of(&format!("not like `{regex}`{such}")),
+        Test::Pattern { wanted: false, .. } => of(&format!("there for tests{such}")),
+        Test::Length(_, length) => of(&format!("not {} long{such}", letters(*length))),
+        Test::Monotone(_, direction) => of(&format!("{}{such}", direction.broken())),
+        Test::Known(_, _, what) => of(&format!("not in {what}{such}")),
+        Test::Holds { one, many, .. } => {
+            let what = if failing == 1 { one } else { many };
+            format!("{} of {} {what}", grouped(failing), count(checked, "row"))
+        }
+        Test::Returns(..) => {
+            let back = if failing == 1 { "takes back" } else { "take back" };
+            format!(
+                "{} of {} of `{name}` {back} more than was bought",
+                grouped(failing),
+                count(checked, "return")
+            )
+        }
+        Test::Fresh(_, most, as_of) => return fresh(name, seen, *most, *as_of),
+        Test::LastWeek(_) => return last_week(name, seen),
+        Test::Drift { texts, psi, most, .. } => return drifted(name, seen, (*texts, *psi, *most)),
+        Test::Outliers(..) => match seen.limits {
             Some((low, high)) => of(&format!("outside {} to {}{such}", short(low), short(high))),
             None => format!("the values of `{name}` are too much alike to have outliers"),
         },
@@ -152,6 +197,53 @@ fn tell(check: &Check, seen: &Seen) -> (u64, u64, String) {
         Test::Weeks(_, least) => return weeks(name, seen, *least),
     };
     (checked, failing, text)
+}
+
+/// `5 to 9 letters`
+fn letters(length: Length) -> String {
+    match (length.min, length.max) {
+        (Some(min), Some(max)) if min == max => count(min, "letter"),
+        (Some(min), Some(max)) => format!("{min} to {}", count(max, "letter")),
+        (Some(min), None) => format!("at least {}", count(min, "letter")),
+        (None, max) => format!("at most {}", count(max.unwrap_or_default(), "letter")),
+    }
+}
+
+fn fresh(name: &str, seen: &Seen, most: u32, as_of: i64) -> (u64, u64, String) {
+    let Some((last, _)) = seen.days.last_key_value() else { return (0, 0, format!("`{name}` has no day")) };
+    let age = as_of - last;
+    let old = age > i64::from(most);
+    let allowed = if old { format!("; {} are allowed", count(most.into(), "day")) } else { String::new() };
+    let text = match age {
+        1.. => format!(
+            "`{name}` ends on {}, {} before {}{allowed}",
+            day(*last),
+            count(age.unsigned_abs(), "day"),
+            day(as_of)
+        ),
+        _ => format!("`{name}` ends on {}", day(*last)),
+    };
+    (1, u64::from(old), text)
+}
+
+fn last_week(name: &str, seen: &Seen) -> (u64, u64, String) {
+    let Some((monday, passed)) = coverage::last_week(&seen.days) else {
+        return (0, 0, format!("`{name}` has no week"));
+    };
+    if passed == 7 {
+        return (1, 0, format!("the last week of `{name}`, from {}, is whole", day(monday)));
+    }
+    (1, 1, format!("the last week of `{name}`, from {}, has {passed} of 7 days", day(monday)))
+}
+
+fn drifted(name: &str, seen: &Seen, (texts, psi, most): (bool, bool, f64)) -> (u64, u64, String) {
+    let distance = seen.distance.unwrap_or(0.0);
+    let what = if psi { "population stability index" } else { "distance of Kolmogorov and Smirnov" };
+    let than = if distance > most { format!(", more than {most}") } else { String::new() };
+    let of = if texts { "texts" } else { "values" };
+    let text =
+        format!("the {of} of `{name}` have moved from the earlier ones by a {what} of {distance:.3}{than}");
+    (1, u64::from(distance > most), text)
 }
 
 fn side(most: bool) -> &'static str {

@@ -2,6 +2,8 @@
 //!
 //! Knows numbers only.
 
+use super::demand::Fence;
+
 /// The median absolute deviation of a normal distribution, as a share of its standard deviation, inverted.
 const NORMAL: f64 = 1.4826;
 /// Robust standard deviations from the median that are still near.
@@ -9,23 +11,32 @@ const DEVIATIONS: f64 = 6.0;
 /// Interquartile ranges beyond the quartiles that are still near.
 const RANGES: f64 = 3.0;
 
-/// The range of values that are near the others.
+/// The range of values that are near the others, by a fence that the user gives or by this one:
 ///
 /// `median ± 6 · 1.4826 · MAD`; where more than half of the values are equal (MAD = 0), the
 /// quartiles widened by three times their distance (Tukey's outer fences); where even the quartiles
 /// are equal nothing is far. NaN is left out. Quantiles interpolate linearly (type 7). The median
 /// absolute deviation is that of Hampel (1974), the influence curve and its role in robust estimation.
 /// Expected time is linear.
-pub fn limits(values: &[f64]) -> Option<(f64, f64)> {
+pub fn limits(values: &[f64], fence: Option<Fence>) -> Option<(f64, f64)> {
     let mut all = known(values.iter().copied());
-    let median = quantile(&mut all, 0.5)?;
-    let mut distances = known(all.iter().map(|value| (value - median).abs()));
-    let spread = NORMAL * DEVIATIONS * quantile(&mut distances, 0.5)?;
-    if spread > 0.0 {
-        return Some((median - spread, median + spread));
+    match fence {
+        None => around_median(&mut all, DEVIATIONS).or_else(|| beyond_quartiles(&mut all, RANGES)),
+        Some(Fence::RobustZ(deviations)) => around_median(&mut all, deviations),
+        Some(Fence::Iqr(ranges)) => beyond_quartiles(&mut all, ranges),
     }
-    let (low, high) = (quantile(&mut all, 0.25)?, quantile(&mut all, 0.75)?);
-    let reach = RANGES * (high - low);
+}
+
+fn around_median(all: &mut [f64], deviations: f64) -> Option<(f64, f64)> {
+    let median = quantile(all, 0.5)?;
+    let mut distances = known(all.iter().map(|value| (value - median).abs()));
+    let spread = NORMAL * deviations * quantile(&mut distances, 0.5)?;
+    (spread > 0.0).then_some((median - spread, median + spread))
+}
+
+fn beyond_quartiles(all: &mut [f64], ranges: f64) -> Option<(f64, f64)> {
+    let (low, high) = (quantile(all, 0.25)?, quantile(all, 0.75)?);
+    let reach = ranges * (high - low);
     (reach > 0.0).then_some((low - reach, high + reach))
 }
 
@@ -48,7 +59,21 @@ fn quantile(scratch: &mut [f64], share: f64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::limits;
+    use super::Fence;
+
+    fn limits(values: &[f64]) -> Option<(f64, f64)> {
+        super::limits(values, None)
+    }
+
+    #[test]
+    fn fences_may_be_given() {
+        let values = [1.0, 2.0, 3.0, 4.0, 100.0];
+        let (low, high) = super::limits(&values, Some(Fence::RobustZ(2.0))).unwrap();
+        assert!((low - (3.0 - 2.9652)).abs() < 1e-12 && (high - (3.0 + 2.9652)).abs() < 1e-12);
+        // Quartiles 2 and 4.
+        assert_eq!(super::limits(&values, Some(Fence::Iqr(1.5))), Some((-1.0, 7.0)));
+        assert_eq!(super::limits(&[5.0, 5.0, 5.0, 9.0], Some(Fence::RobustZ(6.0))), None);
+    }
 
     #[test]
     fn by_hand() {

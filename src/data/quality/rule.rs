@@ -2,11 +2,14 @@
 //!
 //! Knows no table yet: whether columns exist and have the right type is up to `check`.
 
+use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::demand::{Direction, Drift, Fence, Habit, Length, Reference};
 use super::label;
 use super::value::{Bound, Scalar};
+use crate::data::expression;
 use crate::diagnostic::Failure;
 
 /// Demands on a column or on the whole table; each of them becomes a finding.
@@ -29,6 +32,31 @@ pub struct Rule {
     /// All values that may occur.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed: Option<Vec<Scalar>>,
+    /// A regular expression that texts must match, anywhere unless it has `^` and `$`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub regex: Option<String>,
+    /// How many letters texts must have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub length: Option<Length>,
+    /// How values must follow each other from row to row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monotone: Option<Direction>,
+    /// A condition on the columns of a row in the words of SQL: `amount >= 0 or channel = 'return'`; where a missing
+    /// value leaves it open, the row isn't looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expression: Option<String>,
+    /// The column of another table (of `inputs`) in which values must occur: a foreign key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub references: Option<Reference>,
+    /// Most days from the last timestamp to the stage's `as_of`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freshness: Option<u32>,
+    /// How far the column may have moved from that of the stage's table `earlier`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
+    /// What a retailer knows to look for, in the columns that the stage's `retail` names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retail: Option<Habit>,
     /// Whether no value may occur twice.
     pub unique: bool,
     /// The type that the column must have.
@@ -47,13 +75,17 @@ pub struct Rule {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub outliers: Option<f64>,
+    /// Beyond which limits `outliers` finds a value far: `{ robust_z = 6.0 }` or `{ iqr = 3.0 }`; both in turn when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fence: Option<Fence>,
     /// How many rows the table must have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<Volume>,
     /// How evenly a column of timestamps must cover its span.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coverage: Option<Coverage>,
-    /// Share of values that must satisfy `min`, `max`, `allowed`, `unique`, `type` and `coverage`.
+    /// Share of values (of rows, with `expression` and `retail`) that must satisfy the other checks; `missing`,
+    /// `duplicates` and `outliers` say their own.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub mostly: f64,
     /// What it means when the rule is broken.
@@ -68,11 +100,20 @@ impl Default for Rule {
             min: None,
             max: None,
             allowed: None,
+            regex: None,
+            length: None,
+            monotone: None,
+            expression: None,
+            references: None,
+            freshness: None,
+            drift: None,
+            retail: None,
             unique: false,
             ty: None,
             duplicates: None,
             columns: Vec::new(),
             outliers: None,
+            fence: None,
             rows: None,
             coverage: None,
             mostly: 1.0,
@@ -142,6 +183,8 @@ pub struct Coverage {
     /// Fewest rows in any whole week, Monday to Sunday.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_weekly_rows: Option<u64>,
+    /// Whether the last week must be whole: reach its Sunday.
+    pub whole_last_week: bool,
 }
 
 impl Rule {
@@ -151,14 +194,28 @@ impl Rule {
             let key = if key.is_empty() { format!("rules.{at}") } else { format!("rules.{at}.{key}") };
             Failure::new(format!("{}: {what}", label(at))).hint(hint).at(key)
         };
-        let found = [self.idle(), self.stray(), self.empty(), self.range(), self.volume()];
+        let found = [
+            self.idle(),
+            self.stray(),
+            self.empty(),
+            self.range(),
+            self.volume(),
+            self.pattern(),
+            self.condition(),
+            self.lengths(),
+            self.drifting(),
+            self.fenced(),
+        ];
         found.into_iter().flatten().map(problem).collect()
     }
 
     /// Checks and columns that don't meet.
     fn idle(&self) -> Option<Mistake> {
         let needy = self.column_checks();
-        let of_table = self.duplicates.is_some() || self.rows.is_some();
+        let of_table = self.duplicates.is_some()
+            || self.rows.is_some()
+            || self.expression.is_some()
+            || self.retail.is_some();
         let add = "add a check such as `missing = 0.0`";
         match (needy.first(), &self.column) {
             (None, _) if !of_table => Some(("", "no check is given".to_owned(), add)),
@@ -199,6 +256,55 @@ impl Rule {
         (!ordered).then(|| ("max", format!("`min` {low} is above `max` {high}"), "exchange them"))
     }
 
+    fn pattern(&self) -> Option<Mistake> {
+        let error = Regex::new(self.regex.as_ref()?).err()?;
+        let told = match &error {
+            // The last line says what is wrong, those above show where.
+            regex::Error::Syntax(text) => {
+                text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+            }
+            other => other.to_string(),
+        };
+        Some(("regex", format!("`regex` is no regular expression: {told}"), "write it as `^[0-9]{6}$`"))
+    }
+
+    fn condition(&self) -> Option<Mistake> {
+        let text = self.expression.as_ref()?;
+        let wrong = expression::parse(text).err()?;
+        let at = text.get(..wrong.at.start).unwrap_or_default().chars().count() + 1;
+        let what = format!("`expression`, character {at}: {}", wrong.message);
+        Some(("expression", what, "write something like `amount >= 0 or channel = 'return'`"))
+    }
+
+    fn lengths(&self) -> Option<Mistake> {
+        match self.length? {
+            Length { min: None, max: None } => {
+                Some(("length", "`length` has no limit".to_owned(), "say `length = { max = 20 }`"))
+            }
+            Length { min: Some(min), max: Some(max) } if min > max => {
+                Some(("length", format!("`min` {min} is above `max` {max}"), "exchange them"))
+            }
+            _ => None,
+        }
+    }
+
+    fn drifting(&self) -> Option<Mistake> {
+        let empty = self.drift == Some(Drift::default());
+        let hint = "say `drift = { psi = 0.25 }`";
+        empty.then(|| ("drift", "`drift` has no limit".to_owned(), hint))
+    }
+
+    fn fenced(&self) -> Option<Mistake> {
+        let fence = self.fence?;
+        if self.outliers.is_none() {
+            let what = "`fence` is for `outliers` alone".to_owned();
+            return Some(("fence", what, "add `outliers = 0.01`"));
+        }
+        let (Fence::RobustZ(reach) | Fence::Iqr(reach)) = fence;
+        let fine = reach.is_finite() && reach > 0.0;
+        (!fine).then(|| ("fence", format!("{reach} is no distance"), "give a number above zero"))
+    }
+
     fn volume(&self) -> Option<Mistake> {
         match self.rows? {
             Volume { min: None, max: None } => {
@@ -218,6 +324,12 @@ impl Rule {
             ("min", self.min.is_some()),
             ("max", self.max.is_some()),
             ("allowed", self.allowed.is_some()),
+            ("regex", self.regex.is_some()),
+            ("length", self.length.is_some()),
+            ("monotone", self.monotone.is_some()),
+            ("references", self.references.is_some()),
+            ("freshness", self.freshness.is_some()),
+            ("drift", self.drift.is_some()),
             ("unique", self.unique),
             ("type", self.ty.is_some()),
             ("outliers", self.outliers.is_some()),
@@ -283,6 +395,27 @@ mod tests {
             "rule 2 (`rules.1`): `coverage` has no limit",
         );
         assert_eq!(mistakes("column = \"a\"\nmin = 2023-01-01\nmax = 2023-01-01"), []);
+        one(
+            "column = \"a\"\nregex = \"a(b\"",
+            "rules.1.regex",
+            "rule 2 (`rules.1`): `regex` is no regular expression: unclosed group",
+        );
+        one(
+            "expression = \"amount >\"",
+            "rules.1.expression",
+            "rule 2 (`rules.1`): `expression`, character 9: the end can't be read: a value, a column or a comparison is expected",
+        );
+        one(
+            "column = \"a\"\nlength = { min = 3, max = 2 }",
+            "rules.1.length",
+            "rule 2 (`rules.1`): `min` 3 is above `max` 2",
+        );
+        one("column = \"a\"\ndrift = {}", "rules.1.drift", "rule 2 (`rules.1`): `drift` has no limit");
+        one(
+            "column = \"a\"\nmin = 1\nfence = { iqr = 3 }",
+            "rules.1.fence",
+            "rule 2 (`rules.1`): `fence` is for `outliers` alone",
+        );
     }
 
     #[test]

@@ -3,20 +3,24 @@
 //! Batches are looked at in parallel and added up in order, so that row numbers and everything
 //! that depends on what came before are the same at any number of threads.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::Result;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int32Type, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Field, Int32Type, Schema, TimeUnit, TimestampMicrosecondType};
 use arrow::row::{RowConverter, SortField};
 use arrow::util::display::array_value_to_string;
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use rayon::prelude::*;
 use twox_hash::XxHash3_128;
 
-use super::check::{Check, Test, is_text};
+use super::check::{Check, Test, is_text, is_time};
 use super::coverage::Days;
-use super::outliers;
+use super::demand::{Direction, Fence, Length};
+use super::{drift, ground, outliers, returns};
 use crate::data::Table;
+use crate::data::expression::Bound;
 use crate::data::scan::windows;
 use crate::diagnostic::shown;
 
@@ -41,8 +45,19 @@ pub struct Seen {
     pub days: Days,
     /// The range outside of which values were far.
     pub limits: Option<(f64, f64)>,
+    /// How far the distribution lies from the earlier one.
+    pub distance: Option<f64>,
+    /// The shares that both distributions have, part by part.
+    pub shares: drift::Shares,
+    /// What the parts are called.
+    pub parts: Vec<String>,
+    /// All failing rows, from 0, where they are asked for.
+    pub marks: Vec<u64>,
     known: Vec<HashSet<u128>>,
     values: Vec<f64>,
+    times: BTreeMap<String, u64>,
+    ledger: returns::Ledger,
+    last: Option<f64>,
 }
 
 /// What a check sees in one batch.
@@ -56,22 +71,30 @@ struct Glance {
     /// Fingerprints with their rows, spread over lists by their own bits; no lists for most checks.
     fingerprints: Vec<Vec<(u128, usize)>>,
     values: Vec<f64>,
+    times: BTreeMap<String, u64>,
+    /// What was bought or taken back, by whom of what: the row, the key and how much.
+    moves: Vec<(usize, u128, f64)>,
+    /// The first and the last value, for what must follow the batch before.
+    ends: Option<((usize, f64), f64)>,
 }
 
-/// Looks at all rows; one result a check.
+/// Looks at all rows; one result a check. With `mark`, all rows that fail are noted, not only the first ones.
 ///
 /// Memory grows with what a check must remember: 16 bytes a row for `unique` and `duplicates`, 8
-/// for `outliers` (and as much again for a scratch copy), a count a day for coverage.
+/// for `outliers` and `drift` (and as much again for a scratch copy), 32 a customer and product for `returns`, a count a
+/// day for coverage.
 ///
 /// # Errors
 /// When the table can't be read.
 pub fn scan(
     table: &Table,
     checks: &[Check],
+    mark: bool,
     progress: &mut (dyn FnMut(f64) -> Result<()> + Send),
 ) -> Result<Vec<Seen>> {
     let mut all = vec![Seen::default(); checks.len()];
     let needed = needed(checks);
+    let most = if mark { usize::MAX } else { NAMED };
     let names: Vec<&str> = needed
         .iter()
         .filter_map(|at| table.schema().fields().get(*at))
@@ -80,9 +103,10 @@ pub fn scan(
     let mut before = 0_u64;
     windows(table, &names, |window| {
         let glances: Vec<Result<Vec<Glance>>> =
-            window.par_iter().map(|batch| look(batch, checks, &needed)).collect();
+            window.par_iter().map(|batch| look(batch, checks, &needed, most)).collect();
         for (batch, glances) in window.iter().zip(glances) {
-            all.par_iter_mut().zip(glances?).for_each(|(seen, glance)| seen.add(glance, before));
+            let added = all.par_iter_mut().zip(glances?).zip(checks);
+            added.for_each(|((seen, glance), check)| seen.add(glance, &check.test, before, mark));
             before += batch.num_rows() as u64;
         }
         // Counts of rows are far below 2^53.
@@ -90,7 +114,8 @@ pub fn scan(
     })?;
     for (seen, check) in all.iter_mut().zip(checks) {
         match check.test {
-            Test::Outliers(_) => seen.find_outliers(),
+            Test::Outliers(_, fence) => seen.find_outliers(fence, mark),
+            Test::Returns(..) => seen.settle_returns(mark),
             Test::Rows(..) | Test::Type { .. } | Test::Absent(_) => seen.checked = table.rows() as u64,
             _ => {}
         }
@@ -115,31 +140,101 @@ fn columns(test: &Test) -> Vec<usize> {
         | Test::Flags(at, _)
         | Test::Unique(at)
         | Test::Whole(at)
-        | Test::Outliers(at)
+        | Test::Outliers(at, _)
+        | Test::Pattern { at, .. }
+        | Test::Length(at, _)
+        | Test::Monotone(at, _)
+        | Test::Known(at, ..)
+        | Test::Fresh(at, ..)
+        | Test::LastWeek(at)
+        | Test::Drift { at, .. }
         | Test::Gaps(at, _)
         | Test::Weeks(at, _) => vec![*at],
         Test::Duplicates(columns) => columns.clone(),
+        Test::Holds { bound, .. } => bound.columns().to_vec(),
+        Test::Returns(at, keys) => std::iter::once(*at).chain(keys.iter().copied()).collect(),
         Test::Type { .. } | Test::Absent(_) | Test::Rows(..) => Vec::new(),
     }
 }
 
 impl Seen {
-    fn add(&mut self, glance: Glance, before: u64) {
+    fn add(&mut self, glance: Glance, test: &Test, before: u64, mark: bool) {
         self.checked += glance.checked;
         self.failing += glance.failing;
+        if let (Test::Monotone(_, direction), Some((first, last))) = (test, glance.ends) {
+            self.follow(*direction, first, before, mark);
+            self.last = Some(last);
+        }
         for row in glance.rows {
-            self.name(before + row as u64 + 1);
+            self.note(before + row as u64, mark);
         }
         self.example = self.example.take().or(glance.example);
         for (day, rows) in glance.days {
             *self.days.entry(day).or_default() += rows;
         }
-        self.find_copies(&glance.fingerprints, before);
+        self.find_copies(&glance.fingerprints, before, mark);
         self.values.extend(glance.values);
+        for (text, times) in glance.times {
+            *self.times.entry(text).or_default() += times;
+        }
+        for (row, key, size) in glance.moves {
+            self.ledger.add(before + row as u64, key, size);
+        }
+    }
+
+    /// Compares the first value of a batch with the last one before it.
+    fn follow(&mut self, direction: Direction, (row, value): (usize, f64), before: u64, mark: bool) {
+        if self.last.is_some_and(|last| !direction.allows(value.total_cmp(&last))) {
+            self.failing += 1;
+            self.note(before + row as u64, mark);
+        }
+    }
+
+    /// Compares the distribution with that of the column in an earlier table.
+    ///
+    /// # Errors
+    /// When that can't be read.
+    pub fn compare(&mut self, earlier: &Table, column: &str, check: &Check) -> Result<()> {
+        let Test::Drift { texts, psi, .. } = check.test else { return Ok(()) };
+        let test = Test::Drift { at: 0, texts, psi, most: 0.0 };
+        let of = |test| Check { test, ..check.clone() };
+        let narrow = earlier.index_of(column)?;
+        let schema = earlier.schema().project(&[narrow])?;
+        let batches = earlier.select(&[column])?.collect::<Result<Vec<_>>>()?;
+        let earlier = Table::from_batches(schema.into(), batches);
+        let before = scan(&earlier, &[of(test)], false, &mut |_| Ok(()))?.pop().unwrap_or_default();
+        if texts {
+            self.checked = self.times.values().sum();
+            let names: BTreeSet<&String> = before.times.keys().chain(self.times.keys()).collect();
+            self.parts = names.into_iter().cloned().collect();
+            self.shares = drift::of_texts(&before.times, &std::mem::take(&mut self.times));
+            self.distance = Some(drift::psi(&self.shares));
+            return Ok(());
+        }
+        let sorted = |values: Vec<f64>| {
+            let mut values: Vec<f64> = values.into_iter().filter(|value| !value.is_nan()).collect();
+            values.par_sort_unstable_by(f64::total_cmp);
+            values
+        };
+        let (before, now) = (sorted(before.values), sorted(std::mem::take(&mut self.values)));
+        self.checked = now.len() as u64;
+        self.shares = drift::tenths(&before, &now);
+        self.parts = (1..=self.shares.len()).map(|part| format!("part {part}")).collect();
+        self.distance = Some(if psi { drift::psi(&self.shares) } else { drift::ks(&before, &now) });
+        Ok(())
+    }
+
+    fn settle_returns(&mut self, mark: bool) {
+        let (returned, too_much) = std::mem::take(&mut self.ledger).settled();
+        self.checked = returned;
+        for row in too_much {
+            self.failing += 1;
+            self.note(row, mark);
+        }
     }
 
     /// Takes in fingerprints; those that are known already are copies.
-    fn find_copies(&mut self, fingerprints: &[Vec<(u128, usize)>], before: u64) {
+    fn find_copies(&mut self, fingerprints: &[Vec<(u128, usize)>], before: u64, mark: bool) {
         self.known.resize_with(fingerprints.len().max(self.known.len()), HashSet::new);
         let copies = |(known, prints): (&mut HashSet<u128>, &Vec<(u128, usize)>)| -> Vec<usize> {
             prints.iter().filter(|(print, _)| !known.insert(*print)).map(|(_, row)| *row).collect()
@@ -148,32 +243,41 @@ impl Seen {
             self.known.par_iter_mut().zip(fingerprints).flat_map_iter(copies).collect();
         rows.sort_unstable();
         self.failing += rows.len() as u64;
-        rows.iter().take(NAMED).for_each(|row| self.name(before + *row as u64 + 1));
+        rows.iter().for_each(|row| self.note(before + *row as u64, mark));
     }
 
-    fn name(&mut self, row: u64) {
+    /// Notes a failing row.
+    fn note(&mut self, row: u64, mark: bool) {
         if self.rows.len() < NAMED {
-            self.rows.push(row);
+            self.rows.push(row + 1);
+        }
+        if mark {
+            self.marks.push(row);
         }
     }
 
-    fn find_outliers(&mut self) {
+    fn find_outliers(&mut self, fence: Option<Fence>, mark: bool) {
         let values = std::mem::take(&mut self.values);
         self.checked = values.iter().filter(|value| !value.is_nan()).count() as u64;
-        self.limits = outliers::limits(&values);
+        self.limits = outliers::limits(&values, fence);
         let Some((low, high)) = self.limits else { return };
-        for (row, value) in (1_u64..).zip(values) {
+        for (row, value) in (0_u64..).zip(values) {
             if value < low || value > high {
                 self.failing += 1;
-                self.name(row);
+                self.note(row, mark);
                 self.example.get_or_insert_with(|| value.to_string());
             }
         }
     }
 }
 
-fn look(batch: &RecordBatch, checks: &[Check], needed: &[usize]) -> Result<Vec<Glance>> {
-    checks.iter().map(|check| glance(batch, &check.test, needed)).collect()
+fn look(batch: &RecordBatch, checks: &[Check], needed: &[usize], most: usize) -> Result<Vec<Glance>> {
+    let look = |check: &Check| {
+        let mut glance = glance(batch, &check.test, needed)?;
+        glance.rows.truncate(most);
+        Ok(glance)
+    };
+    checks.iter().map(look).collect()
 }
 
 fn glance(batch: &RecordBatch, test: &Test, needed: &[usize]) -> Result<Glance> {
@@ -207,11 +311,21 @@ fn glance(batch: &RecordBatch, test: &Test, needed: &[usize]) -> Result<Glance> 
             fingerprints: fingerprints(&arrays, false)?,
             ..Glance::default()
         },
-        Test::Outliers(_) => Glance {
-            values: floats(array)?.iter().map(|value| value.unwrap_or(f64::NAN)).collect(),
-            ..Glance::default()
-        },
-        Test::Gaps(..) | Test::Weeks(..) => days(array)?,
+        Test::Outliers(..) => Glance { values: numbers_of(array)?, ..Glance::default() },
+        Test::Drift { texts: true, .. } => Glance { times: times_of(array)?, ..Glance::default() },
+        Test::Drift { .. } => Glance { values: numbers_of(array)?, ..Glance::default() },
+        Test::Pattern { regex, wanted, .. } => {
+            texts(array, |text| text.map(|text| regex.is_match(text) != *wanted))?
+        }
+        Test::Length(_, length) => texts(array, |text| text.map(|text| !fits(text, *length)))?,
+        Test::Monotone(_, direction) => monotone(array, *direction)?,
+        Test::Holds { bound, .. } => holds(&arrays, bound)?,
+        Test::Known(_, keys, _) => {
+            let prints = ground::prints(array)?;
+            count(array, prints.into_iter().map(|print| print.map(|print| !keys.contains(&print))))
+        }
+        Test::Returns(..) => moves(&arrays)?,
+        Test::Gaps(..) | Test::Weeks(..) | Test::Fresh(..) | Test::LastWeek(_) => days(array)?,
         Test::Type { .. } | Test::Absent(_) | Test::Rows(..) => Glance::default(),
     })
 }
@@ -224,9 +338,7 @@ fn count(array: &ArrayRef, fails: impl Iterator<Item = Option<bool>>) -> Glance 
         glance.checked += 1;
         if fails {
             glance.failing += 1;
-            if glance.rows.len() < NAMED {
-                glance.rows.push(row);
-            }
+            glance.rows.push(row);
         }
     }
     glance.example =
@@ -259,6 +371,82 @@ fn numbers(array: &ArrayRef, fine: impl Fn(f64) -> bool) -> Result<Glance> {
         array,
         floats.iter().map(|value| value.filter(|value| !value.is_nan()).map(|value| !fine(value))),
     ))
+}
+
+/// Numbers or times as numbers, NaN where there is none.
+fn numbers_of(array: &ArrayRef) -> Result<Vec<f64>> {
+    if is_time(array.data_type()) {
+        // Microseconds since 1970 are exact up to the year 2255.
+        let micros = micros(array)?;
+        return Ok(micros.iter().map(|value| value.map_or(f64::NAN, |value| value as f64)).collect());
+    }
+    Ok(floats(array)?.iter().map(|value| value.unwrap_or(f64::NAN)).collect())
+}
+
+/// How often each text comes.
+fn times_of(array: &ArrayRef) -> Result<BTreeMap<String, u64>> {
+    let texts = cast(array, &DataType::Utf8)?;
+    let mut times: HashMap<&str, u64> = HashMap::new();
+    for text in texts.as_string::<i32>().iter().flatten() {
+        *times.entry(text).or_default() += 1;
+    }
+    Ok(times.into_iter().map(|(text, times)| (text.to_owned(), times)).collect())
+}
+
+fn fits(text: &str, length: Length) -> bool {
+    let letters = text.chars().count() as u64;
+    length.min.is_none_or(|min| letters >= min) && length.max.is_none_or(|max| letters <= max)
+}
+
+/// Values that don't follow the one before them within the batch; the first one is left to whoever knows the last.
+fn monotone(array: &ArrayRef, direction: Direction) -> Result<Glance> {
+    let mut last: Option<f64> = None;
+    let mut ends: Option<((usize, f64), f64)> = None;
+    let fails = numbers_of(array)?.into_iter().enumerate().map(|(row, value)| {
+        if value.is_nan() {
+            return None;
+        }
+        let before = last.replace(value);
+        ends = Some((ends.map_or((row, value), |(first, _)| first), value));
+        Some(before.is_some_and(|before| !direction.allows(value.total_cmp(&before))))
+    });
+    let glance = count(array, fails);
+    Ok(Glance { ends, ..glance })
+}
+
+fn holds(arrays: &[ArrayRef], bound: &Bound) -> Result<Glance> {
+    let fields: Vec<Field> = (0..)
+        .zip(arrays)
+        .map(|(at, array): (usize, _)| Field::new(at.to_string(), array.data_type().clone(), true))
+        .collect();
+    let batch = RecordBatch::try_new(Schema::new(fields).into(), arrays.to_vec())?;
+    let truths = bound.holds(&batch)?;
+    let mut glance = Glance::default();
+    for (row, truth) in truths.iter().enumerate() {
+        glance.checked += u64::from(truth.is_some());
+        if truth == Some(false) {
+            glance.failing += 1;
+            glance.rows.push(row);
+        }
+    }
+    Ok(glance)
+}
+
+/// What was bought or taken back: how much, then the columns that tell by whom of what.
+fn moves(arrays: &[ArrayRef]) -> Result<Glance> {
+    let Some((sizes, keys)) = arrays.split_first() else { return Ok(Glance::default()) };
+    let sizes = floats(sizes)?;
+    let prints = keys.iter().map(ground::prints).collect::<Result<Vec<_>>>()?;
+    let key = |row: usize| {
+        let parts = prints.iter().map(|prints| prints.get(row).copied().flatten());
+        // The order of the columns counts, and so does which of two products is whose.
+        parts.enumerate().try_fold(0_u128, |key, (at, print)| {
+            Some(key ^ print?.rotate_left(u32::try_from(at).unwrap_or(0) * 7 + 1))
+        })
+    };
+    let known = sizes.iter().enumerate().filter_map(|(row, size)| Some((row, key(row)?, size?)));
+    let moves = known.filter(|(_, _, size)| *size != 0.0 && !size.is_nan()).collect();
+    Ok(Glance { moves, ..Glance::default() })
 }
 
 fn floats(array: &ArrayRef) -> Result<Float64Array> {

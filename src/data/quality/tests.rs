@@ -1,5 +1,7 @@
 //! Rules against small tables; whole sentences are compared.
 
+mod rules;
+
 use std::sync::Arc;
 
 use arrow::array::{
@@ -72,8 +74,12 @@ fn rules(text: &str) -> Vec<Rule> {
     table.get("rules").cloned().unwrap().try_into().unwrap()
 }
 
+fn examined(table: &Table, rules: &[Rule], ground: &Ground) -> Result<Vec<Finding>> {
+    Ok(examine(table, rules, ground, false, &mut |_| Ok(()))?.findings)
+}
+
 fn found(table: &Table, text: &str) -> Vec<(bool, String)> {
-    let findings = examine(table, &rules(text), &mut |_| Ok(())).unwrap();
+    let findings = examined(table, &rules(text), &Ground::default()).unwrap();
     findings.into_iter().map(|finding| (finding.passed, finding.message)).collect()
 }
 
@@ -217,7 +223,7 @@ fn outliers_are_far_from_the_others() {
 #[test]
 fn rules_that_do_not_go_with_the_table() {
     let problem = |text: &str| {
-        examine(&orders(), &rules(text), &mut |_| Ok(())).unwrap_err().downcast::<Failure>().unwrap()
+        examined(&orders(), &rules(text), &Ground::default()).unwrap_err().downcast::<Failure>().unwrap()
     };
     let hint = "compare numbers with numbers and timestamps with dates";
     assert_eq!(
@@ -284,14 +290,13 @@ fn batches_and_threads_change_nothing() {
 
 #[test]
 fn findings_are_a_table() {
-    let findings =
-        examine(&orders(), &rules("{ rows = { min = 1 } }, { column = 'id', missing = 0 }"), &mut |_| Ok(()))
-            .unwrap();
+    let text = "{ rows = { min = 1 } }, { column = 'id', missing = 0 }";
+    let findings = examined(&orders(), &rules(text), &Ground::default()).unwrap();
     let table = finding::table(&findings).unwrap();
     let names: Vec<_> = table.schema().fields().iter().map(|field| field.name().clone()).collect();
     assert_eq!(
         names,
-        ["rule", "check", "column", "severity", "passed", "checked", "failing", "share", "message"]
+        ["rule", "check", "column", "severity", "passed", "checked", "failing", "share", "value", "message"]
     );
     assert_eq!(table.rows(), 2);
     let second = &findings[1];
@@ -302,7 +307,7 @@ fn findings_are_a_table() {
 fn a_column_that_is_not_there_is_a_finding() {
     let text = "{ column = 'amout', min = 1, unique = true }, { duplicates = 0, columns = ['ids', 'day'] },
         { rows = { min = 1 } }";
-    let all = examine(&orders(), &rules(text), &mut |_| Ok(())).unwrap();
+    let all = examined(&orders(), &rules(text), &Ground::default()).unwrap();
     let told: Vec<_> =
         all.iter().map(|one| (one.rule, one.check, one.column.as_deref(), one.passed)).collect();
     assert_eq!(

@@ -11,7 +11,7 @@ use arrow::array::{
 use hashbrown::HashMap;
 
 use super::column::{Column, Kind, Tally};
-use super::date::{self, Layout};
+use super::date::{self, Layout, Pattern};
 use super::number;
 use super::votes::Lean;
 use crate::diagnostic::shown;
@@ -47,6 +47,8 @@ pub struct Misfit {
 
 /// Why a row is bad whose value isn't there.
 pub const MISSING: &str = "missing";
+/// Why a row is bad whose value is in another currency than the one that the user gives.
+const FOREIGN: &str = "of another currency";
 
 /// Fills a column with text.
 pub fn column<'a>(cells: impl Iterator<Item = &'a str>, spec: &Column) -> Built {
@@ -102,14 +104,16 @@ struct Watch<'a> {
     tally: Tally,
     bad: Vec<Misfit>,
     layout: Option<(Layout, u64)>,
+    currency: Option<(&'static str, u64)>,
 }
 
 impl<'a> Watch<'a> {
     fn new(spec: &'a Column) -> Self {
-        Self { spec, tally: Tally::default(), bad: Vec::new(), layout: None }
+        Self { spec, tally: Tally::default(), bad: Vec::new(), layout: None, currency: None }
     }
 
     fn missing(&mut self, row: usize, text: &str) {
+        self.tally.missing += 1;
         if self.spec.required {
             self.bad.push(Misfit { row, value: shown(text), reason: MISSING });
         }
@@ -130,6 +134,23 @@ impl<'a> Watch<'a> {
         } else {
             self.misfit(row, text);
         }
+    }
+
+    /// Whether a number has none but the currency that it may have.
+    fn is_at_home(&mut self, row: usize, text: &str) -> bool {
+        let Some(currency) = number::currency(text) else { return true };
+        if self.spec.currency.as_ref().is_some_and(|only| only != currency) {
+            self.bad.push(Misfit { row, value: shown(text), reason: FOREIGN });
+            return false;
+        }
+        match &mut self.currency {
+            Some((last, times)) if *last == currency => *times += 1,
+            _ => {
+                self.flush();
+                self.currency = Some((currency, 1));
+            }
+        }
+        true
     }
 
     fn lean(&mut self, text: &str, lean: Lean, decimal: bool) {
@@ -158,6 +179,9 @@ impl<'a> Watch<'a> {
         if let Some((layout, times)) = self.layout.take() {
             *self.tally.layouts.entry(layout).or_default() += times;
         }
+        if let Some((currency, times)) = self.currency.take() {
+            *self.tally.currencies.entry(currency.to_owned()).or_default() += times;
+        }
     }
 
     fn done(mut self, cells: Cells) -> Built {
@@ -178,6 +202,10 @@ fn integers<'a>(cells: impl Iterator<Item = &'a str>, spec: &Column) -> Built {
         };
         if let Some((value, lean)) = read {
             watch.tally.values += 1;
+            if !is_id && !watch.is_at_home(row, text) {
+                values.append_null();
+                continue;
+            }
             watch.tally.zero_led += u64::from(text.starts_with(['0', '-']) && number::zero_led(text));
             watch.lean(text, lean, true);
             values.append_value(value);
@@ -195,6 +223,10 @@ fn floats<'a>(cells: impl Iterator<Item = &'a str>, spec: &Column) -> Built {
     for (row, text) in cells.enumerate() {
         if let Some((value, lean)) = number::float(text, spec.decimal) {
             watch.tally.values += 1;
+            if !watch.is_at_home(row, text) {
+                values.append_null();
+                continue;
+            }
             watch.lean(text, lean, true);
             values.append_value(value);
         } else {
@@ -222,12 +254,20 @@ fn booleans<'a>(cells: impl Iterator<Item = &'a str>, spec: &Column) -> Built {
 fn timestamps<'a>(cells: impl Iterator<Item = &'a str>, spec: &Column) -> Built {
     let mut watch = Watch::new(spec);
     let mut values = TimestampMicrosecondBuilder::with_capacity(cells.size_hint().0);
+    let pattern = spec.format.as_deref().and_then(Pattern::new);
     for (row, text) in cells.enumerate() {
-        if let Some(stamp) = date::timestamp(text, spec.order) {
+        let read = match &pattern {
+            Some(pattern) => pattern.read(text),
+            None => date::timestamp(text, spec.order),
+        };
+        if let Some(stamp) = read {
             watch.tally.values += 1;
             watch.lean(text, stamp.lean, false);
             watch.layout(stamp.layout);
-            values.append_value(stamp.micros);
+            let absolute = stamp.layout.is_absolute();
+            watch.tally.zoned += u64::from(absolute);
+            let zone = spec.zone.filter(|_| absolute);
+            values.append_value(zone.map_or(stamp.micros, |zone| zone.clock(stamp.micros)));
         } else {
             watch.unread(row, text);
             values.append_null();

@@ -59,6 +59,8 @@ pub struct Collector {
     pub tallies: Vec<Tally>,
     /// Rows that are kept.
     pub rows: u64,
+    /// The same of each file, by its number.
+    pub by_file: Vec<u64>,
     /// Rows that are left out, with the number of their file.
     pub rejected: Vec<(usize, Bad)>,
 }
@@ -95,6 +97,7 @@ impl Collector {
             file,
             tallies,
             rows: 0,
+            by_file: Vec::new(),
             rejected: Vec::new(),
         })
     }
@@ -122,6 +125,8 @@ impl Collector {
         let arrays = without(arrays, part.rows, &part.skip)?;
         let batch = RecordBatch::try_new(self.schema.clone(), arrays)?;
         self.rows += batch.num_rows() as u64;
+        self.by_file.resize(self.by_file.len().max(file + 1), 0);
+        self.by_file.get_mut(file).into_iter().for_each(|rows| *rows += batch.num_rows() as u64);
         self.waiting += batch.num_rows();
         self.batches.push(batch);
         self.flush(false)

@@ -11,6 +11,7 @@ use super::date::{Layout, Order};
 use super::number::Decimal;
 use super::options::Type;
 use super::votes::Votes;
+use super::zone::Zone;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +108,12 @@ pub struct Column {
     pub decimal: Decimal,
     /// How `01/02/2023` is read.
     pub order: Order,
+    /// The format of its dates, where the user gives one.
+    pub format: Option<String>,
+    /// Whose clock its times are told by, where that isn't UTC.
+    pub zone: Option<Zone>,
+    /// The only currency that its numbers may be written with, where the user gives one.
+    pub currency: Option<String>,
 }
 
 impl Column {
@@ -120,6 +127,9 @@ impl Column {
             required: false,
             decimal: Decimal::Dot,
             order: Order::Day,
+            format: None,
+            zone: None,
+            currency: None,
         }
     }
 }
@@ -136,6 +146,8 @@ pub fn schema(columns: &[Column]) -> SchemaRef {
 pub struct Tally {
     /// Values that aren't missing.
     pub values: u64,
+    /// Values that are.
+    pub missing: u64,
     /// Values that don't fit the kind.
     pub misfits: u64,
     /// Misfits that are numbers nevertheless.
@@ -153,6 +165,10 @@ pub struct Tally {
     /// How many values were written in which way.
     #[serde(with = "listed")]
     pub layouts: BTreeMap<Layout, u64>,
+    /// How many numbers were written with which currency.
+    pub currencies: BTreeMap<String, u64>,
+    /// Times that say which instant is meant: with a zone, or counted from 1970.
+    pub zoned: u64,
     /// Whether a category had too many different values.
     pub crowded: bool,
 }
@@ -178,6 +194,7 @@ impl Tally {
     /// Adds what has been seen further down.
     pub fn merge(&mut self, other: Self) {
         self.values += other.values;
+        self.missing += other.missing;
         self.misfits += other.misfits;
         self.numbers += other.numbers;
         self.coded += other.coded;
@@ -188,6 +205,10 @@ impl Tally {
         for (layout, times) in other.layouts {
             *self.layouts.entry(layout).or_default() += times;
         }
+        for (currency, times) in other.currencies {
+            *self.currencies.entry(currency).or_default() += times;
+        }
+        self.zoned += other.zoned;
         self.crowded |= other.crowded;
     }
 }

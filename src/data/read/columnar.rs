@@ -1,4 +1,4 @@
-//! Parquet files to one table: projected, renamed, and turned into the types that stages know.
+//! Parquet and Arrow files to one table: projected, renamed, and turned into the types that stages know.
 //!
 //! Types come from the file; text is only parsed where a column must hold something else.
 
@@ -19,12 +19,14 @@ use rayon::prelude::*;
 use super::build::{self, Built, Cells, Misfit};
 use super::collect::{Collector, Part};
 use super::column::{Column, Kind, Origin, Tally};
+use super::container::{self, Container};
 use super::delimited::{Faults, factor, product};
 use super::infer::{self, Look};
 use super::mapping;
 use super::options::Options;
+use super::report::{FileTold, Told};
 use super::source::File;
-use super::{Kept, Progress, kept};
+use super::{Gathered, Kept, Progress, kept};
 use crate::data::parquet;
 use crate::data::scan::side_by_side;
 use crate::data::table::Batches;
@@ -32,27 +34,29 @@ use crate::diagnostic::{Failure, shown};
 
 const PASSES: usize = 8;
 
-/// A Parquet file whose footer has been read.
+/// A file whose footer has been read.
 struct Source {
     file: File,
+    container: Container,
     schema: SchemaRef,
     names: Vec<String>,
     rows: usize,
     positions: Vec<usize>,
 }
 
-/// Reads Parquet files.
+/// Reads files of one format.
 ///
 /// # Errors
 /// When a file can't be read or the options don't go with it.
 pub fn read(
     files: &[File],
+    container: Container,
     options: &Options,
     large: Option<&Path>,
     keep: Option<Kept<'_>>,
     progress: Progress,
-) -> Result<(Collector, Vec<String>)> {
-    let mut sources = files.iter().map(open).collect::<Result<Vec<_>>>()?;
+) -> Result<Gathered> {
+    let mut sources = files.iter().map(|file| open(file, container)).collect::<Result<Vec<_>>>()?;
     let (mut columns, mut notes) = plan(&mut sources, options)?;
     let rows: usize = sources.iter().map(|source| source.rows).sum();
     for last in (0..PASSES).map(|pass| pass + 1 == PASSES) {
@@ -77,28 +81,45 @@ pub fn read(
             Some(revised) if !last => columns = revised,
             _ => {
                 notes.extend(infer::notes(&columns, &out.tallies, options));
-                return Ok((out, notes));
+                return Ok(Gathered { collector: out, notes, told: told(&sources, columns) });
             }
         }
     }
     Err(Failure::new("the files can't be read as one table").into())
 }
 
-fn open(file: &File) -> Result<Source> {
+fn told(sources: &[Source], columns: Vec<Column>) -> Told {
+    let file = |source: &Source| FileTold {
+        name: source.file.name.clone(),
+        format: source.container.name(),
+        ..FileTold::default()
+    };
+    let names = sources.first().map(|source| source.names.clone()).unwrap_or_default();
+    Told { columns, names, files: sources.iter().map(file).collect() }
+}
+
+fn open(file: &File, container: Container) -> Result<Source> {
     let damaged = |error: anyhow::Error| {
-        let cause = error.root_cause().to_string();
-        let message = format!("`{}` is not a whole Parquet file: {}", file.name, shown(&cause));
+        let (cause, what) = (error.root_cause().to_string(), container.name());
+        let message = format!("`{}` is not a whole {what} file: {}", file.name, shown(&cause));
         Failure::new(message).hint("make or copy it again").at("path")
     };
-    let (schema, rows) = parquet::footer(&file.path).map_err(damaged)?;
-    let names = schema.fields().iter().map(|field| field.name().clone()).collect();
-    Ok(Source { file: file.clone(), schema, names, rows, positions: Vec::new() })
+    let (schema, rows) = container.footer(&file.path).map_err(damaged)?;
+    let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+    for (at, name) in names.iter().enumerate() {
+        if names.iter().take(at).any(|other| other == name) {
+            let message = format!("`{}` has two columns named `{name}`", file.name);
+            return Err(Failure::new(message).hint("rename one in the file").at("path").into());
+        }
+    }
+    Ok(Source { file: file.clone(), container, schema, names, rows, positions: Vec::new() })
 }
 
 fn plan(sources: &mut [Source], options: &Options) -> Result<(Vec<Column>, Vec<String>)> {
     let Some(first) = sources.first() else { return Ok(Default::default()) };
     if !options.names.is_empty() {
-        let message = "`names` is for text files: a Parquet file names its own columns";
+        let what = first.container.name();
+        let message = format!("`names` is for text files: {what} files name their own columns");
         return Err(Failure::new(message).hint("use `columns` to rename them").at("names").into());
     }
     let (names, first_name) = (first.names.clone(), first.file.name.clone());
@@ -241,7 +262,7 @@ impl Head {
         let texts: Vec<usize> = needed.iter().copied().filter(is_text).collect();
         let places: Vec<usize> = texts.iter().map(|at| source.position(*at)).collect();
         // What is damaged is told by whoever reads all of it.
-        let read = || parquet::head(&source.file.path, places, ROWS).ok().flatten();
+        let read = || source.container.head(&source.file.path, places, ROWS).ok().flatten();
         let batch = if texts.is_empty() { None } else { read() };
         Self { texts, batch }
     }
@@ -266,6 +287,16 @@ fn scan(source: &Source, columns: &[Column], mut take: impl FnMut(Part) -> Resul
             format!("`{}` is damaged: {}", source.file.name, shown(&error.root_cause().to_string()));
         Failure::new(message).hint("make or copy it again").at("path")
     };
+    if source.container == Container::Arrow {
+        let places = needed.iter().map(|at| source.position(*at)).collect();
+        let mut row = 0;
+        for batch in container::arrow(&source.file.path, Some(places)).map_err(|error| damaged(&error))?.1 {
+            let batch = batch.map_err(|error| damaged(&error))?;
+            take(part(&batch, &needed, columns, source, row)?)?;
+            row += batch.num_rows() as u64;
+        }
+        return Ok(());
+    }
     let mut fields = Vec::with_capacity(needed.len());
     let mut readers: Vec<Batches<'_>> = Vec::with_capacity(needed.len());
     for at in &needed {
@@ -348,11 +379,14 @@ fn fill(array: &ArrayRef, column: &Column) -> Result<Built> {
         return Ok(build::column(text.iter().map(Option::unwrap_or_default), column));
     }
     let cells: ArrayRef = match column.kind {
-        Kind::Timestamp => Arc::new(instants(array)?),
+        Kind::Timestamp => Arc::new(instants(array, column)?),
         kind => cast(array, &kind.data_type())?,
     };
     let missing = if column.required { gaps(cells.as_ref()) } else { Vec::new() };
-    let tally = Tally { values: (cells.len() - cells.null_count()) as u64, ..Tally::default() };
+    let mut tally = tally(cells.as_ref());
+    if matches!(ty, DataType::Timestamp(_, Some(_))) {
+        tally.zoned = tally.values;
+    }
     Ok(Built { cells: Cells::Plain(cells), tally, bad: missing })
 }
 
@@ -361,14 +395,26 @@ fn text_of(array: &ArrayRef) -> Result<StringArray> {
     Ok(cast(array, &DataType::Utf8)?.as_string::<i32>().clone())
 }
 
-/// Points in time without a zone: those with one are in UTC already.
-fn instants(array: &ArrayRef) -> Result<TimestampMicrosecondArray> {
+/// How many values there are, and how many are missing.
+fn tally(cells: &dyn Array) -> Tally {
+    let missing = cells.null_count() as u64;
+    Tally { values: cells.len() as u64 - missing, missing, ..Tally::default() }
+}
+
+/// Points in time without a zone: those with one are in UTC already, and are told by the column's clock.
+fn instants(array: &ArrayRef, column: &Column) -> Result<TimestampMicrosecondArray> {
     let zone = match array.data_type() {
         DataType::Timestamp(_, zone) => zone.clone(),
         _ => None,
     };
+    let clock = column.zone.filter(|_| zone.is_some());
     let micros = cast(array, &DataType::Timestamp(TimeUnit::Microsecond, zone))?;
-    Ok(micros.as_primitive::<TimestampMicrosecondType>().clone().with_timezone_opt(None::<Arc<str>>))
+    let micros =
+        micros.as_primitive::<TimestampMicrosecondType>().clone().with_timezone_opt(None::<Arc<str>>);
+    Ok(match clock {
+        Some(clock) => micros.unary(|utc| clock.clock(utc)),
+        None => micros,
+    })
 }
 
 fn gaps(cells: &dyn Array) -> Vec<Misfit> {
@@ -398,9 +444,8 @@ pub fn keyed_texts(keyed: &DictionaryArray<Int32Type>, column: &Column) -> Built
     } else {
         keyed.keys().iter().map(|key| Some(number(key?)).filter(|number| *number != NONE)).collect()
     };
-    let there = keys.len() - keys.null_count();
     let bad = if column.required { gaps(&keys) } else { Vec::new() };
-    let tally = Tally { values: there as u64, ..Tally::default() };
+    let tally = tally(&keys);
     Built { cells: Cells::Keys(keys, names), tally, bad }
 }
 
@@ -408,17 +453,17 @@ pub fn keyed_texts(keyed: &DictionaryArray<Int32Type>, column: &Column) -> Built
 fn finite(array: &ArrayRef, column: &Column) -> Built {
     let floats = array.as_primitive::<Float64Type>();
     if floats.null_count() == 0 && floats.values().iter().all(|value| value.is_finite()) {
-        let tally = Tally { values: floats.len() as u64, ..Tally::default() };
+        let tally = tally(floats);
         return Built { cells: Cells::Plain(Arc::clone(array)), tally, bad: Vec::new() };
     }
     let mut bad = Vec::new();
-    let mut values = 0;
+    let mut tally = Tally::default();
     let cells: Float64Array = floats
         .iter()
         .enumerate()
         .map(|(row, value)| match value.filter(|value| !value.is_nan()) {
             Some(value) if value.is_finite() => {
-                values += 1;
+                tally.values += 1;
                 Some(value)
             }
             Some(value) => {
@@ -426,6 +471,7 @@ fn finite(array: &ArrayRef, column: &Column) -> Built {
                 None
             }
             None => {
+                tally.missing += 1;
                 if column.required {
                     bad.push(Misfit { row, value: String::new(), reason: build::MISSING });
                 }
@@ -433,7 +479,7 @@ fn finite(array: &ArrayRef, column: &Column) -> Built {
             }
         })
         .collect();
-    Built { cells: Cells::Plain(Arc::new(cells)), tally: Tally { values, ..Tally::default() }, bad }
+    Built { cells: Cells::Plain(Arc::new(cells)), tally, bad }
 }
 
 /// A column of a sample: its name, what it holds, its values as text.
@@ -443,14 +489,14 @@ pub type Sampled = (String, Kind, Vec<String>);
 ///
 /// # Errors
 /// When the file can't be read.
-pub fn sample(file: &File) -> Result<(usize, Vec<Sampled>)> {
+pub fn sample(file: &File, container: Container) -> Result<(usize, Vec<Sampled>)> {
     const ROWS: usize = 4096;
-    let source = open(file)?;
+    let source = open(file, container)?;
     let fields = source.schema.fields().iter().enumerate();
     let usable: Vec<(usize, Kind)> =
         fields.filter_map(|(at, field)| kind_of(field.data_type()).map(|kind| (at, kind))).collect();
     let indices = usable.iter().map(|(at, _)| *at).collect();
-    let batch = parquet::head(&file.path, indices, ROWS)?;
+    let batch = container.head(&file.path, indices, ROWS)?;
     let mut columns = Vec::with_capacity(usable.len());
     for (place, (at, kind)) in usable.iter().enumerate() {
         let values = match batch.as_ref().and_then(|batch| batch.columns().get(place)) {

@@ -3,7 +3,10 @@
 //! Knows one value at a time and whether the column usually has the day or the month first; knows
 //! nothing of columns or files. A value with a zone is turned into UTC, one without is taken as it is.
 
+mod given;
 mod scan;
+
+pub use given::Pattern;
 
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +51,7 @@ enum DateLayout {
     NameDay,
     Compact,
     Epoch,
+    Given,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -109,6 +113,11 @@ impl Layout {
         }
     }
 
+    /// Whether it says which instant is meant, whatever the zone of whoever reads it.
+    pub fn is_absolute(self) -> bool {
+        self.zone || self.date == DateLayout::Epoch
+    }
+
     /// The spelling in words that people use: `dd/mm/yyyy hh:mm`.
     pub fn name(self) -> String {
         let date = match self.date {
@@ -123,6 +132,7 @@ impl Layout {
             DateLayout::NameDay => "Mon dd, yyyy".to_owned(),
             DateLayout::Compact => "yyyymmdd".to_owned(),
             DateLayout::Epoch => "seconds since 1970".to_owned(),
+            DateLayout::Given => "as given".to_owned(),
         };
         let clock = match self.clock {
             Clock::None => "",
@@ -148,19 +158,26 @@ fn iso(text: &[u8]) -> Option<Stamp> {
     let (date, clock) = text.split_at_checked(10)?;
     let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = date else { return None };
     let days = day_number(pair(y1, y2)? * 100 + pair(y3, y4)?, pair(m1, m2)?, pair(d1, d2)?)?;
-    let (seconds, clock) = match *clock {
+    let (time, clock) = match *clock {
         [] => (0, Clock::None),
-        [b' ' | b'T', h1, h2, b':', m1, m2, b':', s1, s2] => {
+        [b' ' | b'T', h1, h2, b':', m1, m2, b':', s1, s2, ref rest @ ..] => {
             let (hour, minute, second) = (pair(h1, h2)?, pair(m1, m2)?, pair(s1, s2)?);
             if hour > 23 || minute > 59 || second > 59 {
                 return None;
             }
-            (hour * 3600 + minute * 60 + second, Clock::Seconds)
+            let (fraction, clock) = match *rest {
+                [] => (0, Clock::Seconds),
+                // Programs write milliseconds or microseconds.
+                [b'.', a, b, c] => (number(&[a, b, c])? * 1000, Clock::Fraction),
+                [b'.', a, b, c, d, e, f] => (number(&[a, b, c, d, e, f])?, Clock::Fraction),
+                _ => return None,
+            };
+            ((hour * 3600 + minute * 60 + second) * SECOND + fraction, clock)
         }
         _ => return None,
     };
     let layout = Layout { date: DateLayout::YearFirst('-'), clock, zone: false };
-    Some(Stamp { micros: days * DAY + seconds * SECOND, lean: Lean::Silent, layout })
+    Some(Stamp { micros: days * DAY + time, lean: Lean::Silent, layout })
 }
 
 fn pair(tens: u8, ones: u8) -> Option<i64> {
@@ -232,6 +249,8 @@ mod tests {
         let spellings = [
             ("2023-01-31T14:05:06Z", "2023-01-31T14:05:06Z"),
             ("2023-01-31 14:05:06.25", "2023-01-31T14:05:06.25Z"),
+            ("2023-01-31 14:05:06.012", "2023-01-31T14:05:06.012Z"),
+            ("2023-01-31 14:05:06.000012", "2023-01-31T14:05:06.000012Z"),
             ("2023-01-31T14:05:06.123456789Z", "2023-01-31T14:05:06.123456Z"),
             ("2023-01-31T14:05:06+02:00", "2023-01-31T12:05:06Z"),
             ("2023-01-31 14:05:06 -0530", "2023-01-31T19:35:06Z"),

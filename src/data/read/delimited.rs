@@ -17,14 +17,14 @@ use super::collect::{Bad, Collector, Part};
 use super::column::{Column, Kind, Origin};
 use super::fields::Fields;
 use super::source::Source;
-use super::split;
+use super::{json, split};
 use crate::diagnostic::count;
 use crate::diagnostic::{Failure, shown};
 
 /// Bytes that are read before their parts are handed out.
 const BLOCK: usize = 16 * split::PART;
-/// The longest record; only an open quote makes a longer one.
-const LONGEST: usize = 256 << 20;
+/// The longest record: memory is bounded by it.
+const LONGEST: usize = 64 << 20;
 
 /// How a pass over a file ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub fn read(
                 return Ok(End::Done);
             }
             if blocks.ended() || size >= LONGEST {
-                return Err(open_quote(source, line, text, cut.open).into());
+                return Err(too_long(source, line, text, cut.open, blocks.ended()).into());
             }
             size *= 2;
             continue;
@@ -102,14 +102,20 @@ fn placed((mut part, lines): (Part, u64), line: &mut u64) -> Part {
     part
 }
 
-fn open_quote(source: &Source, line: u64, text: &[u8], open: Option<usize>) -> Failure {
-    let name = &source.file.name;
+/// A record without an end: as far as it was read, or in the whole rest of the file.
+fn too_long(source: &Source, line: u64, text: &[u8], open: Option<usize>, ended: bool) -> Failure {
+    let (name, most) = (&source.file.name, LONGEST >> 20);
     let Some(open) = open else {
-        let message = format!("`{name}` line {}: a line of more than {} MB", line + 1, LONGEST >> 20);
+        let message = format!("`{name}` line {}: a line of more than {most} MB", line + 1);
         return Failure::new(message).hint("is it a table of text?").at("path");
     };
     let above = split::lines(text.get(..open).unwrap_or_default());
-    let message = format!("`{name}` line {}: a quote is opened and never closed", line + above + 1);
+    let what = if ended {
+        "a quote is opened and never closed".to_owned()
+    } else {
+        format!("a quote is opened and not closed within {most} MB")
+    };
+    let message = format!("`{name}` line {}: {what}", line + above + 1);
     Failure::new(message).hint("close it, or double it where it is part of the text").at("path")
 }
 
@@ -117,7 +123,11 @@ fn open_quote(source: &Source, line: u64, text: &[u8], open: Option<usize>) -> F
 fn parse(part: &[u8], source: &Source, positions: &[usize], columns: &[Column]) -> Option<(Part, u64)> {
     let text = std::str::from_utf8(part).ok()?;
     let width = source.names.len();
-    let fields = Fields::of(text, source.delimiter, width);
+    let fields = if source.json {
+        json::fields(text, &source.names)
+    } else {
+        Fields::of(text, source.delimiter, width)
+    };
     let mut faults = Faults::default();
     let (mut cells, mut tallies) = (Vec::with_capacity(columns.len()), Vec::with_capacity(columns.len()));
     for column in columns {
@@ -131,6 +141,12 @@ fn parse(part: &[u8], source: &Source, positions: &[usize], columns: &[Column]) 
         column: None,
         value: None,
         reason: format!("{} instead of {width}", count(torn.fields as u64, "field")),
+    }));
+    bad.extend(fields.unread.iter().map(|(line, reason)| Bad {
+        line: (*line).into(),
+        column: None,
+        value: None,
+        reason: reason.clone(),
     }));
     bad.sort_by_key(|bad| bad.line);
     Some((Part { rows: fields.rows(), cells, tallies, skip, bad }, split::lines(part)))

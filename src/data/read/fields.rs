@@ -1,7 +1,7 @@
 //! The fields of a part of a file: spans of text in rows of equal length.
 //!
-//! Text without quotes is cut where delimiters and line ends stand; with quotes the `csv` crate
-//! reads it. Knows nothing of types.
+//! Text is cut where delimiters and line ends stand, also where quotes do nothing but enclose whole fields; where they
+//! do more (doubled ones, text behind them) the `csv` crate reads it. Knows nothing of types.
 
 use std::borrow::Cow;
 
@@ -18,6 +18,8 @@ pub struct Fields<'a> {
     pub lines: Vec<u32>,
     /// Rows that don't have the right number of fields.
     pub torn: Vec<Torn>,
+    /// Rows that can't be cut into fields: the line, from 0, and why.
+    pub unread: Vec<(u32, String)>,
 }
 
 /// A row with another number of fields than the header.
@@ -33,15 +35,30 @@ impl<'a> Fields<'a> {
     /// Cuts a part into rows of `width` fields. Blank lines are skipped, and so are empty fields
     /// behind the last column. The part must be shorter than 4 GiB.
     pub fn of(part: &'a str, delimiter: Delimiter, width: usize) -> Self {
-        let mut fields =
-            Self { text: Cow::Borrowed(part), spans: Vec::new(), width, lines: Vec::new(), torn: Vec::new() };
+        let mut fields = Self::made(Cow::Borrowed(part), Vec::new(), width, Vec::new(), Vec::new());
         match delimiter {
             Delimiter::Whitespace => fields.blanks(part),
-            Delimiter::Byte(byte) if memchr(b'"', part.as_bytes()).is_some() => fields.quoted(part, byte),
+            Delimiter::Byte(byte) if memchr(b'"', part.as_bytes()).is_some() => {
+                if !fields.enclosed(part.as_bytes(), byte) {
+                    fields = Self::made(Cow::Borrowed(part), Vec::new(), width, Vec::new(), Vec::new());
+                    fields.quoted(part, byte);
+                }
+            }
             Delimiter::Byte(byte) => fields.plain(part, byte),
             Delimiter::Auto => fields.plain(part, b','),
         }
         fields
+    }
+
+    /// Rows that have been cut already: `width` spans of the text a row.
+    pub fn made(
+        text: Cow<'a, str>,
+        spans: Vec<[u32; 2]>,
+        width: usize,
+        lines: Vec<u32>,
+        unread: Vec<(u32, String)>,
+    ) -> Self {
+        Self { text, spans, width, lines, torn: Vec::new(), unread }
     }
 
     /// The number of whole rows.
@@ -75,6 +92,54 @@ impl<'a> Fields<'a> {
         if start < bytes.len() || self.spans.len() > row {
             self.push(start, bytes.len());
             self.end_row(row, line);
+        }
+    }
+
+    /// Cuts text whose quotes do nothing but enclose whole fields; stops at the first one that does more.
+    fn enclosed(&mut self, bytes: &[u8], delimiter: u8) -> bool {
+        self.spans.reserve(bytes.len() / 8);
+        let (mut line, mut first, mut start, mut row) = (0, 0, 0, 0);
+        // Delimiters and line ends, of which those within quotes are passed over.
+        let mut ends = memchr2_iter(delimiter, b'\n', bytes);
+        loop {
+            let (from, upto, end) = if bytes.get(start) == Some(&b'"') {
+                let inner = start + 1;
+                let Some(close) = bytes.get(inner..).and_then(|rest| memchr(b'"', rest)) else {
+                    return false;
+                };
+                let close = inner + close;
+                let behind = close + 1 + usize::from(bytes.get(close + 1..close + 3) == Some(b"\r\n"));
+                if bytes.get(behind).is_some_and(|byte| *byte != delimiter && *byte != b'\n') {
+                    return false;
+                }
+                let mut end = ends.next();
+                while let Some(at) = end.filter(|at| *at < close) {
+                    line += u32::from(bytes.get(at) == Some(&b'\n'));
+                    end = ends.next();
+                }
+                (inner, close, end)
+            } else {
+                let end = ends.next();
+                let upto = end.unwrap_or(bytes.len());
+                let wound = end.is_some_and(|at| bytes.get(at) == Some(&b'\n'));
+                let carriage = wound && upto > start && bytes.get(upto - 1) == Some(&b'\r');
+                (start, upto - usize::from(carriage), end)
+            };
+            let Some(end) = end else {
+                // What follows the last line end is a row only where anything does.
+                if start < bytes.len() || self.spans.len() > row {
+                    self.push(from, upto);
+                    self.end_row(row, first);
+                }
+                return true;
+            };
+            self.push(from, upto);
+            start = end + 1;
+            if bytes.get(end) == Some(&b'\n') {
+                row = self.end_row(row, first);
+                line += 1;
+                first = line;
+            }
         }
     }
 
@@ -246,6 +311,34 @@ mod tests {
         assert_eq!(torn, [Torn { line: 3, fields: 2 }]);
     }
 
+    /// Whatever is cut without the crate is cut as the crate cuts it.
+    #[test]
+    fn enclosed_fields_are_cut_as_the_crate_cuts_them() {
+        let mut state = 11_u64;
+        let mut cut = 0;
+        for _ in 0..20_000 {
+            let text: String = (0..14)
+                .map(|_| {
+                    state =
+                        state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    ["a", ",", "\r\n", "\"x,\"", "\"é\n\"", ",", "\"", "\n"][(state >> 61) as usize]
+                })
+                .collect();
+            let empty = || Fields::made(Cow::Borrowed(text.as_str()), vec![], 2, vec![], vec![]);
+            let (mut own, mut theirs) = (empty(), empty());
+            if !own.enclosed(text.as_bytes(), b',') {
+                continue;
+            }
+            cut += 1;
+            theirs.quoted(&text, b',');
+            for at in 0..2 {
+                assert!(own.column(at).eq(theirs.column(at)), "{text:?}");
+            }
+            assert_eq!((&own.lines, &own.torn), (&theirs.lines, &theirs.torn), "{text:?}");
+        }
+        assert!(cut > 1000, "{cut}");
+    }
+
     #[test]
     fn both_ways_to_cut_agree() {
         let mut state = 3_u64;
@@ -258,8 +351,7 @@ mod tests {
                 })
                 .collect();
             let plain = Fields::of(&text, COMMA, 2);
-            let mut quoted =
-                Fields { text: Cow::Borrowed(""), spans: vec![], width: 2, lines: vec![], torn: vec![] };
+            let mut quoted = Fields::made(Cow::Borrowed(""), vec![], 2, vec![], vec![]);
             quoted.quoted(&text, b',');
             for at in 0..2 {
                 assert!(plain.column(at).eq(quoted.column(at)), "{text:?}");

@@ -10,7 +10,7 @@ use super::date::{self, Order};
 use super::number::{self, Decimal};
 use super::options::{DateOrder, DecimalSign, Options};
 use super::votes::{Lean, Votes};
-use crate::diagnostic::{grouped, were};
+use crate::diagnostic::{grouped, listing, were};
 
 /// Share of values that must fit a kind before the others count as mistakes.
 const MAJORITY: f64 = 0.99;
@@ -224,8 +224,44 @@ pub fn notes(columns: &[Column], tallies: &[Tally], options: &Options) -> Vec<St
         if options.decimal == DecimalSign::Auto {
             notes.extend(decimal_note(column, tally.decimal, example));
         }
+        notes.extend(zone_note(column, tally));
+        notes.extend(currency_note(column, tally));
     }
     notes
+}
+
+/// That only some times say which instant they mean.
+fn zone_note(column: &Column, tally: &Tally) -> Option<String> {
+    let bare = tally.values.saturating_sub(tally.misfits + tally.zoned);
+    if column.kind != Kind::Timestamp || tally.zoned == 0 || bare == 0 {
+        return None;
+    }
+    let (zoned, were, name) = (grouped(tally.zoned), were(tally.zoned), &column.name);
+    let (rest, are) = (grouped(bare), if bare == 1 { "is" } else { "are" });
+    let (into, own, advice) = match column.zone {
+        Some(_) => ("the time of `time_zone`", "such time", ""),
+        None => ("UTC", "UTC", "; `time_zone` names another clock"),
+    };
+    Some(format!(
+        "`{name}` mixes times with and without a zone: {zoned} with one {were} turned into {into}, {rest} without {are} taken to be {own}{advice}"
+    ))
+}
+
+/// That numbers of one column are money of several countries.
+fn currency_note(column: &Column, tally: &Tally) -> Option<String> {
+    if tally.currencies.len() < 2 || !matches!(column.kind, Kind::Integer | Kind::Float) {
+        return None;
+    }
+    let parts: Vec<String> = tally
+        .currencies
+        .iter()
+        .map(|(currency, times)| format!("{} in `{currency}`", grouped(*times)))
+        .collect();
+    Some(format!(
+        "`{}` mixes currencies: {}; they were read as plain numbers, and `currency` leaves out those of others",
+        column.name,
+        listing(&parts, "and")
+    ))
 }
 
 fn order_note(column: &Column, votes: Votes, example: &str) -> Option<String> {

@@ -2,15 +2,16 @@
 //!
 //! Looks at a sample only, and changes nothing. Knows nothing of pipelines.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::column::Kind;
-use super::columnar;
+use super::container::Container;
 use super::infer::Look;
 use super::options::Options;
+use super::pack::{self, Packing};
 use super::propose::{self, Proposal};
 use super::source::{File, HEAD, Source, looks_like_data};
-use super::{Format, format};
+use super::{Format, columnar, format, json};
 
 /// Sample values that are shown of each column.
 const SAMPLES: usize = 3;
@@ -20,9 +21,13 @@ const SAMPLES: usize = 3;
 pub struct Inspection {
     /// Its format.
     pub format: Format,
-    /// What separates its columns, as the parameter `delimiter` spells it; nothing for Parquet.
+    /// Whether it is of JSON lines.
+    pub json: bool,
+    /// How it is compressed.
+    pub packing: Option<Packing>,
+    /// What separates its columns, as the parameter `delimiter` spells it; nothing where columns have names of their own.
     pub delimiter: Option<String>,
-    /// Its encoding; nothing for Parquet.
+    /// Its encoding; nothing for Parquet and Arrow.
     pub encoding: Option<String>,
     /// Whether it names its columns.
     pub header: bool,
@@ -58,15 +63,22 @@ pub struct Seen {
 /// # Errors
 /// When it can't be read, or has no rows.
 pub fn inspect(file: &File) -> Result<Inspection> {
-    match format(file)? {
-        Format::Text => text(file),
-        Format::Parquet => parquet(file),
-    }
+    let scratch = tempfile::tempdir()?;
+    let unpacked = pack::unpacked(std::slice::from_ref(file), scratch.path())?.pop();
+    let (file, packing) = unpacked.context("there is no file")?;
+    let seen = match format(&file)? {
+        Format::Text => text(&file)?,
+        Format::Parquet => columns(&file, Container::Parquet)?,
+        Format::Arrow => columns(&file, Container::Arrow)?,
+    };
+    Ok(Inspection { packing, ..seen })
 }
 
 fn text(file: &File) -> Result<Inspection> {
     let mut source = Source::open(file, &Options { header: false, ..Options::default() })?;
-    if !source.sample.first().is_some_and(|row| looks_like_data(row)) {
+    if source.json {
+        source.rename(&json::names(&file.path, source.charset)?);
+    } else if !source.sample.first().is_some_and(|row| looks_like_data(row)) {
         source = Source::open(file, &Options::default())?;
     }
     if source.sample.is_empty() && source.bytes <= HEAD as u64 {
@@ -80,7 +92,9 @@ fn text(file: &File) -> Result<Inspection> {
     let columns: Vec<Seen> = columns.collect();
     Ok(Inspection {
         format: Format::Text,
-        delimiter: Some(source.delimiter.name()),
+        json: source.json,
+        packing: None,
+        delimiter: (!source.json).then(|| source.delimiter.name()),
         encoding: Some(source.charset.name().to_lowercase()),
         header: source.header,
         mapping: propose::mapping(&columns),
@@ -88,10 +102,11 @@ fn text(file: &File) -> Result<Inspection> {
     })
 }
 
-fn parquet(file: &File) -> Result<Inspection> {
-    let (rows, sample) = columnar::sample(file)?;
+fn columns(file: &File, container: Container) -> Result<Inspection> {
+    let format = if container == Container::Arrow { Format::Arrow } else { Format::Parquet };
+    let (rows, sample) = columnar::sample(file, container)?;
     if rows == 0 {
-        return Err(super::no_rows(std::slice::from_ref(file), Format::Parquet, &Options::default()).into());
+        return Err(super::no_rows(std::slice::from_ref(file), format, &Options::default()).into());
     }
     let columns: Vec<Seen> = sample
         .iter()
@@ -101,7 +116,9 @@ fn parquet(file: &File) -> Result<Inspection> {
         })
         .collect();
     Ok(Inspection {
-        format: Format::Parquet,
+        format,
+        json: false,
+        packing: None,
         delimiter: None,
         encoding: None,
         header: true,

@@ -19,7 +19,7 @@ use super::source::File;
 use crate::data::Table;
 
 /// Grows when what came of a file is kept in another form.
-const FORM: &str = "form 1";
+const FORM: &str = "form 2";
 
 /// What stands beside the rows of a file.
 #[derive(Serialize, Deserialize)]

@@ -8,13 +8,14 @@ use crate::diagnostic::Failure;
 use crate::diagnostic::quoted;
 
 /// The columns that other stages look for, in the order in which they stand.
-pub const ROLES: [(&str, Kind); 6] = [
+pub const ROLES: [(&str, Kind); 7] = [
     ("customer_id", Kind::Id),
     ("txn_timestamp", Kind::Timestamp),
     ("amount", Kind::Float),
     ("channel", Kind::Category),
     ("category", Kind::Category),
     ("is_local", Kind::Boolean),
+    ("order_id", Kind::Text),
 ];
 
 /// Columns to be made from columns of these names, and what the user should know about it.
@@ -112,10 +113,14 @@ fn settle_kinds(columns: &mut [Column], options: &Options) -> Result<(), Failure
     };
     options.types.keys().try_for_each(|name| check(name, format!("types.{name}")))?;
     options.require.iter().try_for_each(|name| check(name, "require".to_owned()))?;
+    options.date_formats.keys().try_for_each(|name| check(name, format!("date_formats.{name}")))?;
     for column in columns {
         let role = role(&column.name).map(|(_, kind)| kind);
         let product = matches!(column.origin, Origin::Product(_)).then_some(Kind::Float);
-        let given = options.types.get(&column.name).map(|ty| Kind::from(*ty));
+        column.format = options.date_formats.get(&column.name).cloned();
+        let dated = column.format.is_some().then_some(Kind::Timestamp);
+        let given = options.types.get(&column.name).map(|ty| Kind::from(*ty)).or(dated);
+        (column.zone, column.currency) = (options.time_zone, options.currency.clone());
         if product.is_some() && given.is_some_and(|kind| kind != Kind::Float) {
             let message = format!("`{}` is a product, which can only be a float", column.name);
             return Err(Failure::new(message).at(format!("types.{}", column.name)));

@@ -1,4 +1,4 @@
-//! Files of other programs, read into one table: delimited text and Parquet.
+//! Files of other programs, read into one table: delimited text, JSON lines, Parquet and Arrow files, also compressed.
 //!
 //! Nearly everything is found out by looking at the files; what was found, and what could have been
 //! read otherwise, is reported. Knows nothing of stages, keys or caches.
@@ -8,21 +8,26 @@ pub mod charset;
 pub mod collect;
 pub mod column;
 pub mod columnar;
+pub mod container;
 pub mod date;
 pub mod delimited;
 pub mod fields;
 pub mod infer;
 pub mod inspect;
+pub mod json;
 pub mod kept;
 pub mod mapping;
 pub mod number;
 pub mod options;
+pub mod pack;
 pub mod propose;
 pub mod rejects;
+pub mod report;
 pub mod source;
 pub mod split;
 pub mod text;
 pub mod votes;
+pub mod zone;
 
 use std::collections::HashMap;
 use std::io::{Read, Seek, SeekFrom};
@@ -39,6 +44,7 @@ use crate::data::Table;
 use crate::data::partial::Keep;
 use crate::diagnostic::{Failure, quoted};
 use collect::{Collected, Collector};
+use container::Container;
 
 /// Files with more bytes than this together don't become a table in memory.
 const LARGE: u64 = 256 << 20;
@@ -54,8 +60,22 @@ pub struct Ingested {
     pub count: u64,
     /// Rows that were left out: `file`, `line`, `column`, `value`, `reason`.
     pub rejected: Table,
+    /// How each column was read, see [`report::Told::columns`].
+    pub columns: Table,
+    /// What was found out about each file, see [`report::Told::files`].
+    pub files: Table,
     /// What the user should know.
     pub notes: Vec<String>,
+}
+
+/// What a reader of one format gives.
+pub struct Gathered {
+    /// The rows.
+    collector: Collector,
+    /// What the user should know.
+    notes: Vec<String>,
+    /// What was found out.
+    told: report::Told,
 }
 
 /// Where the rows are.
@@ -72,10 +92,12 @@ pub type Progress<'a> = &'a mut (dyn FnMut(f64) -> Result<()> + Send);
 /// The kind of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Delimited text.
+    /// Delimited text or JSON lines.
     Text,
     /// Parquet.
     Parquet,
+    /// Arrow's own format: a file (Feather) or a stream.
+    Arrow,
 }
 
 /// Keeps what came of each file.
@@ -97,50 +119,64 @@ pub struct Kept<'a> {
 pub fn read(files: &[File], options: &Options, scratch: &Path, progress: Progress) -> Result<Ingested> {
     let bytes =
         files.iter().map(|file| fs_err::metadata(&file.path).map_or(0, |meta| meta.len())).sum::<u64>();
+    let packed = files.iter().any(|file| pack::is_packed(file));
     let large = scratch.join("rows.parquet");
-    let large = (bytes > LARGE).then_some(large.as_path());
-    read_by(files, options, large, None, progress)
+    // What a compressed file holds is not known before it is unpacked; it is many times as much.
+    let large = (bytes > LARGE / if packed { 8 } else { 1 }).then_some(large.as_path());
+    read_by(files, options, (scratch, large), None, progress)
 }
 
-/// The same, file by file: those whose rows are kept aren't read again. The table is in memory.
+/// The same, file by file: those whose rows are kept aren't read again. The table is in memory, compressed files are
+/// unpacked into `scratch` all the same.
 ///
 /// # Errors
 /// As [`read`], and when what came of a file can't be kept.
-pub fn read_each(files: &[File], options: &Options, kept: Kept<'_>, progress: Progress) -> Result<Ingested> {
-    read_by(files, options, None, Some(kept), progress)
+pub fn read_each(
+    files: &[File],
+    options: &Options,
+    scratch: &Path,
+    kept: Kept<'_>,
+    progress: Progress,
+) -> Result<Ingested> {
+    read_by(files, options, (scratch, None), Some(kept), progress)
 }
 
 fn read_by(
     files: &[File],
     options: &Options,
-    large: Option<&Path>,
+    (scratch, large): (&Path, Option<&Path>),
     kept: Option<Kept<'_>>,
     progress: Progress,
 ) -> Result<Ingested> {
     let mut files = files.to_vec();
     files.sort_by(|a, b| a.name.cmp(&b.name));
+    let (files, packings): (Vec<File>, Vec<_>) = pack::unpacked(&files, scratch)?.into_iter().unzip();
     let formats = files.iter().map(format).collect::<Result<Vec<_>>>()?;
     let Some((first, format)) = files.first().zip(formats.first()) else {
         return Err(Failure::new("there is no file to read").at("path").into());
     };
     if let Some((other, _)) = files.iter().zip(&formats).find(|(_, other)| *other != format) {
-        let message = format!("`{}` and `{}` are of different formats", first.name, other.name);
-        return Err(Failure::new(message).hint("read them in two stages").at("path").into());
+        return Err(different(first, other).into());
     }
-    let (collector, notes) = match format {
+    let mut gathered = match format {
         Format::Text => text::read(&files, options, large, kept, progress)?,
-        Format::Parquet => columnar::read(&files, options, large, kept, progress)?,
+        Format::Parquet => columnar::read(&files, Container::Parquet, options, large, kept, progress)?,
+        Format::Arrow => columnar::read(&files, Container::Arrow, options, large, kept, progress)?,
     };
-    finish(collector, notes, &files, *format, options)
+    for (file, packing) in gathered.told.files.iter_mut().zip(packings) {
+        file.packing = packing;
+    }
+    finish(gathered, &files, *format, options)
 }
 
-fn finish(
-    mut collector: Collector,
-    mut notes: Vec<String>,
-    files: &[File],
-    format: Format,
-    options: &Options,
-) -> Result<Ingested> {
+fn different(one: &File, other: &File) -> Failure {
+    let message = format!("`{}` and `{}` are of different formats", one.name, other.name);
+    Failure::new(message).hint("read them in two stages").at("path")
+}
+
+fn finish(gathered: Gathered, files: &[File], format: Format, options: &Options) -> Result<Ingested> {
+    let Gathered { mut collector, mut notes, told } = gathered;
+    let (of_columns, of_files) = (told.columns(&collector.tallies)?, told.files(&collector)?);
     let count = collector.rows;
     let bad = std::mem::take(&mut collector.rejected);
     if count == 0 && bad.is_empty() {
@@ -153,7 +189,7 @@ fn finish(
         Collected::Memory(table) => Rows::Memory(table),
         Collected::File(path) => Rows::File(path),
     };
-    Ok(Ingested { rows, count, rejected, notes })
+    Ok(Ingested { rows, count, rejected, columns: of_columns, files: of_files, notes })
 }
 
 fn no_rows(files: &[File], format: Format, options: &Options) -> Failure {
@@ -188,10 +224,10 @@ pub fn format(file: &File) -> Result<Format> {
     }
     let mut handle = fs_err::File::open(&file.path)?;
     let mut magic = Vec::new();
-    handle.by_ref().take(4).read_to_end(&mut magic)?;
+    handle.by_ref().take(6).read_to_end(&mut magic)?;
     let refuse =
         |what: &str, hint: &str| Err(Failure::new(format!("`{name}` {what}")).hint(hint).at("path").into());
-    match magic.as_slice() {
+    match magic.get(..4).unwrap_or(&magic) {
         b"PAR1" if ends_with_magic(&mut handle)? => Ok(Format::Parquet),
         b"PAR1" => {
             refuse("is a Parquet file that has been cut off: its end is missing", "make or copy it again")
@@ -201,12 +237,16 @@ pub fn format(file: &File) -> Result<Format> {
             refuse("is a zip archive or an Excel workbook", "save it as CSV, or unpack it first")
         }
         [0xd0, 0xcf, 0x11, 0xe0] => refuse("is an Excel workbook", "save it as CSV"),
-        [0x1f, 0x8b, ..] => refuse("is compressed with gzip", "unpack it first: `gunzip`"),
-        [0x28, 0xb5, 0x2f, 0xfd] => refuse("is compressed with zstd", "unpack it first: `unzstd`"),
-        b"ARRO" => refuse("is an Arrow file", "write it as Parquet"),
+        [b'B', b'Z', b'h', b'1'..=b'9'] => refuse("is compressed with bzip2", "unpack it first: `bunzip2`"),
+        [0xfd, b'7', b'z', b'X'] => refuse("is compressed with xz", "unpack it first: `unxz`"),
+        _ if magic == b"ARROW1" || magic.starts_with(&[0xff; 4]) => Ok(Format::Arrow),
+        b"FEA1" => refuse("is a Feather file of the first version", "write it as Parquet or Feather 2"),
         b"SQLi" => refuse("is an SQLite database", "export the table as CSV"),
         _ if name.to_lowercase().ends_with(".parquet") => {
             refuse("is no Parquet file", "give a text file another ending, such as `.csv`")
+        }
+        [b'[', ..] if name.to_lowercase().ends_with(".json") => {
+            refuse("is one JSON list", "write one object a line: `jq -c '.[]'`")
         }
         _ => Ok(Format::Text),
     }

@@ -51,6 +51,23 @@ pub fn strict_integer(text: &str) -> Option<i64> {
     text.parse().ok()
 }
 
+/// The currency that a number is written with: a sign or a code.
+pub fn currency(text: &str) -> Option<&'static str> {
+    let bare = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_digit());
+    let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
+    if bare(digits.first()) && bare(digits.last()) {
+        return None;
+    }
+    let sign = || SYMBOLS.char_indices().find(|(_, sign)| text.contains(*sign));
+    let code = CODES.into_iter().find(|code| text.contains(code));
+    code.or_else(|| sign().and_then(|(at, sign)| SYMBOLS.get(at..at + sign.len_utf8())))
+}
+
+/// Whether a text is a currency that numbers may be written with.
+pub fn is_currency(text: &str) -> bool {
+    CODES.contains(&text) || SYMBOLS.chars().any(|sign| text.chars().eq([sign]))
+}
+
 /// Whether digits start with a zero that an integer would lose: `00123`, but not `0`.
 pub fn zero_led(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
@@ -263,6 +280,16 @@ mod tests {
         for (text, value) in spellings {
             assert_eq!(dot(text), Some(value), "{text}");
         }
+    }
+
+    #[test]
+    fn currencies_are_seen() {
+        let seen = ["12.30", "-5", "£12.30", "(£5)", "12,30 €", "EUR 7", "R$ 3", "3 kr", "5-"].map(currency);
+        assert_eq!(
+            seen,
+            [None, None, Some("£"), Some("£"), Some("€"), Some("EUR"), Some("R$"), Some("kr"), None]
+        );
+        assert!(is_currency("£") && is_currency("USD") && !is_currency("") && !is_currency("££"));
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::zone::Zone;
+
 /// How to read files into one table.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -28,6 +30,12 @@ pub struct Options {
     pub decimal: DecimalSign,
     /// Day or month first, where values leave it open.
     pub dates: DateOrder,
+    /// Our name to the format of its dates, as strftime writes it.
+    pub date_formats: BTreeMap<String, String>,
+    /// Whose clock times are told by: those with a zone are turned into it, others taken as they are.
+    pub time_zone: Option<Zone>,
+    /// The only currency that numbers may be written with.
+    pub currency: Option<String>,
     /// Columns of ours in which a missing value makes a bad row.
     pub require: Vec<String>,
     /// What happens to bad rows.
@@ -48,6 +56,9 @@ impl Default for Options {
             types: BTreeMap::new(),
             decimal: DecimalSign::Auto,
             dates: DateOrder::Auto,
+            date_formats: BTreeMap::new(),
+            time_zone: None,
+            currency: None,
             require: Vec::new(),
             bad_rows: BadRows::Reject,
             max_bad: 0.05,

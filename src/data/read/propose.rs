@@ -66,12 +66,34 @@ const CATEGORY: [&str; 10] = [
     "genre",
     "family",
 ];
+const ORDER: [&str; 20] = [
+    "invoice",
+    "invoiceno",
+    "invoiceid",
+    "invoicenumber",
+    "invoicenr",
+    "order",
+    "orderno",
+    "orderid",
+    "ordernumber",
+    "ordernr",
+    "basketid",
+    "basket",
+    "receipt",
+    "receiptid",
+    "receiptno",
+    "transactionid",
+    "billno",
+    "bestellnummer",
+    "rechnungsnummer",
+    "bonnummer",
+];
 const LOCAL: [&str; 4] = ["islocal", "local", "domestic", "isdomestic"];
 
 /// Proposals in the order of the roles; a column has one role at most.
 pub fn mapping(columns: &[Seen]) -> Vec<Proposal> {
     let mut proposals: Vec<Proposal> = Vec::new();
-    for propose in [time, customer, amount, channel, category, local] {
+    for propose in [time, customer, amount, channel, category, local, order] {
         let free: Vec<&Seen> = columns
             .iter()
             .filter(|column| {
@@ -228,6 +250,23 @@ fn local(columns: &[&Seen]) -> Option<Proposal> {
     Some(proposal("is_local", column, "its name says so, and it holds true and false"))
 }
 
+fn order(columns: &[&Seen]) -> Option<Proposal> {
+    let identifies =
+        |column: &Seen| matches!(column.kind, "integer" | "text" | "category") && !column.fractions;
+    let (column, _) = best(columns, |column, name| match () {
+        () if column.name == "order_id" => 9,
+        () if !identifies(column) => 0,
+        () if ORDER.contains(&name) => 2,
+        () if has(name, &EVENT)
+            && ["id", "no", "nr", "number", "nummer"].iter().any(|end| name.ends_with(end)) =>
+        {
+            1
+        }
+        () => 0,
+    })?;
+    Some(proposal("order_id", column, "its name speaks of an order, whose rows are one purchase"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,6 +304,7 @@ mod tests {
             ("customer_id", "CustomerID"),
             ("txn_timestamp", "InvoiceDate"),
             ("amount", "Quantity * UnitPrice"),
+            ("order_id", "InvoiceNo"),
         ];
         assert_eq!(pairs(&columns), expected.map(|(ours, theirs)| (ours, theirs.to_owned())));
     }

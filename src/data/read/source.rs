@@ -1,4 +1,4 @@
-//! A text file before it is read: its encoding, delimiter, header, and a sample of its rows.
+//! A text file before it is read: its encoding, delimiter, header or names, and a sample of its rows.
 //!
 //! Knows nothing of types or mappings.
 
@@ -6,10 +6,11 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use indexmap::IndexSet;
 
 use super::charset::{Blocks, Charset, LABELS};
 use super::options::{Delimiter, Options};
-use super::{date, fields, number, split};
+use super::{date, fields, json, number, split};
 use crate::diagnostic::Failure;
 use crate::diagnostic::{count, quoted};
 
@@ -45,7 +46,12 @@ pub struct Source {
     pub sample: Vec<Vec<String>>,
     /// Whether its first line names its columns.
     pub header: bool,
+    /// Whether it is of JSON lines: no delimiter and no header, but a name before every value.
+    pub json: bool,
 }
+
+/// What files may be.
+const TAKES: &str = "`read` takes delimited text, JSON lines, Parquet and Arrow files";
 
 /// Bytes at the beginning of a file that are looked at.
 pub const HEAD: usize = 64 << 10;
@@ -68,6 +74,9 @@ impl Source {
     /// When it is empty or can't be read, or doesn't go with the options.
     pub fn open(file: &File, options: &Options) -> Result<Self> {
         let head = head(file, options)?;
+        if json::is_lines(&head.text) {
+            return Self::of_lines(file, head, options);
+        }
         let (declared, skip) = declaration(&head.text);
         let body = head.text.get(skip..).unwrap_or_default();
         let delimiter = match options.delimiter {
@@ -93,11 +102,56 @@ impl Source {
             lines: split::lines(head.text.get(..start).unwrap_or_default().as_bytes()),
             sample,
             header: header.is_some(),
+            json: false,
         };
         source.look_around()?;
         let width = source.names.len();
         source.sample.retain(|row| row.len() >= width);
         Ok(source)
+    }
+
+    /// A file of JSON lines. Names that only come further down are found by whoever reads all of it.
+    fn of_lines(file: &File, head: Head, options: &Options) -> Result<Self> {
+        if !options.names.is_empty() {
+            let message = "`names` is for delimited text: JSON lines name their own columns";
+            return Err(Failure::new(message).hint("use `columns` to rename them").at("names").into());
+        }
+        let mut names = IndexSet::new();
+        // The last line may be cut off.
+        let whole = if head.whole { head.text.len() } else { head.text.rfind('\n').unwrap_or(0) };
+        let sample = json::rows(head.text.get(..whole).unwrap_or_default(), &mut names);
+        let mut source = Self {
+            file: file.clone(),
+            bytes: head.bytes,
+            charset: head.charset,
+            delimiter: json::LINES,
+            old_mac: false,
+            names: names.into_iter().collect(),
+            skip: 0,
+            lines: 0,
+            sample,
+            header: false,
+            json: true,
+        };
+        source.look_around()?;
+        source.widen();
+        Ok(source)
+    }
+
+    /// Gives every sampled row all columns.
+    fn widen(&mut self) {
+        let width = self.names.len();
+        self.sample.iter_mut().for_each(|row| row.resize(width, String::new()));
+    }
+
+    /// Gives JSON lines the columns of all files, these in front.
+    pub fn rename(&mut self, all: &[String]) {
+        let place: Vec<Option<usize>> =
+            all.iter().map(|name| self.names.iter().position(|own| own == name)).collect();
+        let cell = |row: &Vec<String>, at: &Option<usize>| at.and_then(|at| row.get(at).cloned());
+        let moved = |row: &Vec<String>| place.iter().map(|at| cell(row, at).unwrap_or_default()).collect();
+        self.sample = self.sample.iter().map(moved).collect();
+        self.names = all.to_vec();
     }
 
     /// Whether the first line, taken for the header, rather is a row.
@@ -121,6 +175,12 @@ impl Source {
                 continue;
             };
             let text = self.charset.decode(bytes.get(start + 1..=end).unwrap_or_default());
+            if self.json {
+                let mut names: IndexSet<String> = self.names.drain(..).collect();
+                self.sample.extend(json::rows(&text, &mut names));
+                self.names = names.into_iter().collect();
+                continue;
+            }
             let width = self.names.len();
             self.sample
                 .extend(fields::rows(&text, self.delimiter).into_iter().filter(|row| row.len() == width));
@@ -155,7 +215,7 @@ fn head(file: &File, options: &Options) -> Result<Head> {
     };
     if charset.is_ascii_compatible() && raw.contains(&0) {
         let message = format!("`{}` is not a text file: it has NUL bytes", file.name);
-        return Err(Failure::new(message).hint("`read` takes delimited text and Parquet").at("path").into());
+        return Err(Failure::new(message).hint(TAKES).at("path").into());
     }
     let old_mac = charset.is_ascii_compatible() && !raw.contains(&b'\n') && raw.contains(&b'\r');
     let mut blocks = Blocks::open(&file.path, charset, old_mac)?;

@@ -2,6 +2,7 @@
 
 mod columnar;
 mod files;
+mod formats;
 mod look;
 mod values;
 

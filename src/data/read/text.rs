@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
+use indexmap::IndexSet;
 use rayon::prelude::*;
 
 use super::charset::Charset;
@@ -12,10 +13,10 @@ use super::collect::Collector;
 use super::column::{Column, Kind, Origin};
 use super::delimited::{self, End};
 use super::infer::{self, Look};
-use super::mapping;
 use super::options::Options;
+use super::report::{FileTold, Told};
 use super::source::{self, File, Source};
-use super::{Kept, Progress, kept};
+use super::{Gathered, Kept, Progress, json, kept, mapping};
 use crate::diagnostic::grouped;
 
 /// Passes after which the columns are taken as they are; kinds grow at most three times.
@@ -31,10 +32,11 @@ pub fn read(
     large: Option<&Path>,
     keep: Option<Kept<'_>>,
     progress: Progress,
-) -> Result<(Collector, Vec<String>)> {
+) -> Result<Gathered> {
     // All of them are opened, so that of several mistakes the first one is told.
     let opened: Vec<_> = files.par_iter().map(|file| Source::open(file, options)).collect();
     let mut sources = opened.into_iter().collect::<Result<Vec<_>>>()?;
+    name_lines(&mut sources)?;
     let mut job = Job::new(&sources, options)?;
     let mut passes = 0;
     loop {
@@ -46,10 +48,27 @@ pub fn read(
             End::Done => passes < PASSES && job.revise(&out, options, true),
         };
         if !again {
+            let told = job.told(&sources);
             let notes = job.notes(&sources, &out, options);
-            return Ok((out, notes));
+            return Ok(Gathered { collector: out, notes, told });
         }
     }
+}
+
+/// Gives files of JSON lines the names of all their members, wherever they come: a row that lacks one has no value
+/// there.
+fn name_lines(sources: &mut [Source]) -> Result<()> {
+    let Some(lines) = sources.iter().find(|source| source.json) else { return Ok(()) };
+    if let Some(other) = sources.iter().find(|source| !source.json) {
+        return Err(super::different(&lines.file, &other.file).into());
+    }
+    let mut all: IndexSet<String> = sources.iter().flat_map(|source| source.names.clone()).collect();
+    for source in sources.iter() {
+        all.extend(json::names(&source.file.path, source.charset)?);
+    }
+    let all: Vec<String> = all.into_iter().collect();
+    sources.iter_mut().for_each(|source| source.rename(&all));
+    Ok(())
 }
 
 /// What is to be read.
@@ -120,7 +139,11 @@ impl Job {
         keep: Kept<'_>,
     ) -> Result<()> {
         let Options { delimiter, header, names, encoding, .. } = options;
-        let how = format!("{:?} {delimiter:?} {header} {names:?} {encoding:?} {positions:?}", self.columns);
+        let mut how =
+            format!("{:?} {delimiter:?} {header} {names:?} {encoding:?} {positions:?}", self.columns);
+        if source.json {
+            how += &format!(" JSON lines {:?}", source.names);
+        }
         let file = source.file.clone();
         let path = &file.path;
         let is_surveyed = kept::file((&file, number), &self.columns, &how, keep, out, &mut |own| {
@@ -151,6 +174,20 @@ impl Job {
             }
             None => false,
         }
+    }
+
+    /// What was found out, apart from what the values said.
+    fn told(&self, sources: &[Source]) -> Told {
+        let file = |source: &Source| FileTold {
+            name: source.file.name.clone(),
+            format: if source.json { "JSON lines" } else { "delimited text" },
+            packing: None,
+            encoding: Some(source.charset.name().to_lowercase()),
+            delimiter: (!source.json).then(|| source.delimiter.name()),
+            header: (!source.json).then_some(source.header),
+        };
+        let names = sources.first().map(|source| source.names.clone()).unwrap_or_default();
+        Told { columns: self.columns.clone(), names, files: sources.iter().map(file).collect() }
     }
 
     fn notes(mut self, sources: &[Source], out: &Collector, options: &Options) -> Vec<String> {

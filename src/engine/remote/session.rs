@@ -2,7 +2,7 @@
 //!
 //! After the first failure of contact there is one warning, and nothing more is asked of it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -333,7 +333,7 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// When it can't be listed.
-    pub fn list(&self) -> Result<(Vec<Digest>, HashMap<Digest, u64>), Trouble> {
+    pub fn list(&self) -> Result<(Vec<Digest>, BTreeMap<Digest, u64>), Trouble> {
         let storage = self.remote.storage()?;
         let records = listed(&storage, "records")?.into_iter().map(|(key, _)| key).collect();
         Ok((records, listed(&storage, "objects")?.into_iter().collect()))

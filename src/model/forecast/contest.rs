@@ -6,15 +6,25 @@
 use rayon::prelude::*;
 
 use super::backtest::{Backtest, Plan, backtest};
+use super::ensemble::{self, Way};
 use super::interval::{Band, conformal, of_totals, random_walk, random_walk_totals};
 use super::scores::{Pair, Scores, scores};
 use super::{Method, Path, Series, View, fit};
 
-/// One method's back-test and forecasts.
+/// What competes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entrant {
+    /// A method.
+    Method(Method),
+    /// All methods of the contest together.
+    Ensemble(Way),
+}
+
+/// One entrant's back-test and forecasts.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// The method.
-    pub method: Method,
+    /// The entrant.
+    pub entrant: Entrant,
     /// What it would have forecast in the past.
     pub backtest: Backtest,
     /// Its errors for each series; none without a fold.
@@ -41,7 +51,7 @@ pub struct Outlook {
 /// All methods and the best of them.
 #[derive(Clone, Debug)]
 pub struct Contest {
-    /// One entry for each method, in the order given.
+    /// One entry for each entrant, in the order given.
     pub entries: Vec<Entry>,
     /// The best entry for each series.
     pub best: Vec<usize>,
@@ -49,15 +59,27 @@ pub struct Contest {
     pub overall: usize,
 }
 
-/// Lets methods compete on the same folds, then forecasts from the whole history with all of them.
+/// Lets methods, and ensembles of all of them, compete on the same folds, then forecasts from the whole history with each.
 ///
-/// The best method has the lowest MAE in the back-test (for one series that is the lowest WAPE
+/// The best entrant has the lowest MAE in the back-test (for one series that is the lowest WAPE
 /// and MASE as well); of equals, and without a back-test, the one listed first. `pooled` says which
 /// series count in the pooled scores. Intervals of the given `level` are conformal, or those of a
 /// random walk for a series without a fold; they never reach below 0 where the series doesn't.
-pub fn contest(methods: &[Method], series: &[Series], pooled: &[bool], plan: &Plan, level: f64) -> Contest {
-    let entries: Vec<Entry> =
-        methods.par_iter().map(|method| enter(*method, series, pooled, plan, level)).collect();
+pub fn contest(entrants: &[Entrant], series: &[Series], pooled: &[bool], plan: &Plan, level: f64) -> Contest {
+    let tried: Vec<Option<Tried>> =
+        entrants.par_iter().map(|entrant| tried(*entrant, series, plan)).collect();
+    let members: Vec<(&Backtest, Vec<&Path>)> =
+        tried.iter().flatten().map(|(test, paths)| (test, paths.iter().collect())).collect();
+    let together = |entrant: &Entrant| match entrant {
+        Entrant::Method(_) => None,
+        Entrant::Ensemble(way) => Some(ensemble::combine(*way, &members, plan.step)),
+    };
+    let ensembles: Vec<Option<Tried>> = entrants.iter().map(together).collect();
+    let judge = Judge { series, pooled, plan, level };
+    let all = entrants.iter().zip(tried.into_iter().zip(ensembles));
+    let entries: Vec<Entry> = all
+        .filter_map(|(entrant, (alone, together))| Some(judge.entry(*entrant, alone.or(together)?)))
+        .collect();
     let best = (0..series.len())
         .map(|at| lowest(entries.iter().map(|entry| entry.scores.get(at).copied().flatten())))
         .collect();
@@ -65,29 +87,50 @@ pub fn contest(methods: &[Method], series: &[Series], pooled: &[bool], plan: &Pl
     Contest { entries, best, overall }
 }
 
-fn enter(method: Method, series: &[Series], pooled: &[bool], plan: &Plan, level: f64) -> Entry {
+/// A back-test and the forecast of each series.
+type Tried = (Backtest, Vec<Path>);
+
+fn tried(entrant: Entrant, series: &[Series], plan: &Plan) -> Option<Tried> {
+    let Entrant::Method(method) = entrant else { return None };
     let backtest = backtest(method, series, plan);
-    let of_series = |at: usize| scores(pairs(&backtest, |of| of == at));
-    let scored = (0..series.len()).map(of_series).collect();
-    let in_pool = scores(pairs(&backtest, |of| pooled.get(of).copied().unwrap_or(false)));
     let views: Vec<View<'_>> = series.iter().map(|series| series.view(0)).collect();
     let fitted = fit(method, &views, plan.season);
-    let outlook = |(at, view): (usize, &View<'_>)| {
-        let path = fitted.forecast(at, *view, plan.horizon);
+    let paths = views.iter().enumerate().map(|(at, view)| fitted.forecast(at, *view, plan.horizon)).collect();
+    Some((backtest, paths))
+}
+
+/// What entries are made with.
+struct Judge<'a> {
+    series: &'a [Series],
+    pooled: &'a [bool],
+    plan: &'a Plan,
+    level: f64,
+}
+
+impl Judge<'_> {
+    fn entry(&self, entrant: Entrant, (backtest, paths): Tried) -> Entry {
+        let of_series = |at: usize| scores(pairs(&backtest, |of| of == at));
+        let scored = (0..self.series.len()).map(of_series).collect();
+        let in_pool = scores(pairs(&backtest, |of| self.pooled.get(of).copied().unwrap_or(false)));
+        let all = paths.into_iter().zip(self.series).enumerate();
+        let outlooks = all.map(|(at, (path, series))| self.outlook(at, path, series, &backtest)).collect();
+        Entry { entrant, scores: scored, pooled: in_pool, outlooks, backtest }
+    }
+
+    fn outlook(&self, at: usize, path: Path, series: &Series, backtest: &Backtest) -> Outlook {
+        let (values, level, horizon) = (series.values.as_slice(), self.level, self.plan.horizon);
         let bands = backtest.residuals.get(at).and_then(|residuals| conformal(residuals, level));
-        let bands = bands.or_else(|| random_walk(view.values, level, plan.horizon));
+        let bands = bands.or_else(|| random_walk(values, level, horizon));
         let totals = running(&path.mean);
         let sums = backtest.totals.get(at).and_then(|past| of_totals(past, &totals, level));
-        let sums = sums.or_else(|| random_walk_totals(view.values, level, plan.horizon));
+        let sums = sums.or_else(|| random_walk_totals(values, level, horizon));
         Outlook {
-            interval: bands.map(|bands| interval(&path.mean, &bands, view.values)),
-            total_interval: sums.map(|bands| interval(&totals, &bands, view.values)),
+            interval: bands.map(|bands| interval(&path.mean, &bands, values)),
+            total_interval: sums.map(|bands| interval(&totals, &bands, values)),
             path,
             totals,
         }
-    };
-    let outlooks = views.iter().enumerate().map(outlook).collect();
-    Entry { method, scores: scored, pooled: in_pool, outlooks, backtest }
+    }
 }
 
 fn pairs(backtest: &Backtest, counts: impl Fn(usize) -> bool) -> impl Iterator<Item = Pair> {
@@ -120,7 +163,7 @@ mod tests {
     use super::*;
 
     const PLAN: Plan = Plan { horizon: 4, folds: 3, step: 4, min_training: None, season: 4 };
-    const BOTH: [Method; 2] = [Method::SeasonalNaive, Method::Ridge];
+    const BOTH: [Entrant; 2] = [Entrant::Method(Method::SeasonalNaive), Entrant::Method(Method::Ridge)];
 
     fn series(values: impl Iterator<Item = f64>) -> Series {
         Series { start: 18_995, values: values.collect() }

@@ -81,14 +81,14 @@ impl Sums {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::model::forecast::naive::seasonal;
 
     /// Airline passengers a month, 1949 to 1960: Box and Jenkins (1976), Series G; the list is
     /// that of statsforecast 2.1.1, `statsforecast/utils.py`.
     #[rustfmt::skip]
-    const AIR_PASSENGERS: [f64; 144] = [
+    pub const AIR_PASSENGERS: [f64; 144] = [
         112.0, 118.0, 132.0, 129.0, 121.0, 135.0, 148.0, 148.0, 136.0, 119.0, 104.0, 118.0,
         115.0, 126.0, 141.0, 135.0, 125.0, 149.0, 170.0, 170.0, 158.0, 133.0, 114.0, 140.0,
         145.0, 150.0, 178.0, 163.0, 172.0, 178.0, 199.0, 199.0, 184.0, 162.0, 146.0, 166.0,

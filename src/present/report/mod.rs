@@ -7,6 +7,7 @@ mod accuracy;
 mod calibration;
 mod churn;
 mod customers;
+mod findings;
 mod forecast;
 mod images;
 mod leaderboard;
@@ -39,6 +40,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::Table;
 use crate::present::format::{Unit, date};
+pub use findings::{Checked, findings};
 use parts::Chapter;
 
 /// A section of the report.

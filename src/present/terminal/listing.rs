@@ -10,8 +10,9 @@ use unicode_width::UnicodeWidthStr;
 
 use super::sinks::cause;
 use super::{bytes, seconds};
-use crate::data::{Table, columns};
-use crate::diagnostic::{grouped, listing, plural, quoted, shown};
+use crate::data::Table;
+use crate::data::summary::{CROWD, Glance};
+use crate::diagnostic::{grouped, listing, percent, plural, quoted, shown};
 use crate::engine::cause::{Cause, short};
 use crate::engine::plan::{Planned, Verdict};
 use crate::observe::runs::{Overview, Run};
@@ -295,8 +296,8 @@ pub fn elsewhere(artifact: &str, what: &str, size: u64) -> String {
     )
 }
 
-/// The first rows of a table in columns, and what it has in all. Columns that don't fit into the
-/// width go below, each block beginning with the first column.
+/// The first rows of a table in columns. Columns that don't fit into the width go below, each block beginning with
+/// the first column.
 ///
 /// # Errors
 /// When the table can't be read.
@@ -310,15 +311,44 @@ pub fn table(table: &Table, rows: usize, width: Option<usize>) -> Result<String>
     }
     let right: Vec<_> = table.schema().fields().iter().map(|field| field.data_type().is_numeric()).collect();
     let columns: Vec<_> = cells.iter().zip(right).map(|(cells, right)| padded(cells, right)).collect();
-    let mut text = blocks(&columns, width.unwrap_or(usize::MAX))
-        .iter()
-        .map(|block| lines(block))
-        .collect::<Vec<_>>()
-        .join("\n");
-    let types: Vec<_> =
-        table.schema().fields().iter().map(|field| columns::type_name(field.data_type())).collect();
-    text += &format!("{}: {}\n", plural(names.len(), "column"), named(&names, &types));
-    Ok(text + &format!("{}\n", plural(table.rows(), "row")))
+    let blocks = blocks(&columns, width.unwrap_or(usize::MAX));
+    Ok(blocks.iter().map(|block| lines(block)).collect::<Vec<_>>().join("\n"))
+}
+
+/// What a table holds: a line a column with its type, gaps, different values, ends, mean and usual value, then how many
+/// rows there are, of which so many have been shown.
+pub fn summary(glances: &[Glance], rows: usize, first: usize) -> String {
+    let heads = ["column", "type", "missing", "distinct", "least", "mean", "most", "usual"];
+    let mut cells: Vec<Vec<String>> = heads.iter().map(|head| vec![(*head).to_owned()]).collect();
+    for glance in glances {
+        let distinct =
+            glance.distinct.map_or_else(|| format!("> {}", grouped(CROWD)), |number| grouped(number));
+        let usual = glance.most.as_ref().map(|(text, times)| {
+            // Counts of rows are far below 2^53.
+            format!("{} ({})", short_text(text), percent(*times as f64 / rows.max(1) as f64))
+        });
+        let end = |end: &Option<String>| end.as_deref().map(short_number).map(|text| short_text(&text));
+        let line = [
+            Some(on_one_line(&glance.name)),
+            Some(glance.ty.clone()),
+            Some(grouped(glance.missing)),
+            Some(distinct),
+            end(&glance.low),
+            glance.mean.map(metric),
+            end(&glance.high),
+            usual,
+        ];
+        cells.iter_mut().zip(line).for_each(|(cells, cell)| cells.push(cell.unwrap_or_default()));
+    }
+    let columns: Vec<_> =
+        cells.iter().enumerate().map(|(at, cells)| padded(cells, matches!(at, 2 | 3))).collect();
+    let text = lines(&columns.iter().collect::<Vec<_>>());
+    let shown = match first {
+        first if first >= rows => String::new(),
+        1 => ", the first of which is shown".to_owned(),
+        first => format!(", the first {} of which are shown", grouped(first)),
+    };
+    text + &format!("{} in {}{shown}\n", plural(rows, "row"), plural(glances.len(), "column"))
 }
 
 /// Columns side by side that fit into a width; the first one is in every block.
@@ -346,10 +376,6 @@ fn lines(block: &[&Vec<String>]) -> String {
         format!("{}\n", cells.join("  ").trim_end())
     };
     (0..height).map(line).collect()
-}
-
-fn named(names: &[String], types: &[String]) -> String {
-    names.iter().zip(types).map(|(name, ty)| format!("{name} ({ty})")).collect::<Vec<_>>().join(", ")
 }
 
 fn fill(cells: &mut [Vec<String>], batch: &RecordBatch) -> Result<()> {
@@ -422,15 +448,29 @@ mod tests {
             ("returns", numbers),
         ]);
         let given = Table::from_batch(batch.unwrap());
-        let end = "3 columns: name (text), orders (an integer), returns (an integer)\n2 rows\n";
         let wide = "name  orders  returns\nanna       1        1\nbo      1000     1000\n";
         let narrow =
             "name  orders\nanna       1\nbo      1000\n\nname  returns\nanna        1\nbo       1000\n";
-        assert_eq!(table(&given, 10, None).unwrap(), format!("{wide}{end}"));
-        assert_eq!(table(&given, 10, Some(21)).unwrap(), format!("{wide}{end}"));
-        assert_eq!(table(&given, 10, Some(20)).unwrap(), format!("{narrow}{end}"));
+        assert_eq!(table(&given, 10, None).unwrap(), wide);
+        assert_eq!(table(&given, 10, Some(21)).unwrap(), wide);
+        assert_eq!(table(&given, 10, Some(20)).unwrap(), narrow);
         // A column wider than the terminal stands alone rather than not at all.
-        assert_eq!(table(&given, 10, Some(3)).unwrap(), format!("{narrow}{end}"));
+        assert_eq!(table(&given, 10, Some(3)).unwrap(), narrow);
+    }
+
+    #[test]
+    fn a_summary_has_a_line_a_column() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("web"), None, Some("app"), Some("web")]));
+        let numbers: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 2.0, 4.0, 1_000.5]));
+        let batch = RecordBatch::try_from_iter([("channel", texts), ("paid", numbers)]);
+        let given = Table::from_batch(batch.unwrap());
+        let glances = crate::data::summary::glances(&given).unwrap();
+        let expected = "column   type      missing  distinct  least  mean     most    usual\n\
+                        channel  text            1         2  app             web     web (50 %)\n\
+                        paid     a number        0         4  1      251.875  1000.5\n\
+                        4 rows in 2 columns, the first 3 of which are shown\n";
+        assert_eq!(summary(&glances, 4, 3), expected);
+        assert!(summary(&glances, 4, 10).ends_with("\n4 rows in 2 columns\n"));
     }
 
     #[test]
@@ -442,8 +482,7 @@ mod tests {
             "a\\r\\nname         \ntwo\\nlines         \na\\ttab\\u{1b}[31m\né\\u{2028}           \n";
         let expected: Vec<_> = expected.lines().map(str::trim_end).collect();
         let shown = table(&Table::from_batch(batch.unwrap()), 10, None).unwrap();
-        let end = "1 column: a\\r\\nname (text)\n3 rows\n";
-        assert_eq!(shown, format!("{}\n{end}", expected.join("\n")));
+        assert_eq!(shown, format!("{}\n", expected.join("\n")));
     }
 
     #[test]
@@ -453,8 +492,7 @@ mod tests {
         let texts: ArrayRef = Arc::new(StringArray::from(vec!["-0.0", "1.23456789012", "x", "y"]));
         let batch = RecordBatch::try_from_iter([("n", numbers), ("t", texts)]);
         let shown = table(&Table::from_batch(batch.unwrap()), 10, None).unwrap();
-        let expected = "     n  t\n0.0000  -0.0\n   0.0  1.23456789012\n  -0.5  x\n1.2346  y\n\
-                        2 columns: n (a number), t (text)\n4 rows\n";
+        let expected = "     n  t\n0.0000  -0.0\n   0.0  1.23456789012\n  -0.5  x\n1.2346  y\n";
         assert_eq!(shown, expected);
     }
 

@@ -226,6 +226,7 @@ impl Programs {
     /// Kills them all; `ours` are the processes that custem may have started. A folder that is gone may have
     /// left its place to another one, where somebody else works.
     fn end(self, ours: &dyn Fn(Pid) -> bool) {
+        #[expect(clippy::disallowed_methods, reason = "all are ended, in any order")]
         for group in self.running.values().flatten().copied().filter_map(Pid::from_raw) {
             // Whatever is gone already needs no end.
             let _ = kill_process_group(group, Signal::KILL);

@@ -153,6 +153,7 @@ fn files_that_are_no_tables() {
         ("image.csv", b"\x89PNG\r\n\0\0"),
         ("book.csv", b"PK\x03\x04xxxx"),
         ("zip.csv", b"\x1f\x8b\x08"),
+        ("list.json", b"[{\"a\":1},{\"a\":2}]"),
         ("text.parquet", b"a,b\n1,2\n"),
         ("magic.parquet", b"PAR1xxxxxxxxxxxxx"),
     ]);
@@ -187,7 +188,7 @@ fn files_that_are_no_tables() {
     assert_eq!(
         of("image.csv"),
         Failure::new("`image.csv` is not a text file: it has NUL bytes")
-            .hint("`read` takes delimited text and Parquet")
+            .hint("`read` takes delimited text, JSON lines, Parquet and Arrow files")
             .at("path")
     );
     assert_eq!(
@@ -198,7 +199,15 @@ fn files_that_are_no_tables() {
     );
     assert_eq!(
         of("zip.csv"),
-        Failure::new("`zip.csv` is compressed with gzip").hint("unpack it first: `gunzip`").at("path")
+        Failure::new("`zip.csv` has been cut off: its gzip data has no end")
+            .hint("make or copy it again")
+            .at("path")
+    );
+    assert_eq!(
+        of("list.json"),
+        Failure::new("`list.json` is one JSON list")
+            .hint("write one object a line: `jq -c '.[]'`")
+            .at("path")
     );
     assert_eq!(
         of("text.parquet"),
@@ -231,8 +240,8 @@ fn large_files_give_the_bytes_of_the_table_in_memory() {
     let options = Options::default();
     let file = File { name: "f.csv".into(), path: folder.path().join("f.csv") };
     let spilled = folder.path().join("spilled.parquet");
-    let (collector, _) = text::read(&[file], &options, Some(&spilled), None, &mut |_| Ok(())).unwrap();
-    assert!(matches!(collector.finish().unwrap(), Collected::File(_)));
+    let gathered = text::read(&[file], &options, Some(&spilled), None, &mut |_| Ok(())).unwrap();
+    assert!(matches!(gathered.collector.finish().unwrap(), Collected::File(_)));
     let ingested = folder.read(&["f.csv"], &options).unwrap();
     let saved = folder.path().join("saved.parquet");
     table(&ingested).write(&saved).unwrap();

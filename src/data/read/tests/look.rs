@@ -43,6 +43,7 @@ fn an_inspection_proposes_a_mapping() {
             "customer_id = Customer ID (its name speaks of a customer)",
             "txn_timestamp = InvoiceDate (it holds dates (dd.mm.yyyy hh:mm))",
             "amount = Quantity * UnitPrice (no column holds a total, but there are a quantity and a price)",
+            "order_id = InvoiceNo (its name speaks of an order, whose rows are one purchase)",
         ]
     );
 }

@@ -27,7 +27,89 @@ fn a_spreadsheet_export_with_everything() {
         ]
     );
     assert_eq!((ingested.count, ingested.rejected.rows()), (3, 0));
-    assert_eq!(ingested.notes, Vec::<String>::new());
+    assert_eq!(
+        ingested.notes,
+        [
+            "`txn_timestamp` mixes times with and without a zone: 1 with one was turned into UTC, 2 without are taken to be UTC; `time_zone` names another clock"
+        ]
+    );
+    assert_eq!(
+        lines(&ingested.columns),
+        [
+            "column:text|from:text|type:text|values:int|missing:int|decimal:text|currency:text|dates:text|zoned:text",
+            "customer_id|Customer|integer|3|0||||",
+            "txn_timestamp|Date|timestamp|3|0|||dd.mm.yyyy 1, dd.mm.yyyy hh:mm 1, yyyy-mm-dd hh:mm:ss zone 1|1 of 3",
+            "amount|Total|float|3|0|comma|€||",
+            "channel|Channel|category|3|0||||",
+            "Note|Note|text|2|1||||",
+        ]
+    );
+    assert_eq!(
+        lines(&ingested.files),
+        [
+            "file:text|format:text|compression:text|encoding:text|delimiter:text|header:bool|rows:int|rejected:int",
+            "f.csv|delimited text||utf-8|;|true|3|0",
+        ]
+    );
+}
+
+#[test]
+fn times_are_told_by_the_clock_of_a_zone() {
+    let text = "when,n\n2023-07-01T10:00:00Z,1\n2023-01-01T10:00:00+02:00,2\n2023-07-01 10:00,3\n";
+    let zone = super::super::zone::Zone::parse("Europe/Berlin");
+    let ingested = good(text, &Options { time_zone: zone, ..Options::default() });
+    assert_eq!(
+        lines(table(&ingested)),
+        ["when:time|n:int", "2023-07-01T12:00:00|1", "2023-01-01T09:00:00|2", "2023-07-01T10:00:00|3"]
+    );
+    assert_eq!(
+        ingested.notes,
+        [
+            "`when` mixes times with and without a zone: 2 with one were turned into the time of `time_zone`, 1 without is taken to be such time"
+        ]
+    );
+}
+
+#[test]
+fn dates_of_a_given_format() {
+    let mut options = Options { max_bad: 0.5, ..Options::default() };
+    options.date_formats.insert("when".to_owned(), "%Y week %W day %u".to_owned());
+    let ingested = good("when,n\n2023 week 05 day 2,1\n2023-01-31,2\n", &options);
+    assert_eq!(lines(table(&ingested))[1..], ["2023-01-31T00:00:00|1"]);
+    assert_eq!(lines(&ingested.rejected)[1..], ["f.csv|3|when|2023-01-31|not a date"]);
+    assert_eq!(lines(&ingested.columns)[1], "when|when|timestamp|2|0|||%Y week %W day %u|none");
+}
+
+#[test]
+fn currencies_are_told_and_held_to() {
+    let text = "id,paid\n1,£2.50\n2,£3.50\n3,4 EUR\n4,5\n";
+    let ingested = good(text, &Options::default());
+    assert_eq!(
+        ingested.notes,
+        [
+            "`paid` mixes currencies: 1 in `EUR` and 2 in `£`; they were read as plain numbers, and `currency` leaves out those of others"
+        ]
+    );
+    assert_eq!(lines(&ingested.columns)[2], "paid|paid|float|4|0|dot|£ 2, EUR 1||");
+    let options = Options { currency: Some("£".to_owned()), max_bad: 0.5, ..Options::default() };
+    let ingested = good(text, &options);
+    assert_eq!(lines(table(&ingested))[1..], ["1|2.5", "2|3.5", "4|5.0"]);
+    assert_eq!(lines(&ingested.rejected)[1..], ["f.csv|4|paid|4 EUR|of another currency"]);
+}
+
+#[test]
+fn orders_are_text() {
+    let text = "InvoiceNo,n\n536365,1\n536365,2\nC536366,3\n";
+    let ingested = good(text, &mapped(&[("order_id", "InvoiceNo")]));
+    assert_eq!(lines(table(&ingested)), ["order_id:text|n:int", "536365|1", "536365|2", "C536366|3"]);
+    assert_eq!(lines(table(&good("n,order_id\n1,7\n", &Options::default()))), ["order_id:text|n:int", "7|1"]);
+}
+
+#[test]
+fn columns_without_values_or_with_one_are_columns_all_the_same() {
+    let ingested = good("id,none,same\n1,,x\n2,NULL,x\n3,,x\n", &Options::default());
+    assert_eq!(lines(table(&ingested)), ["id:int|none:dict|same:dict", "1||x", "2||x", "3||x"]);
+    assert_eq!(lines(&ingested.columns)[2..], ["none|none|category|0|3||||", "same|same|category|3|0||||"]);
 }
 
 #[test]

@@ -91,8 +91,7 @@ fn a_lock_holds_all_that_a_search_ran() {
     let lock = project.read("p.lock.toml");
     let last = events(&project.custem(&["run", "p.toml", "--json"]).out)
         .into_iter()
-        .filter(|event| event["event"] == "stage_done" && event["kind"] == "command")
-        .next_back()
+        .rfind(|event| event["event"] == "stage_done" && event["kind"] == "command")
         .unwrap();
     let digest = last["outputs"]["metrics"]["digest"].as_str().unwrap().to_owned();
     let other = format!("{:064}", 7);

@@ -28,7 +28,7 @@ impl Server {
         command.stdout(Stdio::null()).stderr(Stdio::null());
         use std::os::unix::process::CommandExt;
         let child = command.process_group(0).spawn().unwrap();
-        let server = Self { child, url: format!("http://127.0.0.1:{port}"), folder: folder };
+        let server = Self { child, url: format!("http://127.0.0.1:{port}"), folder };
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(start.elapsed() < Duration::from_secs(180), "`mlflow server` doesn't come up");

@@ -20,7 +20,7 @@ use crate::stage::{
     Artifact, Context, Failure, Layer, Make, MetricName, Mistake, Need, Outcome, Port, Source, Stage,
 };
 
-/// Reads CSV, other delimited text, JSON lines, Parquet or Arrow files into one table.
+/// Reads CSV, JSON lines, Parquet, Arrow or other text files into a table.
 ///
 /// Format, gzip or zstd, encoding, delimiter, types, date formats, time zones, decimal signs and currencies are found out
 /// by looking at the files: `files` and `columns` tell what was found, a warning what could have been read otherwise.

@@ -87,7 +87,7 @@ fn age(seen: &Seen, as_of: i64) -> Option<f64> {
 }
 
 /// The table of findings: `rule` (from 1), `check`, `column`, `severity`, `passed`, `checked`,
-/// `failing`, `share`, `value`, `message`.
+/// `failing`, `share`, `message`, `value`.
 ///
 /// # Errors
 /// When a count is beyond 63 bits.
@@ -114,8 +114,8 @@ pub fn table(findings: &[Finding]) -> Result<Table> {
         ("checked", number(|finding| finding.checked)?, false),
         ("failing", number(|finding| finding.failing)?, false),
         ("share", Arc::new(shares), false),
-        ("value", Arc::new(values), true),
         ("message", text(|finding| Some(&finding.message)), false),
+        ("value", Arc::new(values), true),
     ];
     Ok(Table::from_batch(RecordBatch::try_from_iter_with_nullable(columns)?))
 }

@@ -64,10 +64,11 @@ pub fn checks(habit: Habit, columns: &Retail, schema: &Schema) -> Result<Vec<Mad
         }
         Habit::TestProducts => {
             let mut found: Vec<Made> = Vec::new();
+            let tests = Regex::new(TESTS).ok();
             for column in [&columns.product, &columns.description] {
                 let at = schema.index_of(column).ok();
                 let at = at.filter(|at| is_text(schema.field(*at).data_type()));
-                if let Some((at, regex)) = at.zip(Regex::new(TESTS).ok()) {
+                if let Some((at, regex)) = at.zip(tests.clone()) {
                     found.push((Some(column.clone()), Test::Pattern { at, regex, wanted: false }));
                 }
             }

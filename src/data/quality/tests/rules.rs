@@ -273,7 +273,7 @@ fn bad_rows_are_set_apart_with_their_rules() {
 #[test]
 fn large_tables_lose_nothing() {
     let rows = 150_000;
-    let numbers: ArrayRef = Arc::new((0..rows).map(|row| Some(row)).collect::<Int64Array>());
+    let numbers: ArrayRef = Arc::new((0..rows).map(Some).collect::<Int64Array>());
     let words: ArrayRef =
         Arc::new((0..rows).map(|row| Some(format!("w{}", row % 7))).collect::<StringArray>());
     let all = table(vec![("n", numbers), ("w", words)]);

@@ -28,7 +28,8 @@ use crate::stage::{
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Read {
-    /// A path or glob, or a list of them, relative to the project root. Files are put together in the order of their names.
+    /// A path or glob, or a list of them, relative to the project root; also a URL of object storage or the web (feature
+    /// `remote`). Files are put together in the order of their names.
     #[schemars(extend("x-required" = true))]
     pub path: Paths,
     /// What separates columns of text files: `auto`, a character such as `;`, `tab`, or `whitespace` for runs of blanks.

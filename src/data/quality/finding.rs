@@ -189,7 +189,10 @@ fn tell(check: &Check, seen: &Seen) -> (u64, u64, String) {
             return (checked.max(1), failing, format!("`{name}` is {is}{but}"));
         }
         Test::Absent(instead) => {
-            let text = format!("there is no column `{name}`; {instead}");
+            let text = match check.column {
+                Some(_) => format!("there is no column `{name}`; {instead}"),
+                None => instead.clone(),
+            };
             return (checked.max(1), checked.max(1), text);
         }
         Test::Rows(min, max) => return volume(checked, *min, *max),

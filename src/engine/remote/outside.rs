@@ -105,6 +105,9 @@ pub fn fetched(url: &str, root: &Path, stop: &Arc<AtomicBool>) -> Result<Vec<(St
 
 /// Takes bytes over under another name first: a copy is whole or not there.
 fn fetch(storage: &Storage, name: &str, path: &Path) -> Result<(), Trouble> {
+    if let Some(folder) = path.parent() {
+        disk::make_folder(folder)?;
+    }
     let part = path.with_extension("part");
     let mut file = disk::create(&part)?;
     storage.stream(name, &mut |block| {

@@ -134,6 +134,7 @@ pub fn recorded(
         forced: forced(pipeline, wish.force)?,
         locked: wish.locked.then(|| lock::read(pipeline, project)).transpose()?,
         remote: remote.map(|settings| Remote::new(settings, &project.root, cancelled)),
+        stop: Arc::clone(cancelled),
         start: Instant::now(),
         past: Earlier::default(),
     };

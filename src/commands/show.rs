@@ -39,12 +39,13 @@ pub fn show(flags: &cli::Show, project: &Project) -> Result<ExitCode> {
     };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     if output.ty != PortType::Table {
-        if std::io::stdout().is_terminal() {
+        let bytes = fs_err::read(path)?;
+        if std::io::stdout().is_terminal() && !(output.ty == PortType::File && is_short_text(&bytes)) {
             let what = output.ty.described();
             print(format_args!("{}\n", terminal::elsewhere(&flags.artifact, what, output.bytes)))?;
             return Ok(ExitCode::SUCCESS);
         }
-        out.write_all(&fs_err::read(path)?)?;
+        out.write_all(&bytes)?;
         out.flush()?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -60,6 +61,13 @@ pub fn show(flags: &cli::Show, project: &Project) -> Result<ExitCode> {
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether bytes are for a terminal after all: plain text of a few pages.
+fn is_short_text(bytes: &[u8]) -> bool {
+    const PAGES: usize = 32 << 10;
+    let plain = |text: &str| text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t'));
+    bytes.len() <= PAGES && std::str::from_utf8(bytes).is_ok_and(plain)
 }
 
 /// Only tables can be printed as CSV or as rows of JSON; a model and metrics are JSON already.

@@ -15,9 +15,9 @@ mod ways;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
@@ -64,6 +64,8 @@ pub struct Options {
     pub locked: Option<Locked>,
     /// Where results are shared.
     pub remote: Option<Remote>,
+    /// Ends what waits for a place outside.
+    pub stop: Arc<AtomicBool>,
     /// When the run started.
     pub start: Instant,
     /// What has become of tasks in earlier waves of this run.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 
@@ -10,6 +12,7 @@ use super::events::Taken;
 use super::files::{Files, Stamp};
 use super::manifest::Manifest;
 use super::pattern::{Matched, is_pattern, matched};
+use super::remote::outside;
 use super::store::Output;
 use crate::pipeline::{Edge, Task};
 use crate::stage::{Failure, Source, SourceFile};
@@ -51,15 +54,30 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Finds them.
+    /// Finds them; those behind URLs as they have been copied.
     ///
     /// # Errors
     /// When one is missing.
     pub fn of(task: &Task, root: &Path) -> Result<Self> {
+        Self::with(task, root, &|url| outside::copied(url, root))
+    }
+
+    /// The same, those behind URLs fetched where they have changed.
+    ///
+    /// # Errors
+    /// When one is missing or can't be fetched.
+    pub fn fetched(task: &Task, root: &Path, stop: &Arc<AtomicBool>) -> Result<Self> {
+        Self::with(task, root, &|url| outside::fetched(url, root, stop))
+    }
+
+    fn with(task: &Task, root: &Path, copy: Copying<'_>) -> Result<Self> {
         let wanted = task.draft.body.sources();
         let (mut named, mut patterns) = (Vec::new(), Vec::new());
         for source in &wanted {
-            let found = matches(source, root, &mut patterns)?;
+            let found = match outside::is_url(&source.pattern) {
+                true => copies(source, copy, &mut patterns)?,
+                false => matches(source, root, &mut patterns)?,
+            };
             named.extend(found.into_iter().map(|(name, path)| (source.key.clone(), name, path)));
         }
         Ok(Self { named, patterns, keys: wanted.into_iter().map(|source| source.key).collect() })
@@ -180,8 +198,27 @@ fn matches(
     Ok(named)
 }
 
+/// How the files behind a URL are had: their own URLs and where the copies are.
+type Copying<'a> = &'a dyn Fn(&str) -> Result<Vec<(String, PathBuf)>, Failure>;
+
+/// The copies of what is behind a URL. They stand among the patterns, as one that can't be told by folders: whether
+/// something else is there must be asked by every run.
+fn copies(
+    source: &Source,
+    copy: Copying<'_>,
+    patterns: &mut Vec<(String, Matched)>,
+) -> Result<Vec<(String, PathBuf)>> {
+    let found = copy(&source.pattern).map_err(|failure| failure.at(&source.key))?;
+    let files = found.iter().map(|(_, path)| path.clone()).collect();
+    patterns.push((source.pattern.clone(), Matched { files, ..Matched::default() }));
+    Ok(found)
+}
+
 /// The files that a source means as things stand; a path is one whether there is a file or not.
 pub fn meant(pattern: &str, root: &Path) -> Vec<PathBuf> {
+    if outside::is_url(pattern) {
+        return Vec::new();
+    }
     let path = root.join(pattern);
     if !is_pattern(pattern) || path.is_file() {
         return vec![path];

@@ -2,7 +2,7 @@
 //!
 //! It holds the same bytes as the cache: objects by digest and records by key, below a folder that names the
 //! format. `storage` reaches it, `trouble` says what can go wrong, `session` takes results from it and gives
-//! results to it, `queue` does the giving in the background, `requests` has several on their way at once, `reach` knows
+//! results to it, `outside` fetches source files behind URLs, `queue` does the giving in the background, `requests` has several on their way at once, `reach` knows
 //! what a pipeline's plan names.
 //! Whatever comes from there is held against its digest; what doesn't fit is as if it weren't there.
 
@@ -12,6 +12,7 @@ mod storage;
 #[cfg(feature = "remote")]
 mod storage;
 
+pub mod outside;
 pub mod queue;
 pub mod reach;
 pub mod requests;

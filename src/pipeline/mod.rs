@@ -44,7 +44,7 @@ use schedule::Resources;
 
 pub use draft::{Draft, common_fields};
 pub use layers::Layer;
-pub use remote::Remote;
+pub use remote::{Remote, has_secret};
 pub use sweep::flags::Flag;
 pub use sweep::{Axes, Freedom, Goal, Point, Strategy};
 

@@ -79,7 +79,7 @@ pub(super) fn read(entry: &Entry, problems: &mut Vec<Diagnostic>) -> Option<Remo
 }
 
 /// Whether a URL has a part that could be secret: `user:password@`, or `?key=...`.
-pub(super) fn has_secret(url: &str) -> bool {
+pub fn has_secret(url: &str) -> bool {
     let Some((_, rest)) = url.split_once("://") else { return false };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     host.contains('@') || rest.contains('?')

@@ -45,7 +45,8 @@ pub struct Check {
     /// The columns that `retail` rules look at.
     #[serde(skip_serializing_if = "is_usual")]
     pub retail: Retail,
-    /// Proposes rules that the table satisfies as it is, prints them as TOML and gives them on the port `proposal`.
+    /// Proposes rules that the table satisfies as it is: `run -v` prints them as TOML, and so does
+    /// `custem show STAGE.proposal`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub infer: bool,
 }
@@ -86,7 +87,6 @@ impl Stage for Check {
     const KIND: &'static str = "check";
     const VERSION: u32 = 5;
     const LAYER: Layer = Layer::Data;
-    const OUTPUTS_FROM: &'static [&'static str] = &["on_error", "infer"];
 
     fn needs(&self) -> Vec<Need> {
         let mut needs = vec![Need::table("input", &self.input)];
@@ -96,7 +96,7 @@ impl Stage for Check {
     }
 
     fn gives(&self) -> Vec<Port> {
-        let mut ports = vec![
+        vec![
             Port::table(
                 "rows",
                 "The rows that came in, unchanged; without the bad ones where those are set apart.",
@@ -106,17 +106,12 @@ impl Stage for Check {
                 "One row a check: whether it passed, how many values it looked at, and how many failed.",
             ),
             Port::new("page", PortType::Page, "The findings for people, with small charts: one HTML file."),
-        ];
-        if self.on_error == OnError::Quarantine {
-            ports.push(Port::table(
+            Port::table(
                 "quarantined",
-                "The bad rows, each with its number and the rules that it breaks.",
-            ));
-        }
-        if self.infer {
-            ports.push(Port::new("proposal", PortType::File, "Rules that the table satisfies, as TOML."));
-        }
-        ports
+                "With `on_error = \"quarantine\"`, the bad rows, each with its number and the rules that it breaks.",
+            ),
+            Port::new("proposal", PortType::File, "With `infer`, rules that the table satisfies, as TOML."),
+        ]
     }
 
     fn metrics(&self) -> Vec<MetricName> {
@@ -179,6 +174,10 @@ impl Stage for Check {
         let noted = broken(Severity::Info).len();
         // Counts are far below 2^53.
         let mut summary = summary(findings.len(), errors.len(), warnings.len(), noted);
+        let proposed = if self.infer { infer::infer(&table, &mut progress)? } else { Vec::new() };
+        if self.infer {
+            summary += &format!(", {} proposed", plural(proposed.len(), "rule"));
+        }
         if let Some(sifted) = &sifted {
             summary += &format!(", {} set apart", count(sifted.bad_rows, "row"));
         }
@@ -195,16 +194,19 @@ impl Stage for Check {
             .metric("failed", errors.len() as f64)
             .metric("warned", warnings.len() as f64)
             .metric("rows", table.rows() as f64);
-        if let Some(sifted) = sifted {
-            let bad = sifted.bad_rows as f64;
-            outcome = outcome.with("quarantined", Artifact::File(sifted.bad)).metric("quarantined", bad);
-        }
-        if self.infer {
-            let proposed = infer::infer(&table, &mut progress)?;
+        outcome = match sifted {
+            Some(sifted) => outcome
+                .with("quarantined", Artifact::File(sifted.bad))
+                .metric("quarantined", sifted.bad_rows as f64),
+            None => outcome.table("quarantined", quality::sift::nothing(table.schema())),
+        };
+        outcome = if self.infer {
             let text = infer::written(&proposed, table.rows() as u64)?;
             ctx.output(Stream::Stdout, text.trim_end());
-            outcome = outcome.bytes("proposal", text.into_bytes()).metric("proposed", proposed.len() as f64);
-        }
+            outcome.bytes("proposal", text.into_bytes()).metric("proposed", proposed.len() as f64)
+        } else {
+            outcome.bytes("proposal", ASKED.as_bytes().to_vec())
+        };
         for finding in errors.into_iter().chain(warnings) {
             outcome = match self.key(finding) {
                 Some(key) => outcome.warn_at(key, self.sentence(finding)),
@@ -214,6 +216,9 @@ impl Stage for Check {
         Ok(outcome)
     }
 }
+
+/// What stands on the port `proposal` where nobody asked for one.
+const ASKED: &str = "# `infer = true` proposes rules here.\n";
 
 /// Findings that a failure tells in full.
 const NAMED: usize = 20;

@@ -20,7 +20,7 @@ use crate::stage::{
     Artifact, Context, Failure, Layer, Make, MetricName, Mistake, Need, Outcome, Port, Source, Stage,
 };
 
-/// Reads CSV, other delimited text, JSON lines, Parquet or Arrow files into one table.
+/// Reads CSV, JSON lines, Parquet, Arrow or other text files into a table.
 ///
 /// Format, gzip or zstd, encoding, delimiter, types, date formats, time zones, decimal signs and currencies are found out
 /// by looking at the files: `files` and `columns` tell what was found, a warning what could have been read otherwise.
@@ -28,7 +28,8 @@ use crate::stage::{
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Read {
-    /// A path or glob, or a list of them, relative to the project root. Files are put together in the order of their names.
+    /// A path or glob, or a list of them, relative to the project root; also a URL of object storage or the web (feature
+    /// `remote`). Files are put together in the order of their names.
     #[schemars(extend("x-required" = true))]
     pub path: Paths,
     /// What separates columns of text files: `auto`, a character such as `;`, `tab`, or `whitespace` for runs of blanks.

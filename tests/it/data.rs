@@ -111,7 +111,7 @@ hint: rename columns with `columns` of the stage that reads them, or write `rule
     let ran = project.custem(&["run", "p.toml"]);
     assert!(ran.code == 0 && ran.err.contains("6 checks, 2 failed"), "{}", ran.err);
     let findings = project.custem(&["show", "quality.findings", "--csv"]).out;
-    let absent = "3,column,txn_timestamp,error,false,2,2,1.0,\"there is no column `txn_timestamp`; there are `customer_id`, `amount` and `when`\"";
+    let absent = "3,column,txn_timestamp,error,false,2,2,1.0,\"there is no column `txn_timestamp`; there are `customer_id`, `amount` and `when`\",";
     assert!(findings.lines().any(|line| line == absent), "{findings}");
 }
 

@@ -30,6 +30,7 @@ mod pipelines;
 mod programs;
 mod project;
 mod proof;
+mod quality;
 mod remote;
 mod runs_diff;
 mod runs_list;

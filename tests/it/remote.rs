@@ -4,6 +4,8 @@
 #[cfg(feature = "remote")]
 mod network;
 #[cfg(feature = "remote")]
+mod outside;
+#[cfg(feature = "remote")]
 mod plan;
 #[cfg(feature = "remote")]
 mod shared;

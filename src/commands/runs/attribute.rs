@@ -236,6 +236,7 @@ impl Lab<'_> {
             forced: vec![false; pipeline.tasks.len()],
             locked: None,
             remote: None,
+            stop: Arc::clone(self.cancelled),
             start: Instant::now(),
             past: executor::Past::default(),
         };

@@ -87,7 +87,7 @@ fn age(seen: &Seen, as_of: i64) -> Option<f64> {
 }
 
 /// The table of findings: `rule` (from 1), `check`, `column`, `severity`, `passed`, `checked`,
-/// `failing`, `share`, `value`, `message`.
+/// `failing`, `share`, `message`, `value`.
 ///
 /// # Errors
 /// When a count is beyond 63 bits.
@@ -114,8 +114,8 @@ pub fn table(findings: &[Finding]) -> Result<Table> {
         ("checked", number(|finding| finding.checked)?, false),
         ("failing", number(|finding| finding.failing)?, false),
         ("share", Arc::new(shares), false),
-        ("value", Arc::new(values), true),
         ("message", text(|finding| Some(&finding.message)), false),
+        ("value", Arc::new(values), true),
     ];
     Ok(Table::from_batch(RecordBatch::try_from_iter_with_nullable(columns)?))
 }
@@ -189,7 +189,10 @@ fn tell(check: &Check, seen: &Seen) -> (u64, u64, String) {
             return (checked.max(1), failing, format!("`{name}` is {is}{but}"));
         }
         Test::Absent(instead) => {
-            let text = format!("there is no column `{name}`; {instead}");
+            let text = match check.column {
+                Some(_) => format!("there is no column `{name}`; {instead}"),
+                None => instead.clone(),
+            };
             return (checked.max(1), checked.max(1), text);
         }
         Test::Rows(min, max) => return volume(checked, *min, *max),

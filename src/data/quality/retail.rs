@@ -64,10 +64,11 @@ pub fn checks(habit: Habit, columns: &Retail, schema: &Schema) -> Result<Vec<Mad
         }
         Habit::TestProducts => {
             let mut found: Vec<Made> = Vec::new();
+            let tests = Regex::new(TESTS).ok();
             for column in [&columns.product, &columns.description] {
                 let at = schema.index_of(column).ok();
                 let at = at.filter(|at| is_text(schema.field(*at).data_type()));
-                if let Some((at, regex)) = at.zip(Regex::new(TESTS).ok()) {
+                if let Some((at, regex)) = at.zip(tests.clone()) {
                     found.push((Some(column.clone()), Test::Pattern { at, regex, wanted: false }));
                 }
             }
@@ -87,7 +88,9 @@ pub fn checks(habit: Habit, columns: &Retail, schema: &Schema) -> Result<Vec<Mad
             vec![(Some(size), Test::Returns(at, keys))]
         }
     };
-    Ok(made)
+    // What doesn't go together is about no single column.
+    let unfit = |(column, test): Made| (column.filter(|_| !matches!(test, Test::Absent(_))), test);
+    Ok(made.into_iter().map(unfit).collect())
 }
 
 /// A column as an expression writes it.
@@ -99,7 +102,7 @@ fn name(column: &str) -> String {
 fn holds(text: &str, schema: &Schema, what: (&str, &str)) -> Test {
     match Bound::new(text, schema) {
         Ok(bound) => Test::Holds { bound, one: format!("has {}", what.0), many: format!("have {}", what.1) },
-        Err(wrong) => Test::Absent(format!("its columns can't be compared so: {}", wrong.message)),
+        Err(wrong) => Test::Absent(format!("the columns of `retail` don't go together: {}", wrong.message)),
     }
 }
 

@@ -296,7 +296,7 @@ fn findings_are_a_table() {
     let names: Vec<_> = table.schema().fields().iter().map(|field| field.name().clone()).collect();
     assert_eq!(
         names,
-        ["rule", "check", "column", "severity", "passed", "checked", "failing", "share", "value", "message"]
+        ["rule", "check", "column", "severity", "passed", "checked", "failing", "share", "message", "value"]
     );
     assert_eq!(table.rows(), 2);
     let second = &findings[1];

@@ -2,7 +2,6 @@
 //!
 //! Knows how to open them; what becomes of their columns is up to `columnar`.
 
-use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -75,7 +74,7 @@ impl Container {
 /// # Errors
 /// When it can't be opened, or is neither.
 pub fn arrow(path: &Path, indices: Option<Vec<usize>>) -> Result<(SchemaRef, Batches<'static>)> {
-    let mut file = BufReader::with_capacity(1 << 20, File::open(path)?);
+    let mut file = BufReader::with_capacity(1 << 20, fs_err::File::open(path)?);
     let mut magic = [0; 6];
     let is_file = file.read_exact(&mut magic).is_ok() && magic == *b"ARROW1";
     file.seek(SeekFrom::Start(0))?;
@@ -109,6 +108,7 @@ mod tests {
     use arrow::array::{ArrayRef, Int64Array, StringArray};
     use arrow::ipc::CompressionType;
     use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
+    use fs_err::File;
 
     use super::*;
 

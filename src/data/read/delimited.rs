@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use anyhow::Result;
-use arrow::array::{ArrayRef, AsArray, Float64Array};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
 use arrow::compute::kernels::numeric::mul;
 use arrow::datatypes::Float64Type;
 use rayon::prelude::*;
@@ -198,6 +198,10 @@ pub fn product<'a>(factors: impl Iterator<Item = (&'a str, Built)>, faults: &mut
                 mul(&so_far, values).map_or(so_far, |array| array.as_primitive::<Float64Type>().clone())
             }
         });
+    }
+    if let Some(product) = &product {
+        tally.missing = product.null_count() as u64;
+        tally.values = product.len() as u64 - tally.missing;
     }
     let array: ArrayRef =
         std::sync::Arc::new(product.unwrap_or_else(|| Float64Array::from(Vec::<f64>::new())));

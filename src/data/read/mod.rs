@@ -119,7 +119,7 @@ pub struct Kept<'a> {
 pub fn read(files: &[File], options: &Options, scratch: &Path, progress: Progress) -> Result<Ingested> {
     let bytes =
         files.iter().map(|file| fs_err::metadata(&file.path).map_or(0, |meta| meta.len())).sum::<u64>();
-    let packed = files.iter().any(|file| pack::is_packed(file));
+    let packed = files.iter().any(pack::is_packed);
     let large = scratch.join("rows.parquet");
     // What a compressed file holds is not known before it is unpacked; it is many times as much.
     let large = (bytes > LARGE / if packed { 8 } else { 1 }).then_some(large.as_path());

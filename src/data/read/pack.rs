@@ -2,7 +2,6 @@
 //!
 //! What stands in it is up to whoever reads it; the file keeps its name in messages.
 
-use std::fs::File as Handle;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -81,7 +80,7 @@ pub fn unpacked(files: &[File], scratch: &Path) -> Result<Vec<(File, Option<Pack
 }
 
 fn unpack(file: &File, packing: Packing, to: &PathBuf) -> Result<()> {
-    let packed = BufReader::with_capacity(BLOCK, Handle::open(&file.path)?);
+    let packed = BufReader::with_capacity(BLOCK, fs_err::File::open(&file.path)?);
     let mut plain: Box<dyn Read> = match packing {
         Packing::Gzip => Box::new(MultiGzDecoder::new(packed)),
         Packing::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(packed)?),

@@ -88,7 +88,7 @@ impl Run<'_> {
     /// Identifies a task whose inputs are known.
     pub(super) fn identify(&mut self, at: usize) -> Result<Look> {
         let task = self.task(at);
-        let sources = Sources::of(task, &self.project.root)?;
+        let sources = Sources::fetched(task, &self.project.root, &self.options.stop)?;
         let paths = sources.paths();
         let known = self.files.by_stat(&paths);
         let read = self.read.remove(&at);

@@ -115,6 +115,7 @@ fn ran_after(
         forced,
         locked: None,
         remote: None,
+        stop: std::sync::Arc::default(),
         start: std::time::Instant::now(),
     };
     run(&pipeline, &Project::new(folder), &options, sink, history, cancelled).unwrap().tally

@@ -26,6 +26,7 @@ use object_store::{
 };
 use tokio::runtime::Runtime;
 
+use super::outside::Version;
 use super::trouble::Trouble;
 
 /// How long a connection may take to come about.
@@ -107,6 +108,18 @@ impl Storage {
         Ok(())
     }
 
+    /// What tells the bytes under a name from others; nothing when nothing is there.
+    pub fn version(&self, name: &str) -> Result<Option<Version>, Trouble> {
+        match self.wait(self.store.head(&self.path(name))) {
+            Ok(meta) => {
+                let modified = meta.last_modified.timestamp_micros();
+                Ok(Some(Version { size: meta.size, tag: meta.e_tag, modified }))
+            }
+            Err(Trouble::Missing) => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
     /// How many bytes are under a name; nothing when nothing is.
     pub fn size(&self, name: &str) -> Result<Option<u64>, Trouble> {
         match self.wait(self.store.head(&self.path(name))) {
@@ -182,7 +195,9 @@ impl Storage {
     }
 
     fn path(&self, name: &str) -> Path {
-        name.split('/').fold(self.prefix.clone(), |path, part| path.join(part))
+        name.split('/')
+            .filter(|part| !part.is_empty())
+            .fold(self.prefix.clone(), |path, part| path.join(part))
     }
 
     /// Waits for an answer.

@@ -321,8 +321,7 @@ pub fn summary(glances: &[Glance], rows: usize, first: usize) -> String {
     let heads = ["column", "type", "missing", "distinct", "least", "mean", "most", "usual"];
     let mut cells: Vec<Vec<String>> = heads.iter().map(|head| vec![(*head).to_owned()]).collect();
     for glance in glances {
-        let distinct =
-            glance.distinct.map_or_else(|| format!("> {}", grouped(CROWD)), |number| grouped(number));
+        let distinct = glance.distinct.map_or_else(|| format!("> {}", grouped(CROWD)), grouped);
         let usual = glance.most.as_ref().map(|(text, times)| {
             // Counts of rows are far below 2^53.
             format!("{} ({})", short_text(text), percent(*times as f64 / rows.max(1) as f64))

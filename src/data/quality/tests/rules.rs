@@ -226,6 +226,14 @@ fn habits_of_a_shop() {
         told("returns"),
         ["2 of 2 returns of `Quantity` take back more than was bought (100 %): rows 2, 4"]
     );
+    let mut wrong = shop();
+    wrong.retail.price = "Description".to_owned();
+    let found =
+        examine(&sales(), &rules("{ retail = 'zero_prices' }"), &wrong, false, &mut |_| Ok(())).unwrap();
+    assert_eq!(
+        found.findings[0].message,
+        "the columns of `retail` don't go together: this compares text with a number, which never are equal"
+    );
     let text = "{ retail = 'zero_prices' }";
     let found =
         examine(&orders(), &rules(text), &Ground::default(), false, &mut |_| Ok(())).unwrap().findings;
@@ -273,7 +281,7 @@ fn bad_rows_are_set_apart_with_their_rules() {
 #[test]
 fn large_tables_lose_nothing() {
     let rows = 150_000;
-    let numbers: ArrayRef = Arc::new((0..rows).map(|row| Some(row)).collect::<Int64Array>());
+    let numbers: ArrayRef = Arc::new((0..rows).map(Some).collect::<Int64Array>());
     let words: ArrayRef =
         Arc::new((0..rows).map(|row| Some(format!("w{}", row % 7))).collect::<StringArray>());
     let all = table(vec![("n", numbers), ("w", words)]);

@@ -6,6 +6,7 @@ pub mod as_of;
 pub mod columns;
 pub mod dates;
 pub mod features;
+pub mod mixed;
 pub mod parquet;
 pub mod partial;
 pub mod partition;
@@ -16,6 +17,7 @@ pub mod relational;
 pub mod scan;
 pub mod series;
 pub mod simulate;
+pub mod synthesize;
 pub mod table;
 
 pub use table::Table;

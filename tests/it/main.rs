@@ -46,6 +46,7 @@ mod still;
 mod sweep;
 mod sweep_axes;
 mod sweep_search;
+mod synthetic;
 mod tidy;
 mod trace;
 mod track;

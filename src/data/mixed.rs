@@ -95,6 +95,14 @@ impl Described {
         Some((units - origin as f64) / step as f64)
     }
 
+    /// How many steps a day has, and how many of them lie between midnight and the origin.
+    pub fn day(&self) -> (f64, f64) {
+        let Role::Moment { origin, step } = self.role else { return (1.0, 0.0) };
+        let units = (86_400.0 * seconds(self.field.data_type()).unwrap_or(1.0)).round().max(1.0);
+        let past = origin.rem_euclid(units as i64) as f64;
+        (units / step as f64, past / step as f64)
+    }
+
     /// The level of a category that is written so.
     pub fn level(&self, text: &str) -> Option<u32> {
         let Role::Category { levels } = &self.role else { return None };
@@ -159,7 +167,8 @@ pub fn read(tables: &[RecordBatch], keys: &[&str], hints: Hints<'_>) -> Result<M
 fn known(schema: &Schema, hints: Hints<'_>) -> Result<(), Failure> {
     for (key, names) in [("categories", hints.categories), ("ids", hints.ids), ("leave_out", hints.leave_out)]
     {
-        for (at, name) in names.iter().enumerate().filter(|(_, name)| schema.index_of(name).is_err()) {
+        let unknown = names.iter().enumerate().find(|(_, name)| schema.index_of(name).is_err());
+        if let Some((at, name)) = unknown {
             let columns = schema.fields().iter().map(|field| field.name().as_str());
             let failure = Failure::unknown(format!("there is no column `{name}`"), name, columns);
             return Err(failure.at(format!("{key}.{at}")));
@@ -206,7 +215,7 @@ fn role(field: &Field, arrays: &[ArrayRef], hints: Hints<'_>) -> Result<Role> {
         return Ok(Role::Category { levels: levels(arrays, &texts)? });
     }
     if seconds(kind).is_some() {
-        return Ok(moment(first)?);
+        return moment(first);
     }
     if kind.is_numeric() {
         let distinct = kind.is_integer() && named_id(field.name()) && first.null_count() == 0 && {
@@ -318,7 +327,7 @@ pub fn write(described: &[Described], columns: &[Column], rows: usize) -> Result
     let (mut fields, mut arrays) = (Vec::new(), Vec::new());
     for one in described {
         let array = match &one.role {
-            Role::Id => ids(one.field.data_type(), rows)?,
+            Role::Id => ids(one.field.data_type(), 1..=rows, rows)?,
             role => match learnt.next() {
                 Some(column) => decode(column, role, one.field.data_type())?,
                 None => arrow::array::new_null_array(one.field.data_type(), rows),
@@ -332,12 +341,22 @@ pub fn write(described: &[Described], columns: &[Column], rows: usize) -> Result
     Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?)
 }
 
-fn ids(kind: &DataType, rows: usize) -> Result<ArrayRef> {
+/// A table whose ids in one column are those of these numbers, of `most` at most.
+///
+/// # Errors
+/// When a number doesn't fit the type of the column.
+pub fn with_ids(table: RecordBatch, column: usize, numbers: &[usize], most: usize) -> Result<RecordBatch> {
+    let (schema, mut arrays, _) = table.into_parts();
+    arrays[column] = ids(schema.field(column).data_type(), numbers.iter().copied(), most)?;
+    Ok(RecordBatch::try_new(schema, arrays)?)
+}
+
+fn ids(kind: &DataType, numbers: impl Iterator<Item = usize>, most: usize) -> Result<ArrayRef> {
     let numbers: ArrayRef = if is_text(kind) {
-        let width = rows.to_string().len();
-        Arc::new(StringArray::from_iter_values((1..=rows).map(|row| format!("synthetic-{row:0width$}"))))
+        let width = most.to_string().len();
+        Arc::new(StringArray::from_iter_values(numbers.map(|number| format!("synthetic-{number:0width$}"))))
     } else {
-        Arc::new(Int64Array::from_iter_values((1..).take(rows)))
+        Arc::new(Int64Array::from_iter_values(numbers.map(|number| number as i64)))
     };
     Ok(cast(&numbers, kind)?)
 }

@@ -45,15 +45,11 @@ impl Column {
         }
     }
 
-    /// Puts the rows of a column of the same kind into the given places.
-    pub fn put(&mut self, places: &[usize], from: &Self) {
-        match (self, from) {
-            (Self::Numbers(values), Self::Numbers(new)) => {
-                places.iter().zip(new).for_each(|(place, value)| values[*place] = *value);
-            }
-            (Self::Levels { codes, .. }, Self::Levels { codes: new, .. }) => {
-                places.iter().zip(new).for_each(|(place, code)| codes[*place] = *code);
-            }
+    /// Adds the rows of a column of the same kind.
+    pub fn append(&mut self, more: &Self) {
+        match (self, more) {
+            (Self::Numbers(values), Self::Numbers(more)) => values.extend_from_slice(more),
+            (Self::Levels { codes, .. }, Self::Levels { codes: more, .. }) => codes.extend_from_slice(more),
             _ => {}
         }
     }
@@ -74,7 +70,7 @@ mod tests {
     use super::{Column, MISSING, rows, take};
 
     #[test]
-    fn rows_are_taken_put_and_counted() {
+    fn rows_are_taken_added_and_counted() {
         let table = [
             Column::Numbers(vec![1.0, f64::NAN, 3.0]),
             Column::Levels { codes: vec![0, MISSING, 1], count: 2 },
@@ -84,7 +80,7 @@ mod tests {
         assert_eq!(turned[0], Column::Numbers(vec![3.0, 1.0]));
         assert_eq!(turned[1], Column::Levels { codes: vec![1, 0], count: 2 });
         let other = turned[1].take(&[0]);
-        turned[1].put(&[1], &other);
-        assert_eq!(turned[1], Column::Levels { codes: vec![1, 1], count: 2 });
+        turned[1].append(&other);
+        assert_eq!(turned[1], Column::Levels { codes: vec![1, 0, 1], count: 2 });
     }
 }

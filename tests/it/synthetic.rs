@@ -79,3 +79,37 @@ fn one_row_and_no_row() {
     let ran = project.custem(&["run", "p.toml"]);
     assert_eq!(ran.code, 1, "{}", ran.err);
 }
+
+#[test]
+fn networks_learn_from_two_rows_and_end_when_their_time_is_over() {
+    let small = "epochs = 1\nbatch = 10\nwidth = 8\nlatent = 4\n";
+    for method in ["tvae", "ctgan"] {
+        let project = project(&format!("rows = 3\nmethod = \"{method}\"\n{small}"));
+        let lines: Vec<_> = CUSTOMERS.lines().collect();
+        project.write("customers.csv", format!("{}\n{}\n{}\n", lines[0], lines[1], lines[2]));
+        let ran = project.custem(&["run", "p.toml"]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        assert_eq!(csv(&project, "made").len(), 3);
+        let endless = project.read("p.toml").replace("epochs = 1", "epochs = 100000\ntimeout = \"300ms\"");
+        project.write("p.toml", endless);
+        let ran = project.custem(&["run", "p.toml"]);
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        assert!(ran.err.contains("error: stage `made` failed: timed out after 0.3 s\n"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn ctgan_says_what_it_cannot_fix() {
+    let project = project(
+        "method = \"ctgan\"\nepochs = 1\nbatch = 10\nwidth = 8\nlatent = 4\nconditions = [{ rows = 2, where = { visits = 4 } }]\n",
+    );
+    let ran = project.custem(&["run", "p.toml"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.err.contains("column `visits` holds numbers, which this method can't fix"), "{}", ran.err);
+    assert!(ran.err.contains("hint: `method = \"gaussian_copula\"` can"), "{}", ran.err);
+    let wrong = project.read("p.toml").replace("batch = 10", "batch = 15");
+    project.write("p.toml", wrong);
+    let ran = project.custem(&["check", "p.toml"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("error: `batch` is 15, not a multiple of 10"), "{}", ran.err);
+}

@@ -46,7 +46,7 @@ pub(super) fn draw(learning: &Learning, model: &Model, request: Request<'_>) -> 
         let drawn = draw_part(learning, model, part, &mut seen, &mut seeds, request.alive)?;
         match &mut all {
             None => all = Some(drawn),
-            Some(all) => all.iter_mut().zip(&drawn).for_each(|(column, more)| append(column, more)),
+            Some(all) => all.iter_mut().zip(&drawn).for_each(|(column, more)| column.append(more)),
         }
     }
     Ok(all.unwrap_or_else(|| kept(&learning.mixed.tables[0], &[])))
@@ -81,7 +81,7 @@ fn draw_part(
         places.truncate(left);
         found += places.len();
         let fresh = kept(&fresh, &places);
-        columns.iter_mut().zip(&fresh).for_each(|(column, more)| append(column, more));
+        columns.iter_mut().zip(&fresh).for_each(|(column, more)| column.append(more));
         if found == part.rows {
             return Ok(columns);
         }
@@ -199,13 +199,5 @@ fn unable(learning: &Learning, part: &Part<'_>, why: &Unable) -> Failure {
         Unable::Rare => {
             Failure::new("what is fixed hardly ever goes together").hint("fix fewer columns").at(key)
         }
-    }
-}
-
-fn append(column: &mut Column, more: &Column) {
-    match (column, more) {
-        (Column::Numbers(values), Column::Numbers(more)) => values.extend_from_slice(more),
-        (Column::Levels { codes, .. }, Column::Levels { codes: more, .. }) => codes.extend_from_slice(more),
-        _ => {}
     }
 }

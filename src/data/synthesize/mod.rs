@@ -7,6 +7,7 @@ pub mod constraint;
 mod draw;
 mod rules;
 mod shape;
+pub mod transactions;
 
 use anyhow::Result;
 use arrow::array::RecordBatch;

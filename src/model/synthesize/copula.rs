@@ -180,7 +180,7 @@ impl Copula {
             .collect();
         let mut columns: Vec<Column> = self.columns.iter().map(|one| one.empty(count)).collect();
         for chunk in &chunks {
-            columns.iter_mut().zip(chunk).for_each(|(column, more)| append(column, more));
+            columns.iter_mut().zip(chunk).for_each(|(column, more)| column.append(more));
         }
         debug_assert!(columns.is_empty() || rows(&columns) == count);
         Ok(columns)
@@ -304,14 +304,6 @@ fn fix(column: &mut Column, given: Given) {
         (Column::Numbers(values), _) => values.fill(f64::NAN),
         (Column::Levels { codes, .. }, Given::Level(level)) => codes.fill(level),
         (Column::Levels { codes, .. }, _) => codes.fill(MISSING),
-    }
-}
-
-fn append(column: &mut Column, more: &Column) {
-    match (column, more) {
-        (Column::Numbers(values), Column::Numbers(more)) => values.extend_from_slice(more),
-        (Column::Levels { codes, .. }, Column::Levels { codes: more, .. }) => codes.extend_from_slice(more),
-        _ => {}
     }
 }
 

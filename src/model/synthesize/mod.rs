@@ -4,8 +4,17 @@
 
 pub mod copula;
 mod correlation;
+pub mod ctgan;
+pub mod deep;
+mod dense;
+mod encode;
 mod marginal;
+mod mixture;
 mod normal;
+pub mod process;
+#[cfg(test)]
+mod samples;
+pub mod tvae;
 
 use std::fmt;
 
@@ -17,6 +26,10 @@ pub use marginal::{decimals, round as rounded};
 pub enum Model {
     /// See [`copula`].
     Copula(copula::Copula),
+    /// See [`tvae`].
+    Tvae(Box<tvae::Tvae>),
+    /// See [`ctgan`].
+    Ctgan(Box<ctgan::Ctgan>),
 }
 
 impl Model {
@@ -27,6 +40,8 @@ impl Model {
     pub fn sample(&self, rows: usize, seed: u64, given: &[(usize, Given)]) -> Result<Vec<Column>, Unable> {
         match self {
             Self::Copula(copula) => copula.sample(rows, seed, given),
+            Self::Tvae(tvae) => tvae.sample(rows, seed, given),
+            Self::Ctgan(ctgan) => ctgan.sample(rows, seed, given),
         }
     }
 }

@@ -220,19 +220,12 @@ fn bins(column: &str, moments: bool, tables: [&Vec<f64>; 2], bars: &mut Vec<Bar>
         }
         counts
     });
-    for bin in 0..BINS {
+    for (bin, (real, made)) in counts[0].iter().zip(&counts[1]).enumerate() {
         let from = low + width * bin as f64;
-        let label = if moments { dates::show((from / 1e3) as i64) } else { format!("{from:.6}") };
-        let label =
-            if moments { label } else { label.trim_end_matches('0').trim_end_matches('.').to_owned() };
-        let shares = [counts[0][bin], counts[1][bin]];
-        bars.push(Bar {
-            column: column.to_owned(),
-            bin: bin as i32 + 1,
-            label,
-            low: if moments { f64::NAN } else { from },
-            shares,
-        });
+        let number = || format!("{from:.6}").trim_end_matches('0').trim_end_matches('.').to_owned();
+        let label = if moments { dates::show((from / 1e3) as i64) } else { number() };
+        let low = if moments { f64::NAN } else { from };
+        bars.push(Bar { column: column.to_owned(), bin: bin as i32 + 1, label, low, shares: [*real, *made] });
     }
 }
 

@@ -7,6 +7,7 @@ pub mod columns;
 pub mod dates;
 pub mod expression;
 pub mod features;
+pub mod mixed;
 pub mod parquet;
 pub mod partial;
 pub mod partition;
@@ -18,6 +19,7 @@ pub mod scan;
 pub mod series;
 pub mod simulate;
 pub mod summary;
+pub mod synthesize;
 pub mod table;
 
 pub use table::Table;

@@ -3,10 +3,13 @@
 //! No input or output, no clock, no printing, no stage names; nothing of ours but itself.
 
 pub mod cluster;
+pub mod fidelity;
 pub mod forecast;
 pub mod optimise;
+pub mod mixed;
 pub mod predict;
 pub mod random;
 pub mod rank;
 pub mod search;
 pub mod stats;
+pub mod synthesize;

@@ -8,6 +8,7 @@ mod check;
 mod churn;
 mod command;
 mod features;
+mod fidelity;
 mod forecast;
 mod leaderboard;
 mod profile;
@@ -17,6 +18,7 @@ mod segment;
 mod series;
 mod simulate;
 mod sql;
+mod synthesize;
 
 pub use command::{end_all, guard};
 
@@ -25,6 +27,8 @@ use crate::stage::Kind;
 /// All kinds, in the order of their layers and of a typical pipeline.
 pub static KINDS: &[Kind] = &[
     Kind::of::<simulate::Simulate>(),
+    Kind::of::<synthesize::Synthesize>(),
+    Kind::of::<fidelity::Fidelity>(),
     Kind::of::<read::Read>(),
     Kind::of::<check::Check>(),
     Kind::of::<sql::Sql>(),

@@ -49,6 +49,7 @@ mod sweep;
 mod sweep_ahead;
 mod sweep_axes;
 mod sweep_search;
+mod synthetic;
 mod tidy;
 mod trace;
 mod track;

@@ -63,7 +63,7 @@ fn blocks(page: &str) -> Vec<String> {
 
 #[test]
 fn pipelines_in_the_readme_and_on_the_page_of_the_language_check() {
-    for page in ["README.md", "docs/language.md"] {
+    for page in ["README.md", "docs/language.md", "docs/synthetic.md"] {
         assert!(!blocks(page).is_empty(), "{page}");
         for block in blocks(page) {
             let ran = Project::with(&block).custem(&["check", "p.toml"]);

@@ -1,0 +1,1 @@
+//! Whether true parameters are found again in customers drawn from them.

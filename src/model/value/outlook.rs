@@ -4,7 +4,7 @@
 
 use super::family::Family;
 use super::local::SLOTS;
-use super::special::integral;
+use super::special::few;
 use super::{Fitted, History, beta_binomial, beta_geometric, pareto, range};
 
 /// Steps of the logarithms of parameters over which slopes are taken.
@@ -143,8 +143,8 @@ fn both(family: Family, p: &[f64; SLOTS], history: &History, ahead: &Ahead) -> (
     let later = if family.is_discrete() {
         by_opportunity(family, p, history, ahead)
     } else {
-        let spread = |t: f64| ahead.discount * factor(t) * living(family, p, history, t);
-        factor(ahead.time) * all + integral(ahead.time, 1, spread)
+        let spread = |(at, weight): &(f64, f64)| weight * factor(ahead.time * at) * living(family, p, history, ahead.time * at);
+        factor(ahead.time) * all + ahead.discount * ahead.time * few().iter().map(spread).sum::<f64>()
     };
     (alive * all, alive * later)
 }

@@ -147,21 +147,30 @@ pub fn reduced_hypergeometric(d: f64, e: f64, c: f64, z: f64) -> f64 {
 /// Points of Gauss-Legendre quadrature on a panel.
 pub const POINTS: usize = 16;
 
+/// Points for what is nearly a polynomial.
+const FEW: usize = 6;
+
 /// Positions (from 0 to 1) and weights (which sum to 1) of Gauss-Legendre quadrature.
 ///
 /// Zeros of the Legendre polynomial by Newton's method: Press and others, Numerical Recipes (2007), 4.6.
 pub fn gauss() -> &'static [(f64, f64); POINTS] {
     static RULE: OnceLock<[(f64, f64); POINTS]> = OnceLock::new();
-    RULE.get_or_init(|| std::array::from_fn(gauss_point))
+    RULE.get_or_init(|| std::array::from_fn(|at| gauss_point(at, POINTS)))
 }
 
-fn gauss_point(at: usize) -> (f64, f64) {
-    let n = POINTS as f64;
+/// The same with six points.
+pub fn few() -> &'static [(f64, f64); FEW] {
+    static RULE: OnceLock<[(f64, f64); FEW]> = OnceLock::new();
+    RULE.get_or_init(|| std::array::from_fn(|at| gauss_point(at, FEW)))
+}
+
+fn gauss_point(at: usize, points: usize) -> (f64, f64) {
+    let n = points as f64;
     let mut x = libm::cos(std::f64::consts::PI * (at as f64 + 0.75) / (n + 0.5));
     let mut slope = 1.0;
     for _ in 0..20 {
         let (mut one, mut two) = (1.0, 0.0);
-        for degree in 0..POINTS {
+        for degree in 0..points {
             let degree = degree as f64;
             (one, two) = (((2.0 * degree + 1.0) * x * one - degree * two) / (degree + 1.0), one);
         }

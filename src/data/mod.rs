@@ -9,6 +9,7 @@ pub mod features;
 pub mod parquet;
 pub mod partial;
 pub mod partition;
+pub mod purchases;
 pub mod quality;
 pub mod read;
 #[cfg(feature = "sql")]

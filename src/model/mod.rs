@@ -9,3 +9,4 @@ pub mod random;
 pub mod rank;
 pub mod search;
 pub mod stats;
+pub mod value;

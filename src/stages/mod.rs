@@ -17,6 +17,7 @@ mod segment;
 mod series;
 mod simulate;
 mod sql;
+mod value;
 
 pub use command::{end_all, guard};
 
@@ -34,6 +35,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<series::Series>(),
     Kind::of::<forecast::Forecast>(),
     Kind::of::<churn::Churn>(),
+    Kind::of::<value::Value>(),
     Kind::of::<chart::Chart>(),
     Kind::of::<report::Report>(),
     Kind::of::<command::Command>(),

@@ -103,14 +103,14 @@ fn stays(leave: f64, stay: f64, t: f64) -> f64 {
 /// mixture over how many of them the customer sees.
 pub fn counts(p: &[f64; SLOTS], history: &History, t: f64) -> Vec<f64> {
     let [alpha, beta, gamma, delta] = *p;
-    let (buys, passes) = (alpha + f64::from(history.repeats), beta + history.age - f64::from(history.repeats));
+    let (buys, passes) =
+        (alpha + f64::from(history.repeats), beta + history.age - f64::from(history.repeats));
     let seen = departures(gamma, delta + history.age, t);
     let mut counts = vec![0.0; seen.len()];
     for (tries, chance) in seen.iter().enumerate() {
         // Beta-binomial chances of so many purchases in so many tries, from none on.
-        let mut here = (0..tries).fold(*chance, |chance, at| {
-            chance * (passes + at as f64) / (buys + passes + at as f64)
-        });
+        let mut here = (0..tries)
+            .fold(*chance, |chance, at| chance * (passes + at as f64) / (buys + passes + at as f64));
         for (made, count) in counts.iter_mut().enumerate().take(tries + 1) {
             *count += here;
             let (made, left) = (made as f64, (tries - made) as f64);

@@ -85,11 +85,12 @@ pub struct Estimate {
 pub fn fit(request: &Request<'_>) -> Result<Fitted, Unfit> {
     check(request)?;
     let objective = Objective::new(request);
-    let stopped = |found: Option<Minimum>| {
-        found.ok_or(if (request.stop)() { Unfit::Stopped } else { Unfit::Numbers })
-    };
+    let stopped =
+        |found: Option<Minimum>| found.ok_or(if (request.stop)() { Unfit::Stopped } else { Unfit::Numbers });
     let sample = objective.sample(SAMPLE);
-    let tried = starts(&objective).into_iter().filter_map(|start| search(sample.as_ref().unwrap_or(&objective), start));
+    let tried = starts(&objective)
+        .into_iter()
+        .filter_map(|start| search(sample.as_ref().unwrap_or(&objective), start));
     let best = tried.min_by(|one, two| one.point.value.total_cmp(&two.point.value));
     let best = stopped(best)?;
     let minimum = if sample.is_some() { stopped(search(&objective, best.at))? } else { best };
@@ -111,7 +112,8 @@ fn check(request: &Request<'_>) -> Result<(), Unfit> {
     if histories.iter().all(|history| history.age <= 0.0) {
         return Err(Unfit::NoTime);
     }
-    let fits = |all: &Covariates<'_>| all.nrows() == histories.len() && all.iter().all(|value| value.is_finite());
+    let fits =
+        |all: &Covariates<'_>| all.nrows() == histories.len() && all.iter().all(|value| value.is_finite());
     if request.covariates.as_ref().is_some_and(|all| !fits(all)) {
         return Err(Unfit::Numbers);
     }
@@ -119,7 +121,8 @@ fn check(request: &Request<'_>) -> Result<(), Unfit> {
 }
 
 fn is_possible(history: &History, discrete: bool) -> bool {
-    let counted = f64::from(history.repeats) <= history.last && history.last.fract() + history.age.fract() == 0.0;
+    let counted =
+        f64::from(history.repeats) <= history.last && history.last.fract() + history.age.fract() == 0.0;
     let finite = history.age.is_finite() && history.customers.is_finite() && history.customers >= 0.0;
     finite && history.last >= 0.0 && history.last <= history.age && (counted || !discrete)
 }
@@ -177,7 +180,10 @@ fn covariance(minimum: &Minimum) -> Option<Symmetric> {
     let inverse = minimum.point.hessian.part(&free).inverse()?;
     let mut covariance = Symmetric::zeros(minimum.at.len());
     for (i, row) in free.iter().enumerate() {
-        free.iter().enumerate().take(i + 1).for_each(|(j, column)| covariance.set(*row, *column, inverse.at(i, j)));
+        free.iter()
+            .enumerate()
+            .take(i + 1)
+            .for_each(|(j, column)| covariance.set(*row, *column, inverse.at(i, j)));
     }
     Some(covariance)
 }

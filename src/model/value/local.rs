@@ -83,12 +83,7 @@ pub struct LogSum {
 impl LogSum {
     /// The sum of nothing.
     pub fn new() -> Self {
-        Self {
-            largest: f64::NEG_INFINITY,
-            total: 0.0,
-            slope: [0.0; SLOTS],
-            square: [[0.0; SLOTS]; SLOTS],
-        }
+        Self { largest: f64::NEG_INFINITY, total: 0.0, slope: [0.0; SLOTS], square: [[0.0; SLOTS]; SLOTS] }
     }
 
     /// Adds `exp(term)`, `times` over.

@@ -99,7 +99,9 @@ fn clamped(at: &[f64], bounds: &[(f64, f64)]) -> Vec<f64> {
 /// Which parameters may move: not those on a bound beyond which the function falls.
 fn free(at: &[f64], gradient: &[f64], bounds: &[(f64, f64)]) -> Vec<bool> {
     let parts = at.iter().zip(gradient).zip(bounds);
-    parts.map(|((at, slope), (low, high))| !(*at <= *low && *slope > 0.0 || *at >= *high && *slope < 0.0)).collect()
+    parts
+        .map(|((at, slope), (low, high))| !(*at <= *low && *slope > 0.0 || *at >= *high && *slope < 0.0))
+        .collect()
 }
 
 fn ended(at: Vec<f64>, point: Point, bounds: &[(f64, f64)], converged: bool, evaluations: usize) -> Minimum {
@@ -110,7 +112,9 @@ fn ended(at: Vec<f64>, point: Point, bounds: &[(f64, f64)], converged: bool, eva
 
 impl Point {
     fn is_finite(&self) -> bool {
-        self.value.is_finite() && self.gradient.iter().all(|slope| slope.is_finite()) && self.hessian.is_finite()
+        self.value.is_finite()
+            && self.gradient.iter().all(|slope| slope.is_finite())
+            && self.hessian.is_finite()
     }
 
     /// The step of the free parameters and the fall that it promises; `None` where the damped Hessian
@@ -152,7 +156,10 @@ mod tests {
         for start in [[-1.2, 1.0], [0.0, 0.0], [5.0, -5.0]] {
             let found = minimise(start.to_vec(), &wide, valley).unwrap();
             assert!(found.converged && found.bound == [false, false], "{found:?}");
-            assert!(found.at.iter().all(|at| (at - 1.0).abs() < 1e-5) && found.evaluations < 100, "{found:?}");
+            assert!(
+                found.at.iter().all(|at| (at - 1.0).abs() < 1e-5) && found.evaluations < 100,
+                "{found:?}"
+            );
         }
     }
 
@@ -165,9 +172,8 @@ mod tests {
 
     #[test]
     fn what_has_no_value_at_the_start_has_no_minimum() {
-        let nowhere = |_: &[f64]| {
-            Some(Point { value: f64::NAN, gradient: vec![0.0], hessian: Symmetric::zeros(1) })
-        };
+        let nowhere =
+            |_: &[f64]| Some(Point { value: f64::NAN, gradient: vec![0.0], hessian: Symmetric::zeros(1) });
         assert!(minimise(vec![0.0], &[(-1.0, 1.0)], nowhere).is_none());
         assert!(minimise(vec![0.0], &[(-1.0, 1.0)], |_| None).is_none());
     }

@@ -53,12 +53,24 @@ impl<'a> Objective<'a> {
     ) -> Self {
         let mut counts: BTreeMap<u32, f64> = BTreeMap::new();
         histories.iter().for_each(|history| *counts.entry(history.repeats).or_default() += history.customers);
-        let sum = |of: fn(&History) -> f64| histories.iter().map(|history| history.customers * of(history)).sum();
+        let sum =
+            |of: fn(&History) -> f64| histories.iter().map(|history| history.customers * of(history)).sum();
         let (customers, ages, repeats): (f64, f64, f64) =
             (sum(|_| 1.0), sum(|history| history.age), sum(|history| f64::from(history.repeats)));
         let oldest = histories.iter().map(|history| history.age).fold(0.0, f64::max);
         let (mean_age, mean_repeats) = (ages / customers, repeats / customers);
-        Self { family, histories, covariates, counts, customers, penalty, oldest, stop, mean_age, mean_repeats }
+        Self {
+            family,
+            histories,
+            covariates,
+            counts,
+            customers,
+            penalty,
+            oldest,
+            stop,
+            mean_age,
+            mean_repeats,
+        }
     }
 
     /// The same over about `count` histories, spread evenly; `None` where there are hardly more.
@@ -165,7 +177,8 @@ impl<'a> Objective<'a> {
         let sum = sum.in_logs(&own);
         // Which parameter each fitted number moves, and how far.
         let count = self.family.parameters().len();
-        let of_links = links.iter().flat_map(|link| row.iter().map(|value| (link.parameter, link.sign * value)));
+        let of_links =
+            links.iter().flat_map(|link| row.iter().map(|value| (link.parameter, link.sign * value)));
         let moves: Vec<(usize, f64)> = (0..count).map(|at| (at, 1.0)).chain(of_links).collect();
         point.value -= history.customers * sum.value;
         for (i, (one, far)) in moves.iter().enumerate() {
@@ -214,7 +227,12 @@ fn grouped(histories: &[History]) -> Vec<History> {
         let key = (history.repeats, history.last as u64, history.age as u64);
         *groups.entry(key).or_default() += history.customers;
     }
-    let one = |((repeats, last, age), customers)| History { repeats, last: last as f64, age: age as f64, customers };
+    let one = |((repeats, last, age), customers)| History {
+        repeats,
+        last: last as f64,
+        age: age as f64,
+        customers,
+    };
     groups.into_iter().map(one).collect()
 }
 

@@ -61,7 +61,8 @@ impl Fitted {
             let (mut more, mut less) = (p, p);
             more[at] *= libm::exp(STEP);
             less[at] *= libm::exp(-STEP);
-            let (high, low) = (both(self.family, &more, history, ahead), both(self.family, &less, history, ahead));
+            let (high, low) =
+                (both(self.family, &more, history, ahead), both(self.family, &less, history, ahead));
             outlook.slope[at] = slope(low.0, high.0);
             outlook.discounted_slope[at] = slope(low.1, high.1);
         }
@@ -88,9 +89,10 @@ impl Fitted {
     pub fn pulled_back(&self, slope: &[f64; SLOTS], covariates: &[f64]) -> Vec<f64> {
         let count = self.family.parameters().len();
         let own = slope[..count].iter().copied();
-        let of_links = self.family.links().iter().flat_map(|link| {
-            covariates.iter().map(move |value| link.sign * value * slope[link.parameter])
-        });
+        let of_links =
+            self.family.links().iter().flat_map(|link| {
+                covariates.iter().map(move |value| link.sign * value * slope[link.parameter])
+            });
         own.chain(of_links).collect()
     }
 
@@ -113,7 +115,13 @@ fn alive(family: Family, p: &[f64; SLOTS], history: &History) -> f64 {
         Family::ModifiedBetaGeometric => beta_geometric::alive(p, history, 1),
         Family::Pareto => pareto::alive(p, history),
         Family::BetaBinomial => beta_binomial::alive(p, history),
-        Family::ShiftedGeometric => if beta_binomial::has_missed(history) { 0.0 } else { 1.0 },
+        Family::ShiftedGeometric => {
+            if beta_binomial::has_missed(history) {
+                0.0
+            } else {
+                1.0
+            }
+        }
     }
 }
 
@@ -143,7 +151,9 @@ fn both(family: Family, p: &[f64; SLOTS], history: &History, ahead: &Ahead) -> (
     let later = if family.is_discrete() {
         by_opportunity(family, p, history, ahead)
     } else {
-        let spread = |(at, weight): &(f64, f64)| weight * factor(ahead.time * at) * living(family, p, history, ahead.time * at);
+        let spread = |(at, weight): &(f64, f64)| {
+            weight * factor(ahead.time * at) * living(family, p, history, ahead.time * at)
+        };
         factor(ahead.time) * all + ahead.discount * ahead.time * few().iter().map(spread).sum::<f64>()
     };
     (alive * all, alive * later)
@@ -188,7 +198,8 @@ fn next(family: Family, p: &[f64; SLOTS], history: &History) -> Option<f64> {
 
 /// The first opportunity by which half have bought; `None` where it isn't among the next thousand.
 fn next_opportunity(family: Family, p: &[f64; SLOTS], history: &History) -> Option<f64> {
-    let (leave, stay) = if family == Family::BetaBinomial { (p[2], p[3] + history.age) } else { (p[0], p[1]) };
+    let (leave, stay) =
+        if family == Family::BetaBinomial { (p[2], p[3] + history.age) } else { (p[0], p[1]) };
     let (buys, all) = match family {
         Family::BetaBinomial => (p[0] + f64::from(history.repeats), p[0] + p[1] + history.age),
         _ => return (beta_binomial::expected_renewals(p, history, 1.0) >= 0.5).then_some(1.0),

@@ -50,7 +50,10 @@ fn left(p: &[f64; SLOTS], history: &History) -> Local {
     if reach <= 0.0 {
         return sum.log();
     }
-    let panels = 1 + (reach / WIDTH.min(DECAY / (n + s + 1.0))) as usize;
+    // The steepest that the logarithm of the integrand gets, at its end.
+    let end = c + history.age;
+    let steepest = 1.0 + n * end / (alpha + history.age) + (s + 1.0) * end / (beta + history.age);
+    let panels = 1 + (reach / WIDTH.min(DECAY / steepest)) as usize;
     let width = reach / panels as f64;
     let (mut before, mut added) = (0.0, f64::INFINITY);
     for panel in 0..panels {
@@ -102,15 +105,12 @@ pub fn expected(p: &[f64; SLOTS], history: &History, t: f64) -> f64 {
 }
 
 /// When a living customer leaves within the time `t` to come: times with their chances, and the chance of
-/// staying. A mixture over them stands for the integral over the time of dropout.
+/// staying. A mixture over them stands for the integral over the chance of having stayed so long.
 pub fn departures(p: &[f64; SLOTS], history: &History, t: f64) -> ([(f64, f64); POINTS], f64) {
     let (s, b) = (p[2], p[3] + history.age);
-    let reach = libm::log1p(t / b);
-    let at = |(at, weight): (f64, f64)| {
-        let y = reach * at;
-        (b * libm::expm1(y), weight * reach * s * libm::exp(-s * y))
-    };
-    (gauss().map(at), libm::exp(-s * reach))
+    let leaves = -libm::expm1(-s * libm::log1p(t / b));
+    let at = |(at, weight): (f64, f64)| (b * libm::expm1(-libm::log1p(-leaves * at) / s), weight * leaves);
+    (gauss().map(at), 1.0 - leaves)
 }
 
 /// The chance that a living customer has bought again by the time `t` to come.

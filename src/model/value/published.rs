@@ -1,8 +1,8 @@
 //! The kernels against numbers that others have published or computed.
 
+use super::local::SLOTS;
 use super::samples::{cdnow, cdnow_buyers, cdnow_histories};
 use super::*;
-use super::local::SLOTS;
 
 fn fitted(family: Family, histories: &[History]) -> Fitted {
     fit(&Request { family, histories, covariates: None, penalty: 0.0, stop: &|| false }).unwrap()
@@ -121,7 +121,10 @@ fn cdnow_buys_on_as_published() {
     ];
     for (sum, wanted) in sums.iter().zip(wanted) {
         let found = [sum[0], sum[1] / sum[0], sum[2] / sum[0]];
-        assert!(found.iter().zip(wanted).all(|(found, wanted)| (found - wanted).abs() < 1e-3), "{found:?} {wanted:?}");
+        assert!(
+            found.iter().zip(wanted).all(|(found, wanted)| (found - wanted).abs() < 1e-3),
+            "{found:?} {wanted:?}"
+        );
     }
 }
 
@@ -139,7 +142,11 @@ fn frequent_customers_do_not_underflow() {
 fn cdnow_spends_as_published() {
     let buyers = cdnow_buyers();
     let spend = Spend::fit(&buyers, &|| false).unwrap();
-    spend.parameters.iter().zip([6.248_80, 3.744_59, 15.447_75]).for_each(|(found, wanted)| near(*found, wanted, 5e-4));
+    spend
+        .parameters
+        .iter()
+        .zip([6.248_80, 3.744_59, 15.447_75])
+        .for_each(|(found, wanted)| near(*found, wanted, 5e-4));
     assert!((spend.log_likelihood + 4_055.92).abs() < 0.01, "{}", spend.log_likelihood);
     let repeaters = buyers.iter().filter(|buyer| buyer.purchases > 0);
     let pairs: Vec<_> = repeaters.map(|buyer| (f64::from(buyer.purchases), buyer.mean)).collect();
@@ -178,10 +185,20 @@ fn mbg_nbd_agrees_with_lifetimes() {
 #[test]
 fn penalty_and_standard_errors_agree_with_lifetimes() {
     let histories = cdnow_histories();
-    let request =
-        Request { family: Family::BetaGeometric, histories: &histories, covariates: None, penalty: 0.01, stop: &|| false };
+    let request = Request {
+        family: Family::BetaGeometric,
+        histories: &histories,
+        covariates: None,
+        penalty: 0.01,
+        stop: &|| false,
+    };
     let wanted = [0.242_941_99, 4.432_506_3, 0.285_642_77, 0.658_459_24];
-    fit(&request).unwrap().parameters.iter().zip(wanted).for_each(|(found, wanted)| near(*found, wanted, 1e-4));
+    fit(&request)
+        .unwrap()
+        .parameters
+        .iter()
+        .zip(wanted)
+        .for_each(|(found, wanted)| near(*found, wanted, 1e-4));
     let wanted = [0.012_557_378, 0.378_224_06, 0.185_733_82, 0.705_414_24];
     let found = fitted(Family::BetaGeometric, &histories).estimates();
     found.iter().zip(wanted).for_each(|(found, wanted)| near(found.error.unwrap(), wanted, 1e-3));
@@ -245,7 +262,12 @@ fn contracts_are_renewed_as_published() {
         let mut histories = Vec::new();
         for (year, left) in left.into_iter().enumerate() {
             let (repeats, customers) = (year as u32, f64::from(before - left));
-            histories.push(History { repeats, last: f64::from(repeats), age: f64::from(repeats) + 1.0, customers });
+            histories.push(History {
+                repeats,
+                last: f64::from(repeats),
+                age: f64::from(repeats) + 1.0,
+                customers,
+            });
             before = left;
         }
         histories.push(History { repeats: 7, last: 7.0, age: 7.0, customers: f64::from(before) });
@@ -264,7 +286,8 @@ fn the_range_of_purchases_follows_the_published_distribution() {
     let p = [0.243, 4.414, 0.793, 2.426];
     let mut below = 0.0;
     for (count, chance) in (0..).zip(chances) {
-        let quantile = |at: f64| range::purchases(Family::BetaGeometric, &p, &History::NEW, 1.0, 39.0, [at, at]).1;
+        let quantile =
+            |at: f64| range::purchases(Family::BetaGeometric, &p, &History::NEW, 1.0, 39.0, [at, at]).1;
         assert_eq!((quantile(below + 1e-7), quantile(below + chance - 1e-7)), (count, count));
         below += chance;
     }

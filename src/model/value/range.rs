@@ -24,13 +24,14 @@ pub fn purchases(
     let mut at = 0;
     let mut lowest = (below >= low).then_some(0);
     while below < high && at < MOST {
-        below += alive * counts.next_chance();
+        let chance = alive * counts.next_chance();
+        below += chance;
         at += 1;
         if lowest.is_none() && below >= low {
             lowest = Some(at);
         }
         // Rounding may leave the sum short of a high quantile.
-        if counts.is_exhausted() {
+        if counts.is_exhausted() || (below > 0.5 && chance < 1e-13) {
             break;
         }
     }
@@ -122,7 +123,13 @@ struct Negative {
 
 impl Negative {
     fn new(shape: f64, rate: f64, t: f64) -> Self {
-        Self { log: -shape * libm::log1p(t / rate), shape, step: libm::log(t / (rate + t)), made: 0.0, sum: 0.0 }
+        Self {
+            log: -shape * libm::log1p(t / rate),
+            shape,
+            step: libm::log(t / (rate + t)),
+            made: 0.0,
+            sum: 0.0,
+        }
     }
 
     fn next_chance(&mut self) -> f64 {

@@ -52,7 +52,10 @@ fn derivatives_agree_with_differences() {
                 };
                 let (low, high) = (moved(-1e-5), moved(1e-5));
                 let close = |found: f64, wanted: f64, what: &str| {
-                    assert!((found - wanted).abs() < 1e-4 * (1.0 + wanted.abs()), "{family:?} {what} {index}: {found} is not {wanted}");
+                    assert!(
+                        (found - wanted).abs() < 1e-4 * (1.0 + wanted.abs()),
+                        "{family:?} {what} {index}: {found} is not {wanted}"
+                    );
                 };
                 close(here.gradient[index], (high.value - low.value) / 2e-5, "gradient");
                 for other in 0..at.len() {
@@ -200,7 +203,10 @@ fn poor_data_give_findings_instead_of_numbers_out_of_thin_air() {
             for history in histories {
                 let outlook = found.outlook(history, &[], &Ahead { time: 52.0, discount: 0.002 });
                 assert!((0.0..=1.0).contains(&outlook.alive), "{family:?} {outlook:?}");
-                assert!(outlook.expected.is_finite() && outlook.discounted <= outlook.expected, "{family:?} {outlook:?}");
+                assert!(
+                    outlook.expected.is_finite() && outlook.discounted <= outlook.expected,
+                    "{family:?} {outlook:?}"
+                );
                 assert!(outlook.slope.iter().all(|slope| slope.is_finite()), "{family:?} {outlook:?}");
             }
         }

@@ -60,11 +60,15 @@ fn random_between(random: &mut ChaCha8Rng, low: f64, high: f64) -> f64 {
 fn purchases(family: Family, p: [f64; 4], age: f64, random: &mut ChaCha8Rng) -> History {
     let rate = Gamma::new(p[0], 1.0 / p[1]).unwrap().sample(random).max(1e-12);
     let chance = match family {
-        Family::BetaGeometric | Family::ModifiedBetaGeometric => Beta::new(p[2], p[3]).unwrap().sample(random),
+        Family::BetaGeometric | Family::ModifiedBetaGeometric => {
+            Beta::new(p[2], p[3]).unwrap().sample(random)
+        }
         _ => 0.0,
     };
     let end = match family {
-        Family::Pareto => Exp::new(Gamma::new(p[2], 1.0 / p[3]).unwrap().sample(random).max(1e-12)).unwrap().sample(random),
+        Family::Pareto => {
+            Exp::new(Gamma::new(p[2], 1.0 / p[3]).unwrap().sample(random).max(1e-12)).unwrap().sample(random)
+        }
         Family::ModifiedBetaGeometric if random_between(random, 0.0, 1.0) < chance => 0.0,
         _ => f64::INFINITY,
     };

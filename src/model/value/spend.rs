@@ -109,7 +109,10 @@ fn fitted(minimum: Minimum) -> Spend {
     let covariance = minimum.point.hessian.part(&free).inverse().map(|inverse| {
         let mut all = Symmetric::zeros(3);
         for (i, row) in free.iter().enumerate() {
-            free.iter().enumerate().take(i + 1).for_each(|(j, column)| all.set(*row, *column, inverse.at(i, j)));
+            free.iter()
+                .enumerate()
+                .take(i + 1)
+                .for_each(|(j, column)| all.set(*row, *column, inverse.at(i, j)));
         }
         all
     });

@@ -82,7 +82,8 @@ impl Symmetric {
         let mut cells = vec![0.0; size * size];
         for row in 0..size {
             for column in 0..=row {
-                let inner: f64 = (0..column).map(|at| cells[row * size + at] * cells[column * size + at]).sum();
+                let inner: f64 =
+                    (0..column).map(|at| cells[row * size + at] * cells[column * size + at]).sum();
                 let rest = self.at(row, column) - inner;
                 cells[row * size + column] = if row != column {
                     rest / cells[column * size + column]

@@ -92,7 +92,8 @@ pub fn no_dropout(fitted: &Fitted, nbd: &Fitted) -> Option<NoDropout> {
 /// Pearson's correlation; `None` for fewer than three pairs or where one side is constant.
 pub fn correlation(pairs: &[(f64, f64)]) -> Option<f64> {
     let count = pairs.len() as f64;
-    let (one, two) = pairs.iter().fold((0.0, 0.0), |(one, two), pair| (one + pair.0 / count, two + pair.1 / count));
+    let (one, two) =
+        pairs.iter().fold((0.0, 0.0), |(one, two), pair| (one + pair.0 / count, two + pair.1 / count));
     let mut sums = (0.0, 0.0, 0.0);
     for (x, y) in pairs {
         let (x, y) = (x - one, y - two);

@@ -49,5 +49,6 @@ mod sweep_search;
 mod tidy;
 mod trace;
 mod track;
+mod value;
 mod watch;
 mod why;

@@ -189,7 +189,7 @@ fn next(family: Family, p: &[f64; SLOTS], history: &History) -> Option<f64> {
             return None;
         }
     }
-    for _ in 0..60 {
+    for _ in 0..30 {
         let middle = 0.5 * (low + high);
         if pareto::again(p, history, middle) < 0.5 { low = middle } else { high = middle }
     }

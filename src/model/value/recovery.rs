@@ -5,7 +5,7 @@ use ndarray::Array2;
 use super::family::Family;
 use super::local::SLOTS;
 use super::objective::Objective;
-use super::samples::{drawn, drawn_buyers};
+use super::samples::{drawn, drawn_ahead, drawn_buyers};
 use super::*;
 
 const TRUE: [(Family, [f64; SLOTS], f64); 6] = [
@@ -146,30 +146,71 @@ fn customers_who_never_leave_are_told() {
     assert_eq!(no_dropout(&nbd, &nbd), None);
 }
 
-/// Draws from a model buy as often later as it says: totals within four standard errors.
+/// A model with known parameters.
+fn known(family: Family, parameters: [f64; SLOTS]) -> Fitted {
+    Fitted {
+        family,
+        parameters,
+        effects: Vec::new(),
+        log_likelihood: 0.0,
+        covariance: None,
+        bound: vec![false; family.parameters().len()],
+        converged: true,
+        evaluations: 0,
+    }
+}
+
+/// Drawn customers buy as often at first as their model says: totals within four standard errors.
 #[test]
-fn expected_purchases_are_those_of_drawn_customers() {
-    for (family, p, _) in TRUE {
-        let found = Fitted {
-            family,
-            parameters: p,
-            effects: Vec::new(),
-            log_likelihood: 0.0,
-            covariance: None,
-            bound: vec![false; family.parameters().len()],
-            converged: true,
-            evaluations: 0,
-        };
-        if family == Family::ShiftedGeometric {
-            continue;
-        }
-        // New customers over a fixed time: half to one and a half of 60 weeks has mean 60.
-        let histories = drawn(family, p, 20_000, 20.0, 5);
+fn new_customers_buy_as_often_as_expected() {
+    for (family, p, _) in TRUE.into_iter().filter(|(family, ..)| *family != Family::ShiftedGeometric) {
+        let (found, histories) = (known(family, p), drawn(family, p, 4_000, 20.0, 5));
         let wanted: f64 = histories.iter().map(|history| found.expected_new(&[], history.age)).sum();
         let made: f64 = histories.iter().map(|history| f64::from(history.repeats)).sum();
         let squares: f64 = histories.iter().map(|history| f64::from(history.repeats).powi(2)).sum();
         assert!((made - wanted).abs() < 4.0 * squares.sqrt(), "{family:?}: {made} is not {wanted}");
     }
+}
+
+/// And later, given what they did at first; no more than 2.5 % of them (and chance) more or less often than their
+/// ranges say.
+#[test]
+fn customers_go_on_as_expected() {
+    for (family, p, _) in TRUE.into_iter().take(4) {
+        let (found, ahead) = (known(family, p), Ahead { time: 30.0, discount: 0.0 });
+        let drawn = drawn_ahead(family, p, 4_000, [25.0, 30.0]);
+        let [mut wanted, mut made, mut squares, mut below, mut above] = [0.0; 5];
+        for (history, later) in &drawn {
+            let outlook = found.outlook(history, &[], &ahead);
+            (wanted, made) = (wanted + outlook.expected, made + f64::from(*later));
+            squares += (f64::from(*later) - outlook.expected).powi(2);
+            below += f64::from(u8::from(*later < outlook.range.0));
+            above += f64::from(u8::from(*later > outlook.range.1));
+        }
+        assert!((made - wanted).abs() < 4.0 * squares.sqrt(), "{family:?}: {made} is not {wanted}");
+        assert!(
+            below <= 0.032 * 4_000.0 && above <= 0.032 * 4_000.0,
+            "{family:?}: {below} below, {above} above"
+        );
+        assert!(above >= 0.005 * 4_000.0, "{family:?}: {above} above");
+    }
+}
+
+/// Purchases of nobody who leaves come at the time by which half have bought; leaving makes it later or never.
+#[test]
+fn half_have_bought_by_the_time_that_is_given() {
+    let history = History { repeats: 2, last: 9.0, age: 10.0, customers: 1.0 };
+    let ahead = Ahead { time: 10.0, discount: 0.0 };
+    let next = |family, p| known(family, p).outlook(&history, &[], &ahead).next;
+    let silent = next(Family::Nbd, [1.0, 5.0, 1.0, 1.0]).unwrap();
+    // (15 / (15 + t))^3 = 1/2.
+    assert!((silent - 15.0 * (libm::cbrt(2.0) - 1.0)).abs() < 1e-9);
+    assert_eq!(next(Family::BetaGeometric, [1.0, 5.0, 1.0, 3.0]), Some(silent));
+    let leaving = next(Family::Pareto, [1.0, 5.0, 1.0, 50.0]).unwrap();
+    assert!(leaving > silent && leaving < 1.5 * silent, "{leaving}");
+    assert_eq!(next(Family::Pareto, [1.0, 5.0, 50.0, 5.0]), None);
+    let chance = pareto::again(&[1.0, 5.0, 1.0, 50.0], &history, leaving);
+    assert!((chance - 0.5).abs() < 1e-7, "{chance}");
 }
 
 #[test]

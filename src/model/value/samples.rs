@@ -58,6 +58,29 @@ fn random_between(random: &mut ChaCha8Rng, low: f64, high: f64) -> f64 {
 }
 
 fn purchases(family: Family, p: [f64; 4], age: f64, random: &mut ChaCha8Rng) -> History {
+    let times = times(family, p, age, random);
+    History { repeats: times.len() as u32, last: times.last().copied().unwrap_or(0.0), age, customers: 1.0 }
+}
+
+/// Draws customers whom a model describes, observed for `age`, with their purchases in the time `ahead` after.
+pub fn drawn_ahead(
+    family: Family,
+    p: [f64; 4],
+    customers: usize,
+    [age, ahead]: [f64; 2],
+) -> Vec<(History, u32)> {
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    let one = |_| {
+        let times = times(family, p, age + ahead, &mut random);
+        let known = times.partition_point(|time| *time <= age);
+        let last = times[..known].last().copied().unwrap_or(0.0);
+        (History { repeats: known as u32, last, age, customers: 1.0 }, (times.len() - known) as u32)
+    };
+    (0..customers).map(one).collect()
+}
+
+/// The times of repeat purchases within a time.
+fn times(family: Family, p: [f64; 4], within: f64, random: &mut ChaCha8Rng) -> Vec<f64> {
     let rate = Gamma::new(p[0], 1.0 / p[1]).unwrap().sample(random).max(1e-12);
     let chance = match family {
         Family::BetaGeometric | Family::ModifiedBetaGeometric => {
@@ -67,20 +90,21 @@ fn purchases(family: Family, p: [f64; 4], age: f64, random: &mut ChaCha8Rng) -> 
     };
     let end = match family {
         Family::Pareto => {
-            Exp::new(Gamma::new(p[2], 1.0 / p[3]).unwrap().sample(random).max(1e-12)).unwrap().sample(random)
+            let rate = Gamma::new(p[2], 1.0 / p[3]).unwrap().sample(random).max(1e-12);
+            Exp::new(rate).unwrap().sample(random)
         }
         Family::ModifiedBetaGeometric if random_between(random, 0.0, 1.0) < chance => 0.0,
         _ => f64::INFINITY,
     };
-    let (wait, mut time, mut last, mut repeats) = (Exp::new(rate).unwrap(), 0.0, 0.0, 0);
+    let (wait, mut time, mut times) = (Exp::new(rate).unwrap(), 0.0, Vec::new());
     loop {
         time += wait.sample(random);
-        if time > age.min(end) {
-            return History { repeats, last, age, customers: 1.0 };
+        if time > within.min(end) {
+            return times;
         }
-        (repeats, last) = (repeats + 1, time);
+        times.push(time);
         if random_between(random, 0.0, 1.0) < chance {
-            return History { repeats, last, age, customers: 1.0 };
+            return times;
         }
     }
 }

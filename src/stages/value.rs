@@ -29,7 +29,7 @@ use crate::diagnostic::plural;
 use crate::model::value::Family;
 use crate::stage::{Context, Failure, Layer, MetricName, Mistake, Need, Outcome, Port, Ref, Stage};
 
-/// The share of customers who must have bought again for frequencies to be bins of their own.
+/// What is measured of the chosen model and of every model on the holdout.
 const MEASURES: [(&str, &str); 3] = [
     (
         "holdout_rmse",
@@ -195,12 +195,12 @@ impl Stage for Value {
             let of = |model: &Model| {
                 MetricName::new(format!("{name}.{}", model.name()), "The same of this model.")
             };
-            metrics.extend(self.all_models().iter().map(of));
+            metrics.extend(Model::ALL.iter().map(of));
         }
         let of = |model: &Model| {
             MetricName::new(format!("log_likelihood.{}", model.name()), "The same of this model.")
         };
-        metrics.extend(self.all_models().iter().map(of));
+        metrics.extend(Model::ALL.iter().map(of));
         metrics
     }
 
@@ -271,6 +271,8 @@ impl Stage for Value {
 }
 
 impl Model {
+    const ALL: [Self; 6] = [Self::Nbd, Self::BgNbd, Self::MbgNbd, Self::ParetoNbd, Self::BgBb, Self::Sbg];
+
     fn name(self) -> &'static str {
         match self {
             Self::Nbd => "nbd",

@@ -19,7 +19,7 @@ fn customers_who_never_came_back_have_no_value_and_why() {
     assert_eq!(ran.code, 1);
     let told = "\
 error: stage `worth` failed: `bgnbd` can't be fitted: no customer bought a second time
-  --> p.toml:8:9
+ --> p.toml:8:9
   |
 8 | input = \"rows\"
   |         ^^^^^^

@@ -25,7 +25,7 @@ pub struct Verdict {
 
 /// All verdicts, models in their order, then spend.
 pub fn verdicts(tried: &[Tried], worth: &Worth) -> Vec<Verdict> {
-    let mut all: Vec<Verdict> = tried.iter().flat_map(|one| of_model(one)).collect();
+    let mut all: Vec<Verdict> = tried.iter().flat_map(of_model).collect();
     all.extend(of_spend(worth));
     all
 }

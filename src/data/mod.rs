@@ -11,6 +11,7 @@ pub mod mixed;
 pub mod parquet;
 pub mod partial;
 pub mod partition;
+pub mod purchases;
 pub mod quality;
 pub mod read;
 #[cfg(feature = "sql")]

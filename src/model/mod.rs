@@ -13,3 +13,4 @@ pub mod rank;
 pub mod search;
 pub mod stats;
 pub mod synthesize;
+pub mod value;

@@ -19,6 +19,7 @@ mod series;
 mod simulate;
 mod sql;
 mod synthesize;
+mod value;
 
 pub use command::{end_all, guard};
 
@@ -38,6 +39,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<series::Series>(),
     Kind::of::<forecast::Forecast>(),
     Kind::of::<churn::Churn>(),
+    Kind::of::<value::Value>(),
     Kind::of::<chart::Chart>(),
     Kind::of::<report::Report>(),
     Kind::of::<command::Command>(),

@@ -53,5 +53,6 @@ mod synthetic;
 mod tidy;
 mod trace;
 mod track;
+mod value;
 mod watch;
 mod why;

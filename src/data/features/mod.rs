@@ -7,12 +7,12 @@
 mod assemble;
 mod cutoffs;
 mod flags;
-mod ids;
+pub(in crate::data) mod ids;
 mod moments;
 mod money;
 mod partial;
 mod rhythm;
-mod rows;
+pub(in crate::data) mod rows;
 mod shares;
 #[cfg(test)]
 mod tests;

@@ -91,7 +91,7 @@ impl Rows {
 }
 
 /// Zero where a row counts, [`NOBODY`] where it does not.
-fn candidates(
+pub fn candidates(
     no_ids: Option<&NullBuffer>,
     times: &TimestampMicrosecondArray,
     amounts: &Float64Array,

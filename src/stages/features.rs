@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
 
 use crate::data::columns::{self, Holds, Wanted};
-use crate::data::features::{self, Columns, Counts, REST, Request};
+use crate::data::features::{self, Columns, Counts, Extra, REST, Request};
 use crate::data::{Table, as_of, dates, partial};
 use crate::diagnostic::{count, grouped, plural};
 use crate::stage::{Context, Failure, Layer, Make, MetricName, Mistake, Need, Outcome, Port, Ref, Stage};
@@ -41,6 +41,15 @@ pub struct Features {
     /// More distinct values of a share column than this are counted together as `other`.
     #[schemars(range(min = 1, max = 1000))]
     pub max_categories: usize,
+    /// Windows of so many days that end at the cutoff: purchases, spend, and the trend against the window before.
+    #[schemars(inner(range(min = 1, max = 36_525)))]
+    pub windows: Vec<u32>,
+    /// Whether there are shares of weekends and of parts of the day, and entropies of weekdays and hours.
+    pub patterns: bool,
+    /// Whether each share column gets the entropy of a customer's shares, in nats.
+    pub entropy: bool,
+    /// Whether features of a sample are made again with all rows from the `cutoff` on scrambled: they may not change.
+    pub audit: bool,
 }
 
 impl Default for Features {
@@ -55,6 +64,10 @@ impl Default for Features {
             shares: columns.shares,
             flags: columns.flags,
             max_categories: features::MAX_CATEGORIES,
+            windows: Vec::new(),
+            patterns: false,
+            entropy: false,
+            audit: true,
         }
     }
 }
@@ -80,20 +93,28 @@ impl Stage for Features {
             ("customers", "How many customers there are."),
             ("rows_used", "Rows that went into the features."),
             ("rows_skipped", "Rows that could not be used."),
+            ("rows_audited", "Rows of the sample that was audited for leaks."),
         ])
     }
 
     fn check(&self) -> Vec<Mistake> {
         let undated = self.cutoff.as_ref().filter(|cutoff| dates::day(cutoff).is_none());
         let mistake = |cutoff| Mistake::new("cutoff", format!("`{cutoff}` is no date"));
-        undated.map(|cutoff| mistake(cutoff).hint("write a day, such as 2025-12-28")).into_iter().collect()
+        let undated = undated.map(|cutoff| mistake(cutoff).hint("write a day, such as 2025-12-28"));
+        undated.into_iter().chain(self.window_mistakes()).collect()
     }
 
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {
         let table = ctx.table("input")?;
         columns::require(table.schema(), &self.needed(&table))?;
         let cutoff = self.cutoff.as_ref().and_then(dates::day).map(|day| i64::from(day) * dates::DAY);
-        let request = Request { cutoff, max_categories: self.max_categories, alive: &|| ctx.alive() };
+        let request = Request {
+            cutoff,
+            max_categories: self.max_categories,
+            extra: self.extra(),
+            audit: self.audit,
+            alive: &|| ctx.alive(),
+        };
         let made = match partial::by_time(&table, &self.time) {
             None => features::make(&table, &self.columns(), &request)?,
             Some(partitions) => {
@@ -136,6 +157,19 @@ impl Features {
             shares: self.shares.clone(),
             flags: self.flags.clone(),
         }
+    }
+
+    /// A window is a name in the table, so there can be only one of a length.
+    fn window_mistakes(&self) -> Option<Mistake> {
+        let again = |(at, days): &(usize, &u32)| self.windows[..*at].contains(days);
+        let (at, days) = self.windows.iter().enumerate().find(again)?;
+        let mistake =
+            Mistake::new(format!("windows.{at}"), format!("the window of {days} days is there twice"));
+        Some(mistake.hint("leave one of them out"))
+    }
+
+    fn extra(&self) -> Extra {
+        Extra { windows: self.windows.clone(), patterns: self.patterns, entropy: self.entropy }
     }
 
     /// Why there is not one customer.
@@ -182,7 +216,8 @@ impl Features {
         let mut outcome = Outcome::new(format!("{} x {width}", plural(customers, "customer")))
             .metric("customers", customers as f64)
             .metric("rows_used", made.counts.used as f64)
-            .metric("rows_skipped", made.counts.skipped() as f64);
+            .metric("rows_skipped", made.counts.skipped() as f64)
+            .metric("rows_audited", made.audited as f64);
         for (key, column) in self.absent(table) {
             outcome = outcome.warn_at(key, format!("there is no column `{column}`"));
         }
@@ -300,7 +335,10 @@ mod tests {
         // The id, the eight basic features, and two stores and the rest of them.
         assert_eq!(outcome.summary, "2 customers x 12");
         let metrics: Vec<_> = outcome.metrics.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-        assert_eq!(metrics, [("customers", 2.0), ("rows_skipped", 2.0), ("rows_used", 4.0)]);
+        assert_eq!(
+            metrics,
+            [("customers", 2.0), ("rows_audited", 0.0), ("rows_skipped", 2.0), ("rows_used", 4.0)]
+        );
         let warnings: Vec<_> = outcome.warnings.iter().map(|warning| warning.message.as_str()).collect();
         assert_eq!(
             warnings,

@@ -44,6 +44,15 @@ fn features<'a>(customers: &[u32], tallies: &'a Tallies, cutoff: i64) -> Vec<Fea
             features.push((name, Box::new(move |at| shares.share(at, code))));
         }
     }
+    if tallies.entropy {
+        for shares in &tallies.shares {
+            let name = format!("{}_entropy", shares.column);
+            features.push((name, Box::new(|at| shares.entropy(at))));
+        }
+    }
+    if let Some(habits) = &tallies.habits {
+        features.extend(habits.features());
+    }
     let money = &tallies.money.customers;
     if customers.iter().any(|at| money[*at as usize].returns > 0) {
         features.push(feature("returns", |at| Some(f64::from(money[at].returns))));

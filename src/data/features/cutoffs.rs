@@ -27,10 +27,7 @@ pub fn at_each(
     if let Some(tables) = in_one_pass(transactions, names, cutoffs, alive)? {
         return Ok(tables);
     }
-    let one = |cutoff: &i64| {
-        let request = Request { cutoff: Some(*cutoff), max_categories: super::MAX_CATEGORIES, alive };
-        Ok(make(transactions, names, &request)?.table)
-    };
+    let one = |cutoff: &i64| Ok(make(transactions, names, &Request::plain(Some(*cutoff), alive))?.table);
     let tables: Vec<Result<RecordBatch>> = cutoffs.par_iter().map(one).collect();
     tables.into_iter().collect()
 }

@@ -5,8 +5,10 @@
 //! a digit, and rows at or after the cutoff can't either. Does not know what features are for.
 
 mod assemble;
+mod audit;
 mod cutoffs;
 mod flags;
+mod habits;
 pub(in crate::data) mod ids;
 mod moments;
 mod money;
@@ -24,7 +26,9 @@ use arrow::array::RecordBatch;
 use arrow::compute::{max, min};
 use rayon::prelude::*;
 
+use self::audit::Sample;
 use self::flags::Flags;
+use self::habits::Habits;
 use self::ids::Index;
 use self::money::Ledger;
 use self::rhythm::Calendar;
@@ -34,6 +38,7 @@ use crate::data::dates::DAY;
 use crate::data::{Table, columns, scan};
 
 pub use self::cutoffs::at_each;
+pub use self::habits::Extra;
 pub use self::partial::make_in_parts;
 pub use self::rows::Counts;
 pub use self::shares::REST;
@@ -84,8 +89,19 @@ pub struct Request<'a> {
     pub cutoff: Option<i64>,
     /// More distinct values of a share column than this are counted together as [`REST`].
     pub max_categories: usize,
+    /// What is made beyond the features that every table has.
+    pub extra: Extra,
+    /// Whether a sample is held against itself with everything from the cutoff on scrambled.
+    pub audit: bool,
     /// Asked now and then whether to go on.
     pub alive: &'a (dyn Fn() -> Result<()> + Sync),
+}
+
+impl<'a> Request<'a> {
+    /// What is asked for where nothing more is said.
+    pub fn plain(cutoff: Option<i64>, alive: &'a (dyn Fn() -> Result<()> + Sync)) -> Self {
+        Self { cutoff, max_categories: MAX_CATEGORIES, extra: Extra::default(), audit: false, alive }
+    }
 }
 
 /// Features and what was noticed on the way.
@@ -101,6 +117,8 @@ pub struct Features {
     pub without_purchase: usize,
     /// Share columns with more values than allowed.
     pub folded: Vec<Folded>,
+    /// Rows that were audited for leaks; none where nothing could leak, or it wasn't wanted.
+    pub audited: usize,
 }
 
 /// A share column with more values than allowed.
@@ -128,8 +146,7 @@ pub struct Folded {
 /// # Errors
 /// When a column is missing or has an unusable type, or the table can't be read.
 pub fn at(transactions: &Table, columns: &Columns, cutoff: i64) -> Result<RecordBatch> {
-    let request = Request { cutoff: Some(cutoff), max_categories: MAX_CATEGORIES, alive: &|| Ok(()) };
-    Ok(make(transactions, columns, &request)?.table)
+    Ok(make(transactions, columns, &Request::plain(Some(cutoff), &|| Ok(())))?.table)
 }
 
 /// The first and last timestamp (microseconds since 1970-01-01), if there are any.
@@ -158,11 +175,21 @@ pub fn make(transactions: &Table, columns: &Columns, request: &Request<'_>) -> R
     let period = i64::MIN..request.cutoff.unwrap_or(i64::MAX);
     let mut scan = Scan::new(transactions, columns, period, request.alive)?;
     let mut tallies = Tallies::new(&scan.columns, request.max_categories);
-    scan.pass(&mut tallies.first())?;
+    tallies.entropy = request.extra.entropy;
+    tallies.habits = request.cutoff.and_then(|cutoff| Habits::new(&request.extra, cutoff));
+    let mut sample = request.cutoff.filter(|_| request.audit).map(|_| Sample::new(transactions.rows()));
+    let mut first = tallies.first();
+    first.extend(sample.iter_mut().map(|sample| sample as &mut dyn Tally));
+    scan.pass(&mut first)?;
     let counts = scan.counts.clone();
     let folded = tallies.finish(&mut scan)?;
     let cutoff = request.cutoff.unwrap_or_else(|| midnight_after(scan.last));
-    assembled(&scan.index, &tallies, cutoff, counts, folded)
+    if request.cutoff.is_none() {
+        tallies.habits = scan.habits(&request.extra, cutoff)?;
+    }
+    let mut features = assembled(&scan.index, &tallies, cutoff, counts, folded)?;
+    features.audited = audit::leaks(sample, columns, request)?;
+    Ok(features)
 }
 
 /// The features from what was counted.
@@ -176,7 +203,7 @@ fn assembled(
     let buyers = index.sorted(|at| tallies.money.customers[at].amounts.count() > 0);
     let without_purchase = index.len() - buyers.len();
     let table = assemble::table(index, &buyers, tallies, cutoff)?;
-    Ok(Features { table, cutoff, counts, without_purchase, folded })
+    Ok(Features { table, cutoff, counts, without_purchase, folded, audited: 0 })
 }
 
 /// All that is counted about customers.
@@ -185,6 +212,9 @@ struct Tallies {
     calendar: Calendar,
     flags: Vec<Flags>,
     shares: Vec<Shares>,
+    habits: Option<Habits>,
+    /// Whether shares get their entropy.
+    entropy: bool,
 }
 
 impl Tallies {
@@ -194,6 +224,8 @@ impl Tallies {
             calendar: Calendar::default(),
             flags: columns.flags.iter().map(|column| Flags::new(column)).collect(),
             shares: columns.shares.iter().map(|column| Shares::new(column, max_categories)).collect(),
+            habits: None,
+            entropy: false,
         }
     }
 
@@ -201,6 +233,7 @@ impl Tallies {
         let mut tallies: Vec<&mut dyn Tally> = vec![&mut self.money, &mut self.calendar];
         tallies.extend(self.shares.iter_mut().map(|shares| shares as &mut dyn Tally));
         tallies.extend(self.flags.iter_mut().map(|flags| flags as &mut dyn Tally));
+        tallies.extend(self.habits.iter_mut().map(|habits| habits as &mut dyn Tally));
         tallies
     }
 
@@ -261,6 +294,14 @@ impl<'a> Scan<'a> {
         self.counts = Counts::default();
         let columns = self.columns.clone();
         scan::windows(self.table, &columns.names(), |window| self.count(window, tallies))
+    }
+
+    /// Windows and patterns in a pass of their own, for a cutoff that is known only now.
+    fn habits(&mut self, extra: &Extra, cutoff: i64) -> Result<Option<Habits>> {
+        let Some(mut habits) = Habits::new(extra, cutoff) else { return Ok(None) };
+        self.period = i64::MIN..cutoff;
+        self.pass(&mut [&mut habits])?;
+        Ok(Some(habits))
     }
 
     /// Shows the tallies the next rows.

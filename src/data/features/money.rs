@@ -47,10 +47,10 @@ impl Tally for Ledger {
                 money.amounts.push(*amount);
             }
         }
-        for (who, amount) in &rows.others {
-            let money = &mut self.customers[*who as usize];
-            money.refunded += amount;
-            money.returns += u32::from(*amount < 0.0);
+        for other in &rows.others {
+            let money = &mut self.customers[other.who as usize];
+            money.refunded += other.amount;
+            money.returns += u32::from(other.amount < 0.0);
         }
         Ok(())
     }

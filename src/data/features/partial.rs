@@ -7,6 +7,7 @@ use anyhow::Result;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::audit::{self, Sample};
 use super::flags::Flags;
 use super::ids::Index;
 use super::money::{Ledger, Money};
@@ -59,14 +60,24 @@ pub fn make_in_parts(
     let totals: Vec<Result<Vec<Totals>>> = totals.collect();
     let totals = totals.into_iter().collect::<Result<Vec<_>>>()?;
     let mut whole = Whole::new(scan.index, &scan.columns, &totals, request.max_categories);
+    let nearest = wanted.last().copied();
     for at in wanted {
         (request.alive)()?;
         whole.add(parts.state(at)?, &mut counts)?;
     }
-    let Whole { index, tallies, folded, .. } = whole;
+    let Whole { index, mut tallies, folded } = whole;
     let last = partitions.parts.iter().filter_map(|part| part.times.map(|(_, last)| last)).max();
     let cutoff = request.cutoff.unwrap_or_else(|| midnight_after(last));
-    assembled(&index, &tallies, cutoff, counts, folded)
+    // Windows move with the cutoff, so nothing of them can be kept from one cutoff to the next.
+    let mut scan = Scan { index, ..Scan::new(table, names, i64::MIN..cutoff, request.alive)? };
+    tallies.entropy = request.extra.entropy;
+    tallies.habits = scan.habits(&request.extra, cutoff)?;
+    let mut features = assembled(&scan.index, &tallies, cutoff, counts, folded)?;
+    features.audited = match nearest.filter(|_| request.audit && request.cutoff.is_some()) {
+        Some(at) => parts.audit(at)?,
+        None => 0,
+    };
+    Ok(features)
 }
 
 struct Parts<'a> {
@@ -90,6 +101,15 @@ impl Parts<'_> {
         );
         let compute = || self.count(at, cutoff.unwrap_or(i64::MAX));
         of_partition(part, &[&said], self.keep, &compute)
+    }
+
+    /// Audits the partition nearest to the cutoff: reading all of them would cost what keeping them saves.
+    fn audit(&self, at: usize) -> Result<usize> {
+        let table = self.table.partition(self.partitions, at);
+        let mut sample = Sample::new(table.rows());
+        let mut scan = Scan::new(&table, self.names, i64::MIN..i64::MAX, self.request.alive)?;
+        scan.pass(&mut [&mut sample])?;
+        audit::leaks(Some(sample), self.names, self.request)
     }
 
     fn count(&self, at: usize, end: i64) -> Result<State> {
@@ -153,7 +173,7 @@ impl Whole {
         let mut who = vec![0; state.ids.len()];
         self.index.assign(&state.ids.column(), &mut who)?;
         let customers = self.index.len();
-        let Tallies { money, calendar, flags, shares } = &mut self.tallies;
+        let Tallies { money, calendar, flags, shares, .. } = &mut self.tallies;
         money.customers.resize(customers, Money::default());
         calendar.customers.resize(customers, Rhythm::default());
         for (at, (later, rhythm)) in who.iter().zip(state.money.iter().zip(&state.rhythms)) {

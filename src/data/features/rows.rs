@@ -49,14 +49,25 @@ impl Counts {
 pub struct Rows {
     /// For each row the customer who purchased in it; [`NOBODY`] where the row is no purchase.
     pub who: Vec<u32>,
-    /// Customer and amount of the rows that count but are no purchase: refunds and zero amounts.
-    pub others: Vec<(u32, f64)>,
+    /// The rows that count but are no purchase: refunds and zero amounts.
+    pub others: Vec<Other>,
     /// Amounts; valid and above zero wherever `who` names a customer.
     pub amounts: Float64Array,
     /// Timestamps in microseconds; valid wherever `who` names a customer.
     pub times: TimestampMicrosecondArray,
     /// All columns of the scan.
     pub batch: RecordBatch,
+}
+
+/// A row that counts but is no purchase.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Other {
+    /// The customer.
+    pub who: u32,
+    /// Zero, or below zero for a refund.
+    pub amount: f64,
+    /// When, in microseconds.
+    pub time: i64,
 }
 
 /// Something that is counted per customer.
@@ -85,7 +96,7 @@ impl Rows {
         let times = columns::timestamps(batch, &names.time)?;
         let mut who = candidates(ids.logical_nulls().as_ref(), &times, &amounts, period, counts);
         index.assign(ids, &mut who)?;
-        let others = set_aside(&mut who, &amounts);
+        let others = set_aside(&mut who, &amounts, &times);
         Ok(Self { who, others, amounts, times, batch: batch.clone() })
     }
 }
@@ -117,11 +128,11 @@ pub fn candidates(
 }
 
 /// Takes the rows that are no purchase out of `who`.
-fn set_aside(who: &mut [u32], amounts: &Float64Array) -> Vec<(u32, f64)> {
+fn set_aside(who: &mut [u32], amounts: &Float64Array, times: &TimestampMicrosecondArray) -> Vec<Other> {
     let mut others = Vec::new();
-    for (slot, amount) in who.iter_mut().zip(amounts.values()) {
+    for ((slot, amount), time) in who.iter_mut().zip(amounts.values()).zip(times.values()) {
         if *slot != NOBODY && *amount <= 0.0 {
-            others.push((*slot, *amount));
+            others.push(Other { who: *slot, amount: *amount, time: *time });
             *slot = NOBODY;
         }
     }

@@ -10,6 +10,7 @@ use arrow::datatypes::DataType;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
+use super::habits::entropy;
 use super::ids::{NOBODY, encoded};
 use super::rows::{Rows, Tally};
 use crate::data::columns;
@@ -103,6 +104,11 @@ impl Shares {
         let counts = self.counts.get(customer * self.stride..(customer + 1) * self.stride)?;
         let known: u64 = counts.iter().map(|count| u64::from(*count)).sum();
         (known > 0).then(|| f64::from(counts[code]) / known as f64)
+    }
+
+    /// Shannon's entropy of a customer's shares, in nats.
+    pub fn entropy(&self, customer: usize) -> Option<f64> {
+        entropy(self.counts.get(customer * self.stride..(customer + 1) * self.stride)?)
     }
 
     /// Codes by row; [`NOBODY`] where the row is no purchase or the value is missing.

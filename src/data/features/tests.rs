@@ -38,7 +38,12 @@ fn table(rows: &[Row]) -> Table {
 }
 
 fn make_with(table: &Table, cutoff: Option<i64>, max_categories: usize) -> Features {
-    make(table, &Columns::default(), &Request { cutoff, max_categories, alive: &|| Ok(()) }).unwrap()
+    make(
+        table,
+        &Columns::default(),
+        &Request { max_categories, audit: true, ..Request::plain(cutoff, &|| Ok(())) },
+    )
+    .unwrap()
 }
 
 fn names(batch: &RecordBatch) -> Vec<String> {
@@ -410,7 +415,7 @@ fn the_span_is_that_of_the_times() {
 
 #[test]
 fn an_interrupted_run_ends() {
-    let request = Request { cutoff: None, max_categories: 50, alive: &|| anyhow::bail!("interrupted") };
+    let request = Request::plain(None, &|| anyhow::bail!("interrupted"));
     assert!(make(&table(&[row(1, 0, 1.0, "web", true)]), &Columns::default(), &request).is_err());
 }
 
@@ -454,7 +459,7 @@ fn in_parts(table: &Table, cutoff: Option<i64>, limit: usize, folder: &std::path
         }
         Ok(path)
     };
-    let request = Request { cutoff, max_categories: limit, alive: &|| Ok(()) };
+    let request = Request { max_categories: limit, audit: true, ..Request::plain(cutoff, &|| Ok(())) };
     let features = make_in_parts(table, &partitions, &Columns::default(), &request, &keep).unwrap();
     (features, made.into_inner())
 }
@@ -518,4 +523,63 @@ fn only_the_partition_that_the_cutoff_lies_in_depends_on_it() {
     // At the time of the last row, that row doesn't count any more.
     assert_eq!(made(Some(175 * DAY)), 1);
     assert_eq!(made(Some(400 * DAY)), 0);
+}
+
+fn extra_of(table: &Table, cutoff: Option<i64>) -> Features {
+    let extra = Extra { windows: vec![2, 5], patterns: true, entropy: true };
+    make(table, &Columns::default(), &Request { extra, ..Request::plain(cutoff, &|| Ok(())) }).unwrap()
+}
+
+/// Purchases on 1970-01-01 (a Thursday), 01-03 (a Saturday) and 01-08, cutoff 01-09.
+#[test]
+fn windows_patterns_and_entropies_by_hand() {
+    let rows = [
+        row(1, 1, 10.0, "web", true),
+        row(1, 2 * 24 + 13, 20.0, "store", true),
+        row(1, 7 * 24 + 19, 30.0, "web", true),
+        row(1, 7 * 24 + 20, -4.0, "web", true),
+        row(1, 7 * 24 + 23, 5.0, "web", true),
+    ];
+    let features = extra_of(&table(&rows), Some(8 * DAY)).table;
+    let of = |name: &str| value(&features, name, 0);
+    assert_eq!((of("purchases_2d"), of("spend_2d"), of("trend_2d")), (Some(2.0), Some(31.0), Some(1.0)));
+    // Five days back is 01-04; the purchases of 01-01 and 01-03 lie within the five before.
+    assert_eq!((of("purchases_5d"), of("spend_5d"), of("trend_5d")), (Some(2.0), Some(31.0), Some(0.0)));
+    let parts = ["weekend_share", "night_share", "morning_share", "afternoon_share", "evening_share"];
+    assert_eq!(parts.map(of), [Some(0.25), Some(0.25), Some(0.0), Some(0.25), Some(0.5)]);
+    // Three of four on Thursdays and on the web; four hours apart.
+    let three = 0.562_335_144_618_808;
+    for (name, expected) in
+        [("weekday_entropy", three), ("channel_entropy", three), ("hour_entropy", 4_f64.ln())]
+    {
+        assert!((of(name).unwrap() - expected).abs() < 1e-14, "{name}");
+    }
+    assert_eq!(extra_of(&table(&rows), None).table, features);
+}
+
+#[test]
+fn windows_see_their_first_moment_and_not_the_cutoff() {
+    let rows = [row(1, 24, 1.0, "web", true), row(1, 72, 1.0, "web", true), row(2, 23, 1.0, "web", true)];
+    let features = extra_of(&table(&rows), Some(3 * DAY)).table;
+    let of = |row| ["purchases_2d", "spend_2d", "trend_2d"].map(|name| value(&features, name, row));
+    assert_eq!(of(0), [Some(1.0), Some(1.0), Some(1.0)]);
+    assert_eq!(of(1), [Some(0.0), Some(0.0), Some(-1.0)]);
+}
+
+#[test]
+fn extra_features_leave_the_others_as_they_are() {
+    let table = table(&scrambled(2_000));
+    let (plain, more) = (make_with(&table, None, 50).table, extra_of(&table, None).table);
+    for (field, column) in plain.schema().fields().iter().zip(plain.columns()) {
+        assert_eq!(Some(column), more.column_by_name(field.name()), "{}", field.name());
+    }
+}
+
+#[test]
+fn a_cutoff_is_audited_and_its_absence_has_nothing_to_audit() {
+    let table = table(&scrambled(2_000));
+    assert_eq!(make_with(&table, Some(1_000 * HOUR), 50).audited, 2_000);
+    assert_eq!(make_with(&table, None, 50).audited, 0);
+    let plain = Request::plain(Some(1_000 * HOUR), &|| Ok(()));
+    assert_eq!(make(&table, &Columns::default(), &plain).unwrap().audited, 0);
 }

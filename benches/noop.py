@@ -85,6 +85,7 @@ def main(given):
     print(f"{timing.machine()}; {timing.run([custem, '--version'])['out'].strip()}, {given.against} "
           f"{timing.run([dvc if given.against == 'dvc' else 'ninja', '--version'])['out'].strip()}")
     timing.table(f"{given.stages} stages", "custem", given.against, "ratio", "CPU", "peak MB", "other cores")
+    made = []
     for name, shape in SHAPES.items():
         def ours(folder):
             return for_custem(folder, shape, given.stages, custem)
@@ -95,16 +96,17 @@ def main(given):
         for turn in range(given.first_times):
             for side, write in enumerate((ours, theirs)):
                 project = Project(write)
+                made.append(project)
                 firsts[side].append(project.run())
                 if turn == 0:
                     kept.append(project)
-                else:
-                    shutil.rmtree(project.folder)
         [project.run() for project in kept]
         timing.compare(f"{name}, nothing changed", *timing.in_turn(kept[0].run, kept[1].run, given.times))
         timing.compare(f"{name}, one leaf changed", *timing.in_turn(kept[0].after_a_change, kept[1].after_a_change, given.times))
         timing.compare(f"{name}, first run", *firsts)
-        [shutil.rmtree(project.folder) for project in kept]
+    # Not before: on ext4, new files cost whoever makes them more for minutes after others were removed.
+    for project in made:
+        shutil.rmtree(project.folder)
 
 
 if __name__ == "__main__":

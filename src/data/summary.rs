@@ -237,32 +237,34 @@ impl Seen {
             Kind::Text | Kind::Other => self.texts,
         }
         .unzip();
-        let times = self.times.as_ref();
-        let most = times.and_then(|times| {
-            let usual = times.iter().max_by(|a, b| a.1.cmp(b.1).then_with(|| b.0.cmp(a.0)))?;
+        // In the order of their texts: the first of the most frequent is one and the same each time.
+        let times = self.times.map(|times| {
+            let mut times: Vec<(Box<str>, u64)> = times.into_iter().collect();
+            times.sort();
+            times
+        });
+        let most = times.as_ref().and_then(|times| {
+            let usual = times.iter().rev().max_by_key(|(_, times)| times)?;
             let text = match (self.kind, usual.0.parse()) {
                 (Kind::Moment, Ok(micros)) => dates::show(micros),
                 _ => usual.0.to_string(),
             };
-            (*usual.1 > 1).then_some((text, *usual.1))
+            (usual.1 > 1).then_some((text, usual.1))
         });
-        let few = times.filter(|times| self.kind == Kind::Text && times.len() <= FEW).map(|times| {
-            let mut texts: Vec<String> = times.keys().map(|text| text.to_string()).collect();
-            texts.sort();
-            texts
-        });
+        let distinct = times.as_ref().map(Vec::len);
+        let few = times.filter(|times| self.kind == Kind::Text && times.len() <= FEW);
         // Counts of rows are far below 2^53.
         let mean = (self.count > 0).then(|| self.sum / self.count as f64);
         Glance {
             name: name.to_owned(),
             ty: columns::type_name(ty),
             missing: self.missing,
-            distinct: times.map(HashMap::len),
+            distinct,
             low,
             mean,
             high,
             most,
-            texts: few,
+            texts: few.map(|times| times.into_iter().map(|(text, _)| text.into()).collect()),
             letters: self.letters,
         }
     }

@@ -5,8 +5,8 @@
 pub mod cluster;
 pub mod fidelity;
 pub mod forecast;
-pub mod optimise;
 pub mod mixed;
+pub mod optimise;
 pub mod predict;
 pub mod random;
 pub mod rank;

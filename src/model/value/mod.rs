@@ -18,6 +18,7 @@ mod symmetric;
 mod verdict;
 
 #[cfg(test)]
+#[expect(clippy::excessive_precision, reason = "digits as they were published")]
 mod published;
 #[cfg(test)]
 mod recovery;

@@ -172,6 +172,7 @@ pub fn chi_squared_tail(value: f64, freedom: usize) -> f64 {
 pub const NORMAL_95: f64 = 1.959_963_984_540_054;
 
 #[cfg(test)]
+#[expect(clippy::excessive_precision, reason = "digits as they were published")]
 mod tests {
     use super::*;
 

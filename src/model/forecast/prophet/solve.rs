@@ -152,10 +152,10 @@ impl System {
             }
             right.iter_mut().zip(row).for_each(|(sum, cell)| *sum += cell * y);
         }
-        for at in 0..columns {
-            for other in at + 1..columns {
-                gram[at][other] = gram[other][at];
-            }
+        for at in 1..columns {
+            let (above, below) = gram.split_at_mut(at);
+            let line = below.first().map_or(&[][..], Vec::as_slice);
+            above.iter_mut().zip(line).for_each(|(other, cell)| other[at] = *cell);
         }
         let squares = y.iter().map(|y| y * y).sum();
         Self { gram, right, squares, rows: rows.len() as f64, precision, last, flexibility }

@@ -39,7 +39,7 @@ const MEASURES: [(&str, &str); 3] = [
     ("holdout_bias", "Expected purchases on the holdout over those made, less 1: closer to 0 is better."),
 ];
 
-/// What every customer is worth: purchases to come, what they spend, and how sure that is
+/// What customers are worth: purchases to come, spend, and how sure
 ///
 /// Models of repeat purchases are fitted to how often, how lately and how long each customer has
 /// bought; Gamma-Gamma says what a purchase to come is worth. One purchase counts a customer and

@@ -12,5 +12,6 @@ pub mod random;
 pub mod rank;
 pub mod search;
 pub mod stats;
+pub mod symmetric;
 pub mod synthesize;
 pub mod value;

@@ -5,12 +5,13 @@
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::correlation::{cholesky, inverse, nearest};
+use super::correlation::{nearest, root};
 use super::marginal::{Levels, Numbers, Score, latent_correlation, share};
 use super::normal::{draw, draw_between};
 use super::{Given, Unable};
 use crate::model::mixed::{Column, MISSING, rows};
 use crate::model::random::Streams;
+use crate::model::symmetric::{Factor, Symmetric};
 
 /// Rows that are drawn from one random stream.
 const CHUNK: usize = 1024;
@@ -24,7 +25,7 @@ pub struct Copula {
     columns: Vec<Marginal>,
     /// Correlations of the normal variables, positive definite.
     correlation: Array2<f64>,
-    root: Array2<f64>,
+    root: Factor,
 }
 
 /// A column's distribution and the places of its normal variables.
@@ -139,13 +140,13 @@ struct Plan {
     /// Confined variables, the part of the scale that each must lie in.
     confined: Vec<(usize, (f64, f64))>,
     /// The inverse of their correlations.
-    precision: Array2<f64>,
+    precision: Symmetric,
     /// The other variables.
     free: Vec<usize>,
     /// What each free variable's mean takes of each confined one, shape `(free, confined)`.
     slope: Array2<f64>,
     /// The root of the free variables' covariance, given the confined ones.
-    root: Array2<f64>,
+    root: Factor,
 }
 
 impl Copula {
@@ -206,7 +207,7 @@ impl Copula {
             let slope = Array2::zeros((free.len(), 0));
             return Ok(Plan {
                 confined,
-                precision: Array2::zeros((0, 0)),
+                precision: Symmetric::zeros(0),
                 free,
                 slope,
                 root: self.root.clone(),
@@ -218,13 +219,13 @@ impl Copula {
             })
         };
         // A part of a positive definite matrix is one too.
-        let precision = inverse(&nearest(&part(&fixed, &fixed)).1);
-        let slope = part(&free, &fixed).dot(&precision);
+        let precision = nearest(&part(&fixed, &fixed)).1.inverse();
+        let inverse = Array2::from_shape_fn((fixed.len(), fixed.len()), |(i, j)| precision.at(i, j));
+        let slope = part(&free, &fixed).dot(&inverse);
         let rest = part(&free, &free) - slope.dot(&part(&fixed, &free));
-        let root = cholesky(&rest).unwrap_or_else(|| {
-            // Nothing is left to vary but rounding.
-            Array2::from_diag(&rest.diag().mapv(|value| value.max(0.0).sqrt()))
-        });
+        // Where there is none, nothing is left to vary but rounding.
+        let root = root(&rest)
+            .unwrap_or_else(|| Factor::diagonal(&rest.diag().mapv(|value| value.max(0.0).sqrt()).to_vec()));
         Ok(Plan { confined, precision, free, slope, root })
     }
 }
@@ -236,16 +237,17 @@ impl Plan {
         let sweeps = if fixed.len() > 1 { SWEEPS } else { 0 };
         for _ in 0..sweeps {
             for i in 0..fixed.len() {
-                let own = self.precision[[i, i]];
+                let own = self.precision.at(i, i);
                 let others: f64 =
-                    (0..fixed.len()).filter(|j| *j != i).map(|j| self.precision[[i, j]] * fixed[j]).sum();
+                    (0..fixed.len()).filter(|j| *j != i).map(|j| self.precision.at(i, j) * fixed[j]).sum();
                 fixed[i] = draw_between(rng, -others / own, 1.0 / own.sqrt(), self.confined[i].1);
             }
         }
         let noise: Vec<f64> = self.free.iter().map(|_| draw(rng)).collect();
-        for (i, at) in self.free.iter().enumerate() {
+        let noise = self.root.times(&noise);
+        for ((i, at), noise) in self.free.iter().enumerate().zip(noise) {
             let mean: f64 = fixed.iter().enumerate().map(|(j, value)| self.slope[[i, j]] * value).sum();
-            variables[*at] = mean + (0..=i).map(|k| self.root[[i, k]] * noise[k]).sum::<f64>();
+            variables[*at] = mean + noise;
         }
         for ((at, _), value) in self.confined.iter().zip(fixed) {
             variables[*at] = value;

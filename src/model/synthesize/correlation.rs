@@ -4,49 +4,19 @@
 
 use ndarray::Array2;
 
+use crate::model::symmetric::{Factor, Symmetric};
+
 /// The smallest eigenvalue of a matrix that is taken as positive definite.
 const SMALLEST: f64 = 1e-8;
 
 /// Rounds of projections after which the nearest matrix is taken as found.
 const ROUNDS: usize = 100;
 
-/// The lower triangular `L` with `L Lᵀ = a`; none unless `a` is positive definite. O(p³).
-pub(super) fn cholesky(a: &Array2<f64>) -> Option<Array2<f64>> {
-    let p = a.nrows();
-    let mut l = Array2::zeros((p, p));
-    for i in 0..p {
-        for j in 0..=i {
-            let dot: f64 = (0..j).map(|k| l[[i, k]] * l[[j, k]]).sum();
-            let rest = a[[i, j]] - dot;
-            if i != j {
-                l[[i, j]] = rest / l[[j, j]];
-            } else if rest > SMALLEST {
-                l[[i, i]] = rest.sqrt();
-            } else {
-                return None;
-            }
-        }
-    }
-    Some(l)
-}
-
-/// The inverse of a positive definite matrix from its triangular root. O(p³).
-pub(super) fn inverse(root: &Array2<f64>) -> Array2<f64> {
-    let p = root.nrows();
-    let mut inverse = Array2::zeros((p, p));
-    for column in 0..p {
-        let mut x = vec![0.0; p];
-        for i in 0..p {
-            let dot: f64 = (0..i).map(|k| root[[i, k]] * x[k]).sum();
-            x[i] = (f64::from(u8::from(i == column)) - dot) / root[[i, i]];
-        }
-        for i in (0..p).rev() {
-            let dot: f64 = (i + 1..p).map(|k| root[[k, i]] * x[k]).sum();
-            x[i] = (x[i] - dot) / root[[i, i]];
-        }
-        (0..p).for_each(|row| inverse[[row, column]] = x[row]);
-    }
-    inverse
+/// The triangular root of a matrix; none unless it is positive definite. O(p³).
+pub(super) fn root(a: &Array2<f64>) -> Option<Factor> {
+    let mut matrix = Symmetric::zeros(a.nrows());
+    (0..a.nrows()).for_each(|i| (0..=i).for_each(|j| matrix.set(i, j, a[[i, j]])));
+    matrix.factor_by(|pivot, _| (pivot > SMALLEST).then_some(pivot))
 }
 
 /// The positive definite correlation matrix nearest to a symmetric matrix, in the Frobenius norm, with its triangular
@@ -56,8 +26,8 @@ pub(super) fn inverse(root: &Array2<f64>) -> Array2<f64> {
 /// correction. O(p³) a round.
 ///
 /// Reference: Higham (2002), Computing the nearest correlation matrix: a problem from finance.
-pub(super) fn nearest(a: &Array2<f64>) -> (Array2<f64>, Array2<f64>) {
-    if let Some(root) = cholesky(a) {
+pub(super) fn nearest(a: &Array2<f64>) -> (Array2<f64>, Factor) {
+    if let Some(root) = root(a) {
         return (a.clone(), root);
     }
     let p = a.nrows();
@@ -78,10 +48,10 @@ pub(super) fn nearest(a: &Array2<f64>) -> (Array2<f64>, Array2<f64>) {
 }
 
 /// Pulls a matrix to the identity until it is positive definite.
-fn definite(mut a: Array2<f64>) -> (Array2<f64>, Array2<f64>) {
+fn definite(mut a: Array2<f64>) -> (Array2<f64>, Factor) {
     let mut pull = 1e-6;
     loop {
-        if let Some(root) = cholesky(&a) {
+        if let Some(root) = root(&a) {
             return (a, root);
         }
         let p = a.nrows();
@@ -166,7 +136,11 @@ mod tests {
         let (found, root) = nearest(&a);
         let published = array![[1.0, 0.7607, 0.1573], [0.7607, 1.0, 0.7607], [0.1573, 0.7607, 1.0]];
         assert!((&found - &published).iter().all(|gap| gap.abs() < 6e-5), "{found}");
-        assert!((&root.dot(&root.t()) - &found).iter().all(|gap| gap.abs() < 1e-12));
+        for i in 0..3 {
+            let line: Vec<f64> = (0..3).map(|j| root.at(i, j)).collect();
+            let whole = root.times(&line);
+            assert!((0..3).all(|j| (whole[j] - found[[i, j]]).abs() < 1e-12));
+        }
     }
 
     #[test]
@@ -174,8 +148,7 @@ mod tests {
         let a = array![[1.0, 0.5], [0.5, 1.0]];
         let (found, root) = nearest(&a);
         assert_eq!(found, a);
-        let product = inverse(&root).dot(&a);
-        assert!((&product - &Array2::<f64>::eye(2)).iter().all(|gap| gap.abs() < 1e-14));
+        assert!((root.at(1, 0) - 0.5).abs() < 1e-15 && (root.at(1, 1) - 0.75_f64.sqrt()).abs() < 1e-15);
     }
 
     #[test]

@@ -10,8 +10,8 @@ use super::local::SLOTS;
 use super::newton::{Minimum, minimise};
 use super::objective::Objective;
 use super::special::NORMAL_95;
-use super::symmetric::Symmetric;
 use super::{History, Stop, Unfit};
+use crate::model::symmetric::Symmetric;
 
 /// Parameters lie within this factor of 1, or of the mean age where they are measured in time.
 const FARTHEST: f64 = 1e5;

@@ -14,7 +14,6 @@ mod pareto;
 mod range;
 mod special;
 mod spend;
-mod symmetric;
 mod verdict;
 
 #[cfg(test)]

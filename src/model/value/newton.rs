@@ -2,7 +2,7 @@
 //!
 //! Knows a value, its gradient and its Hessian; does not know what is minimised.
 
-use super::symmetric::Symmetric;
+use crate::model::symmetric::Symmetric;
 
 /// Steps after which the search gives up; ten to twenty are usual.
 const STEPS: usize = 200;

@@ -12,8 +12,8 @@ use super::family::{Family, Rises, by_count, by_time};
 use super::fit::Request;
 use super::local::{Local, SLOTS};
 use super::newton::Point;
-use super::symmetric::Symmetric;
 use super::{CHUNK, History, Stop};
+use crate::model::symmetric::Symmetric;
 
 /// What is minimised.
 pub struct Objective<'a> {

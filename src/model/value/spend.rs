@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use super::local::{Local, SLOTS};
 use super::newton::{Minimum, Point, minimise};
 use super::special::{NORMAL_95, log_gamma};
-use super::symmetric::Symmetric;
 use super::{CHUNK, Estimate, Stop, Unfit};
+use crate::model::symmetric::Symmetric;
 
 /// Parameters lie within this factor of 1, `gamma` of the mean spend.
 const FARTHEST: f64 = 1e5;

@@ -2,6 +2,7 @@
 
 use super::design::Design;
 use super::{Options, Seasons, dot};
+use crate::model::symmetric::{Factor, Symmetric};
 
 /// Turns between parameters and the size of the error.
 const TURNS: usize = 200;
@@ -183,20 +184,27 @@ impl System {
         (self.squares - 2.0 * dot(&self.right, found) + through).max(0.0)
     }
 
+    /// The factor of what the first columns make with each other, priors included; a pivot lost to rounding counts as a small one.
+    fn factor(&self, square: f64) -> Option<Factor> {
+        let free = self.precision.len();
+        let mut inner = Symmetric::zeros(free);
+        for (row, precision) in self.precision.iter().enumerate() {
+            (0..row).for_each(|column| inner.set(row, column, self.gram[row][column]));
+            inner.set(row, row, self.gram[row][row] + square * precision);
+        }
+        inner.factor_by(|pivot, cell| Some(pivot.max(1e-14 * cell.max(1e-300))))
+    }
+
     /// The most probable parameters for one size of the error: the first columns eliminated, then coordinate descent over the
     /// last ones from where they were.
     fn parameters(&self, sigma: f64, found: &mut [f64]) {
         let free = self.precision.len();
         let square = sigma * sigma;
-        let mut inner: Vec<Vec<f64>> = self.gram.iter().take(free).map(|row| row[..free].to_vec()).collect();
-        for (at, precision) in self.precision.iter().enumerate() {
-            inner[at][at] += square * precision;
-        }
-        let factor = cholesky(&inner);
+        let Some(factor) = self.factor(square) else { return };
         // What the first columns make of the values, and of each last column.
-        let of_values = substitute(&factor, &self.right[..free]);
+        let of_values = factor.solve(&self.right[..free]);
         let of_last: Vec<Vec<f64>> =
-            (free..free + self.last).map(|at| substitute(&factor, &self.gram[at][..free])).collect();
+            (free..free + self.last).map(|at| factor.solve(&self.gram[at][..free])).collect();
         let reduced: Vec<Vec<f64>> = (0..self.last)
             .map(|at| {
                 let cross = &self.gram[free + at][..free];
@@ -241,33 +249,4 @@ fn lasso(a: &[Vec<f64>], b: &[f64], weight: f64, x: &mut [f64]) {
             break;
         }
     }
-}
-
-/// The lower triangle whose product with its transpose is a positive definite matrix; a pivot lost to rounding counts as a small one.
-fn cholesky(a: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    let mut lower: Vec<Vec<f64>> = Vec::with_capacity(a.len());
-    for (at, row) in a.iter().enumerate() {
-        let mut line = vec![0.0; at + 1];
-        for other in 0..at {
-            line[other] = (row[other] - dot(&line[..other], &lower[other][..other])) / lower[other][other];
-        }
-        let pivot = row[at] - dot(&line[..at], &line[..at]);
-        line[at] = pivot.max(1e-14 * row[at].max(1e-300)).sqrt();
-        lower.push(line);
-    }
-    lower
-}
-
-/// Solves with a triangle of [`cholesky`].
-fn substitute(lower: &[Vec<f64>], right: &[f64]) -> Vec<f64> {
-    let n = lower.len();
-    let mut x = right.to_vec();
-    for at in 0..n {
-        x[at] = (x[at] - dot(&lower[at][..at], &x[..at])) / lower[at][at];
-    }
-    for at in (0..n).rev() {
-        let later: f64 = (at + 1..n).map(|other| lower[other][at] * x[other]).sum();
-        x[at] = (x[at] - later) / lower[at][at];
-    }
-    x
 }

@@ -1,6 +1,6 @@
 //! Small symmetric matrices: solving, inverting, and how flat they are.
 //!
-//! A dozen rows at most; does not know what they hold.
+//! Up to a few hundred rows; does not know what they hold.
 
 /// A symmetric matrix, stored whole by rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,38 +76,33 @@ impl Symmetric {
         (0..self.size).map(|at| vector[at] * row(at)).sum()
     }
 
-    /// Cholesky's factor; `None` where the matrix isn't positive definite.
+    /// Cholesky's factor; `None` where the matrix isn't positive definite. O(p³).
     pub fn factor(&self) -> Option<Factor> {
+        self.factor_by(|pivot, cell| (pivot > 1e-13 * cell.abs()).then_some(pivot))
+    }
+
+    /// Cholesky's factor with a say in pivots: `pivot` gets what is left of each cell of the diagonal, and the cell itself,
+    /// and gives what to go on with, above 0; or nothing, and there is no factor. O(p³).
+    pub fn factor_by(&self, pivot: impl Fn(f64, f64) -> Option<f64>) -> Option<Factor> {
         let size = self.size;
         let mut cells = vec![0.0; size * size];
         for row in 0..size {
-            for column in 0..=row {
-                let inner: f64 =
-                    (0..column).map(|at| cells[row * size + at] * cells[column * size + at]).sum();
-                let rest = self.at(row, column) - inner;
-                cells[row * size + column] = if row != column {
-                    rest / cells[column * size + column]
-                } else if rest > 1e-13 * self.at(row, row).abs() && rest.is_finite() {
-                    rest.sqrt()
-                } else {
-                    return None;
-                };
+            let (before, line) = cells.split_at_mut(row * size);
+            for column in 0..row {
+                let other = &before[column * size..=column * size + column];
+                let rest = self.at(row, column) - dot(&line[..column], &other[..column]);
+                line[column] = rest / other[column];
             }
+            let cell = self.at(row, row);
+            let rest = pivot(cell - dot(&line[..row], &line[..row]), cell)?;
+            line[row] = Some(rest.sqrt()).filter(|root| root.is_finite())?;
         }
         Some(Factor { size, cells })
     }
 
     /// The inverse; `None` where the matrix isn't positive definite.
     pub fn inverse(&self) -> Option<Self> {
-        let factor = self.factor()?;
-        let mut inverse = Self::zeros(self.size);
-        for column in 0..self.size {
-            let mut unit = vec![0.0; self.size];
-            unit[column] = 1.0;
-            let solved = factor.solve(&unit);
-            (0..=column).for_each(|row| inverse.set(row, column, solved[row]));
-        }
-        inverse.is_finite().then_some(inverse)
+        self.factor().map(|factor| factor.inverse()).filter(Self::is_finite)
     }
 }
 
@@ -116,8 +111,8 @@ impl Factor {
     pub fn solve(&self, right: &[f64]) -> Vec<f64> {
         let (size, mut x) = (self.size, right.to_vec());
         for row in 0..size {
-            let inner: f64 = (0..row).map(|at| self.cells[row * size + at] * x[at]).sum();
-            x[row] = (x[row] - inner) / self.cells[row * size + row];
+            let line = &self.cells[row * size..=row * size + row];
+            x[row] = (x[row] - dot(&line[..row], &x[..row])) / line[row];
         }
         for row in (0..size).rev() {
             let inner: f64 = (row + 1..size).map(|at| self.cells[at * size + row] * x[at]).sum();
@@ -125,6 +120,45 @@ impl Factor {
         }
         x
     }
+
+    /// The factor of a matrix with nothing beside its diagonal, by the roots of that.
+    pub fn diagonal(roots: &[f64]) -> Self {
+        let size = roots.len();
+        let mut cells = vec![0.0; size * size];
+        cells.iter_mut().step_by(size + 1).zip(roots).for_each(|(cell, root)| *cell = *root);
+        Self { size, cells }
+    }
+
+    /// The inverse of the matrix whose factor this is. O(p³).
+    pub fn inverse(&self) -> Symmetric {
+        let mut inverse = Symmetric::zeros(self.size);
+        for column in 0..self.size {
+            let mut unit = vec![0.0; self.size];
+            unit[column] = 1.0;
+            let solved = self.solve(&unit);
+            (0..=column).for_each(|row| inverse.set(row, column, solved[row]));
+        }
+        inverse
+    }
+
+    /// Number of rows.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// A cell; 0 above the diagonal.
+    pub fn at(&self, row: usize, column: usize) -> f64 {
+        self.cells[row * self.size + column]
+    }
+
+    /// `l v`: standard normal numbers become normal ones whose covariances the matrix holds.
+    pub fn times(&self, vector: &[f64]) -> Vec<f64> {
+        self.cells.chunks(self.size.max(1)).map(|line| dot(line, vector)).collect()
+    }
+}
+
+fn dot(one: &[f64], other: &[f64]) -> f64 {
+    one.iter().zip(other).map(|(one, other)| one * other).sum()
 }
 
 #[cfg(test)]
@@ -148,8 +182,15 @@ mod tests {
                 assert!((inverse.at(row, column) - wanted).abs() < 1e-15);
             }
         }
-        let solved = m.factor().unwrap().solve(&[1.0, 0.0, 1.0]);
+        let factor = m.factor().unwrap();
+        let solved = factor.solve(&[1.0, 0.0, 1.0]);
         assert!(solved.iter().all(|x| (x - 1.0).abs() < 1e-15));
+        // The factor times its own transpose is the matrix.
+        for row in 0..factor.size() {
+            let line: Vec<f64> = (0..factor.size()).map(|column| factor.at(row, column)).collect();
+            let whole = factor.times(&line);
+            assert!((0..factor.size()).all(|column| (whole[column] - m.at(row, column)).abs() < 1e-15));
+        }
         assert_eq!((m.form(&[1.0, 1.0, 1.0]), m.part(&[0, 2]).at(0, 1)), (2.0, 0.0));
     }
 
@@ -157,6 +198,10 @@ mod tests {
     fn what_is_not_positive_definite_has_no_inverse() {
         assert!(matrix([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]).inverse().is_none());
         assert!(matrix([[1.0, 0.0, 0.0], [0.0, f64::NAN, 0.0], [0.0, 0.0, 1.0]]).inverse().is_none());
+        // One that lost its rank can be helped.
+        let flat = matrix([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
+        let helped = flat.factor_by(|pivot, cell| Some(pivot.max(1e-6 * cell))).unwrap();
+        assert_eq!((helped.at(1, 0), helped.at(1, 1)), (1.0, 1e-3));
         assert_eq!(Symmetric::zeros(0).inverse().unwrap().size(), 0);
     }
 }

@@ -3,28 +3,41 @@
 //! Knows what methods are called; the methods and their back-test are `model::forecast`. Does not
 //! know what the series are of.
 
+#[cfg(test)]
+mod tests;
+mod words;
+
 use std::collections::BTreeSet;
 
 use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::words::{first_three, stand_in, tested_otherwise, verdict};
 use crate::data::Table;
 use crate::data::columns::{self, Holds, Wanted};
 use crate::data::series::{self, Member, Panel, TOTAL};
 use crate::diagnostic::plural;
 use crate::model::forecast::backtest::Plan;
-use crate::model::forecast::contest::{Contest, Entrant, Entry, contest};
+use crate::model::forecast::contest::{Against, Contest, Entrant, Entry, contest};
 use crate::model::forecast::ensemble::Way;
 use crate::model::forecast::{Method, Series as Weekly};
 use crate::stage::{Context, Failure, Layer, MetricName, Mistake, Need, Outcome, Port, Ref, Stage};
 
 /// What is measured of the best method and of every method.
-const MEASURES: [(&str, &str); 4] = [
+const MEASURES: [(&str, &str); 6] = [
     ("wape", "Sum of errors over the sum of values, of the best method: smaller is better."),
     ("rmse", "Root of the mean squared error of the best method: smaller is better."),
     ("mae", "Mean absolute error of the best method: smaller is better."),
     ("mase", "Mean absolute error against that of the naive forecast: smaller is better."),
+    (
+        "skill",
+        "The part of the seasonal naive forecast's mean absolute error that the best method does without: larger is better.",
+    ),
+    (
+        "coverage",
+        "Share of weeks that lay in the interval that would have been given for them: `level` is best.",
+    ),
 ];
 
 /// Forecasts weekly series with intervals; back-tests every method
@@ -119,7 +132,7 @@ impl Default for Forecast {
 
 impl Stage for Forecast {
     const KIND: &'static str = "forecast";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const LAYER: Layer = Layer::Model;
 
     fn needs(&self) -> Vec<Need> {
@@ -137,6 +150,14 @@ impl Stage for Forecast {
                 "One row for each week of the past that was forecast: what was predicted and what came.",
             ),
             Port::table("scores", "One row a model and series: its errors in the back-test."),
+            Port::table(
+                "horizons",
+                "One row a model, series and number of weeks ahead: the same errors of those weeks.",
+            ),
+            Port::table(
+                "comparison",
+                "One row for each other model: whether it errs more than the best one, or no more than by chance (Diebold and Mariano).",
+            ),
         ]
     }
 
@@ -192,7 +213,9 @@ impl Stage for Forecast {
         Ok(outcome
             .table("forecast", series::forecast_table(&panel, &members, &found.best)?)
             .table("backtest", series::backtest_table(&panel, &members)?)
-            .table("scores", series::scores_table(&panel, &members)?))
+            .table("scores", series::scores_table(&panel, &members)?)
+            .table("horizons", series::horizons_table(&panel, &members)?)
+            .table("comparison", self.comparison(&members, &found)?))
     }
 }
 
@@ -273,6 +296,20 @@ impl Forecast {
         Ok(panel)
     }
 
+    fn comparison(&self, members: &[Member<'_>], found: &Contest) -> Result<Table> {
+        let best = members.get(found.overall).map_or("", |member| member.model);
+        let own = members.get(found.overall).and_then(|member| member.entry.pooled).map(|scores| scores.mae);
+        let verdict =
+            |(member, against): (&Member<'_>, &Option<Against>)| match (against, own, member.entry.pooled) {
+                (Some(against), Some(own), Some(scores)) => {
+                    verdict(member.model, best, (scores.mae, own), against)
+                }
+                _ => String::new(),
+            };
+        let verdicts: Vec<String> = members.iter().zip(&found.against).map(verdict).collect();
+        series::comparison_table(members, best, &found.against, &verdicts)
+    }
+
     fn summary(&self, panel: &Panel, found: &Contest) -> String {
         let best = self.models.get(found.overall).map_or("", |model| model.name());
         let entry = found.entries.get(found.overall);
@@ -338,7 +375,16 @@ fn measured(mut outcome: Outcome, members: &[Member<'_>], overall: usize) -> Out
     for (at, member) in members.iter().enumerate() {
         let Some(scores) = member.entry.pooled else { continue };
         let (wape, mase) = (scores.wape.unwrap_or(f64::NAN), scores.mase.unwrap_or(f64::NAN));
-        let values = [("wape", wape), ("rmse", scores.rmse), ("mae", scores.mae), ("mase", mase)];
+        let skill = member.entry.pooled_skill.unwrap_or(f64::NAN);
+        let coverage = scores.coverage.unwrap_or(f64::NAN);
+        let values = [
+            ("wape", wape),
+            ("rmse", scores.rmse),
+            ("mae", scores.mae),
+            ("mase", mase),
+            ("skill", skill),
+            ("coverage", coverage),
+        ];
         for (name, value) in values {
             outcome = outcome.metric(format!("{name}.{}", member.model), value);
             if at == overall {
@@ -358,183 +404,4 @@ fn short<'a>(panel: &'a Panel, entry: &Entry) -> Vec<&'a str> {
 /// Weeks with another value than 0.
 fn weeks(series: &Weekly) -> usize {
     series.values.iter().filter(|value| **value != 0.0).count()
-}
-
-/// Names in backticks; of many, the first three.
-fn first_three(names: &[&str]) -> String {
-    let first: Vec<_> = names.iter().take(3).map(|name| format!("`{name}`")).collect();
-    let more = if names.len() > 3 { format!(" and {} more", names.len() - 3) } else { String::new() };
-    format!("{}{more}", first.join(", "))
-}
-
-/// What scores of a method are about where it could not be used in some of its tests.
-fn tested_otherwise(model: Model, tests: usize) -> String {
-    let tests = plural(tests, "test");
-    match model {
-        Model::SeasonalNaive => format!(
-            "`{}` repeats the last value in {tests} on the past, where less than a season lies before",
-            model.name()
-        ),
-        _ => format!(
-            "the seasonal naive forecast stands in for `{}` in {tests} on the past, where the history is too short",
-            model.name()
-        ),
-    }
-}
-
-fn stand_in(model: Model, short: &[&str]) -> String {
-    let simpler = match model {
-        Model::SeasonalNaive => "their last value is repeated",
-        _ => "the seasonal naive forecast stands in",
-    };
-    format!("too short for `{}`, so that {simpler}: {}", model.name(), first_three(short))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-    use std::path::Path;
-    use std::sync::Arc;
-
-    use arrow::array::{Array, ArrayRef, Date32Array, Float64Array, RecordBatch, StringArray};
-
-    use super::*;
-    use crate::data::columns;
-    use crate::stage::{Artifact, Input, Progress, Stop};
-
-    struct Silent;
-
-    impl Progress for Silent {
-        fn progress(&self, _: f64, _: &str) {}
-        fn step(&self, _: &str, _: u64, _: f64) {}
-    }
-
-    fn weekly(names: &[&str], weeks: i32, value: fn(i32) -> f64) -> RecordBatch {
-        let rows: Vec<(&str, i32)> =
-            names.iter().flat_map(|name| (0..weeks).map(move |week| (*name, week))).collect();
-        let periods = rows.iter().map(|row| 18_995 + 7 * row.1);
-        RecordBatch::try_from_iter([
-            ("series", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.0))) as ArrayRef),
-            ("period", Arc::new(Date32Array::from_iter_values(periods))),
-            ("revenue", Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| value(row.1))))),
-        ])
-        .unwrap()
-    }
-
-    fn run(stage: &Forecast, batch: RecordBatch) -> Result<Outcome> {
-        stage.run(&Context {
-            inputs: BTreeMap::from([("input".to_owned(), Input::Table(Table::from_batch(batch)))]),
-            sources: Vec::new(),
-            seed: 0,
-            scratch: Path::new("."),
-            progress: &Silent,
-            stop: Stop::never(),
-            memos: None,
-        })
-    }
-
-    fn port(outcome: &Outcome, name: &str) -> RecordBatch {
-        match &outcome.artifacts.iter().find(|(port, _)| port == name).unwrap().1 {
-            Artifact::Table(table) => table.to_batch().unwrap(),
-            other => panic!("{name} is {other:?}"),
-        }
-    }
-
-    fn wave(week: i32) -> f64 {
-        f64::from(week % 4 * 10 + 10)
-    }
-
-    #[test]
-    fn a_pure_season_is_forecast_exactly_by_its_season() {
-        let stage: Forecast = toml::from_str("input = 's'\nhorizon = 4\nfolds = 3\nseason = 4").unwrap();
-        let outcome = run(&stage, weekly(&["all", "b"], 60, wave)).unwrap();
-        assert_eq!(outcome.summary, "seasonal_naive best: WAPE 0.0 % over 3 folds");
-        assert_eq!(outcome.metrics["wape.seasonal_naive"], 0.0);
-        assert_eq!((outcome.metrics["mae"], outcome.metrics["folds"]), (0.0, 3.0));
-        assert!(outcome.metrics.contains_key("wape.ridge") && outcome.warnings.is_empty());
-        let forecast = port(&outcome, "forecast");
-        assert_eq!(forecast.num_rows(), 2 * 2 * 4);
-        assert_eq!(columns::float_vec(&forecast, "mean").unwrap()[..4], [10.0, 20.0, 30.0, 40.0]);
-        // Both series with both methods, three folds of four weeks each.
-        assert_eq!(port(&outcome, "backtest").num_rows(), 2 * 2 * 12);
-        let scores = port(&outcome, "scores");
-        let names = columns::strings(&scores, "series").unwrap();
-        assert_eq!(names.iter().flatten().collect::<Vec<_>>(), ["all", "b", "all", "b"]);
-    }
-
-    fn warned(outcome: &Outcome) -> Vec<&str> {
-        outcome.warnings.iter().map(|warning| warning.message.as_str()).collect()
-    }
-
-    #[test]
-    fn short_and_empty_histories() {
-        let outcome = run(&Forecast::default(), weekly(&["all"], 5, wave)).unwrap();
-        assert_eq!(outcome.summary, "1 series, 12 weeks ahead by seasonal_naive, no back-test");
-        assert_eq!(outcome.warnings.len(), 3);
-        let forecast = port(&outcome, "forecast");
-        assert_eq!(columns::float_vec(&forecast, "mean").unwrap(), [10.0; 24]);
-        assert_eq!(columns::floats(&forecast, "lower").unwrap().null_count(), 0);
-        assert_eq!(port(&outcome, "scores").num_rows(), 0);
-        let failure = run(&Forecast::default(), weekly(&[], 0, wave)).unwrap_err();
-        assert!(failure.downcast::<Failure>().unwrap().hint.is_some());
-    }
-
-    #[test]
-    fn tables_name_their_target_and_have_totals() {
-        let stage: Forecast =
-            toml::from_str("input = 's'\nhorizon = 4\nfolds = 3\nseason = 4\ntarget = 'customers'").unwrap();
-        let weeks = weekly(&["all"], 60, wave);
-        let mut fields = weeks.schema().fields().to_vec();
-        fields[2] = Arc::new(fields[2].as_ref().clone().with_name("customers"));
-        let schema = Arc::new(arrow::datatypes::Schema::new(fields));
-        let outcome = run(&stage, RecordBatch::try_new(schema, weeks.columns().to_vec()).unwrap()).unwrap();
-        for name in ["forecast", "backtest", "scores"] {
-            let targets = columns::strings(&port(&outcome, name), "target").unwrap();
-            assert!(targets.len() > 0 && targets.iter().all(|target| target == Some("customers")), "{name}");
-        }
-        let forecast = port(&outcome, "forecast");
-        let first = |name: &str| columns::float_vec(&forecast, name).unwrap()[..4].to_vec();
-        assert_eq!(first("total"), [10.0, 30.0, 60.0, 100.0]);
-        // The seasonal forecast of a pure season has never erred.
-        assert_eq!((first("total_lower"), first("total_upper")), (first("total"), first("total")));
-    }
-
-    #[test]
-    fn a_series_of_too_few_weeks_gets_no_forecast() {
-        let outcome = run(&Forecast::default(), weekly(&["all", "a"], 3, wave)).unwrap();
-        assert_eq!(outcome.summary, "no forecast: too little history");
-        let why = "get no forecast: they have fewer than 4 weeks with any `revenue`";
-        assert_eq!(warned(&outcome), [format!("`a`, `all` {why}")]);
-        for name in ["forecast", "backtest", "scores"] {
-            assert_eq!(port(&outcome, name).num_rows(), 0);
-        }
-        // Weeks in which nothing happened say nothing.
-        let mostly = |week| if week < 57 { 0.0 } else { wave(week) };
-        let long = arrow::compute::concat_batches(
-            &weekly(&[], 0, wave).schema(),
-            [&weekly(&["all"], 60, wave), &weekly(&["few"], 60, mostly)],
-        );
-        let stage: Forecast = toml::from_str("input = 's'\nhorizon = 4\nfolds = 3\nseason = 4").unwrap();
-        let outcome = run(&stage, long.unwrap()).unwrap();
-        let why = "`few` gets no forecast: it has fewer than 4 weeks with any `revenue`";
-        assert_eq!(warned(&outcome), [why]);
-        let series = columns::strings(&port(&outcome, "forecast"), "series").unwrap();
-        assert!(series.iter().all(|series| series == Some("all")));
-    }
-
-    #[test]
-    fn errors_beyond_all_numbers_are_said_in_words() {
-        let stage: Forecast =
-            toml::from_str("input = 's'\nhorizon = 4\nfolds = 1\nseason = 4\nmodels = ['seasonal_naive']")
-                .unwrap();
-        let outcome = run(&stage, weekly(&["all"], 60, |week| f64::from(week % 3) * 8e307)).unwrap();
-        assert_eq!(outcome.summary, "seasonal_naive: its errors over 1 fold are too large to compute");
-    }
-
-    #[test]
-    fn a_model_is_listed_once() {
-        let stage: Forecast = toml::from_str("models = ['ridge', 'ridge']").unwrap();
-        assert_eq!(stage.check()[0].message, "`ridge` is listed twice");
-        assert_eq!(Forecast { models: Vec::new(), ..stage }.check()[0].key, "models");
-    }
 }

@@ -12,6 +12,7 @@ mod dirty;
 mod disk;
 mod events;
 mod faults;
+mod forecast;
 mod gc;
 mod golden;
 mod init;

@@ -14,7 +14,7 @@ mod weekly;
 
 pub use calendar::date;
 pub use groups::Groups;
-pub use output::{Member, backtest_table, forecast_table, scores_table};
+pub use output::{Member, backtest_table, comparison_table, forecast_table, horizons_table, scores_table};
 pub use panel::{Panel, panel};
 pub use partial::weekly_in_parts;
 pub use weekly::{Columns, Partial, Request, TOTAL, UNSEGMENTED, Weekly, weekly};

@@ -12,7 +12,7 @@ use super::panel::Panel;
 use super::weekly::TOTAL;
 use crate::data::Table;
 use crate::model::forecast::backtest::Point;
-use crate::model::forecast::contest::Entry;
+use crate::model::forecast::contest::{Against, Entry};
 use crate::model::forecast::scores::Scores;
 
 /// One method of a contest with the name that tables call it by.
@@ -83,7 +83,7 @@ struct Ahead<'a> {
 }
 
 /// Back-tests: `series`, `model`, `fold` (1 is the oldest), `horizon` (weeks ahead, from 1),
-/// `period`, `actual`, `predicted`, `target`; sorted by series, then in the order of the members.
+/// `period`, `actual`, `predicted`, `lower`, `upper`, `target`; sorted by series, then in the order of the members.
 ///
 /// # Errors
 /// When a number or a week is too large for its column.
@@ -101,7 +101,8 @@ pub fn backtest_table(panel: &Panel, members: &[Member<'_>]) -> Result<Table> {
         let numbers = rows.iter().map(|row| i32::try_from(of(row.2))).collect::<Result<Vec<_>, _>>()?;
         Ok(Arc::new(Int32Array::from(numbers)))
     };
-    let columns: [(&str, ArrayRef, bool); 8] = [
+    let end = |of: fn((f64, f64)) -> f64| floats(rows.iter().map(|row| row.2.pair.interval.map(of)));
+    let columns: [(&str, ArrayRef, bool); 10] = [
         ("series", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.0))), false),
         ("model", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.1))), false),
         ("fold", counts(|point| point.fold)?, false),
@@ -109,12 +110,14 @@ pub fn backtest_table(panel: &Panel, members: &[Member<'_>]) -> Result<Table> {
         ("period", Arc::new(Date32Array::from_iter_values(rows.iter().map(|row| row.3))), false),
         ("actual", floats(rows.iter().map(|row| Some(row.2.pair.actual))), true),
         ("predicted", floats(rows.iter().map(|row| Some(row.2.pair.predicted))), true),
+        ("lower", end(|ends| ends.0), true),
+        ("upper", end(|ends| ends.1), true),
         target(panel, rows.len()),
     ];
     Ok(Table::from_batch(RecordBatch::try_from_iter_with_nullable(columns)?))
 }
 
-/// Scores: `model`, `series`, `rmse`, `mae`, `mase`, `wape`, `folds`, `target`; in the order of the members,
+/// Scores: `model`, `series`, the [`ERRORS`], `skill`, `folds`, `target`; in the order of the members,
 /// the pooled scores as series `all` first, then the other series by name.
 ///
 /// Series and members without a fold have no row.
@@ -122,27 +125,99 @@ pub fn backtest_table(panel: &Panel, members: &[Member<'_>]) -> Result<Table> {
 /// # Errors
 /// When a number of folds is too large for its column.
 pub fn scores_table(panel: &Panel, members: &[Member<'_>]) -> Result<Table> {
-    let mut rows: Vec<(&str, &str, Scores, i32)> = Vec::new();
-    for member in members {
-        if let Some(scores) = member.entry.pooled {
-            rows.push((member.model, TOTAL, scores, i32::try_from(member.entry.backtest.folds)?));
+    let mut rows: Vec<(&str, &str, Scores, Option<f64>, i32)> = Vec::new();
+    for Member { model, entry } in members {
+        if let Some(scores) = entry.pooled {
+            rows.push((model, TOTAL, scores, entry.pooled_skill, i32::try_from(entry.backtest.folds)?));
         }
         for (at, name) in panel.names.iter().enumerate().filter(|(_, name)| *name != TOTAL) {
-            if let Some(scores) = member.entry.scores.get(at).copied().flatten() {
-                let folds: BTreeSet<usize> = points(member.entry, at).map(|point| point.fold).collect();
-                rows.push((member.model, name, scores, i32::try_from(folds.len())?));
+            if let Some(scores) = entry.scores.get(at).copied().flatten() {
+                let folds: BTreeSet<usize> = points(entry, at).map(|point| point.fold).collect();
+                let skill = entry.skill.get(at).copied().flatten();
+                rows.push((model, name, scores, skill, i32::try_from(folds.len())?));
             }
         }
     }
-    let columns: [(&str, ArrayRef, bool); 8] = [
+    let mut columns: Vec<(&str, ArrayRef, bool)> = vec![
         ("model", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.0))), false),
         ("series", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.1))), false),
-        ("rmse", floats(rows.iter().map(|row| Some(row.2.rmse))), true),
-        ("mae", floats(rows.iter().map(|row| Some(row.2.mae))), true),
-        ("mase", floats(rows.iter().map(|row| row.2.mase)), true),
-        ("wape", floats(rows.iter().map(|row| row.2.wape)), true),
-        ("folds", Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.3))), false),
+    ];
+    columns.extend(ERRORS.map(|(name, of)| (name, floats(rows.iter().map(|row| of(&row.2))), true)));
+    columns.extend([
+        ("skill", floats(rows.iter().map(|row| row.3)), true),
+        ("folds", Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.4))) as ArrayRef, false),
         target(panel, rows.len()),
+    ]);
+    Ok(Table::from_batch(RecordBatch::try_from_iter_with_nullable(columns)?))
+}
+
+/// A number of scores, where there is one.
+type Error = fn(&Scores) -> Option<f64>;
+
+/// What tables of scores have a column for.
+const ERRORS: [(&str, Error); 10] = [
+    ("rmse", |scores| Some(scores.rmse)),
+    ("mae", |scores| Some(scores.mae)),
+    ("mase", |scores| scores.mase),
+    ("rmsse", |scores| scores.rmsse),
+    ("smape", |scores| scores.smape),
+    ("wape", |scores| scores.wape),
+    ("bias", |scores| scores.bias),
+    ("coverage", |scores| scores.coverage),
+    ("width", |scores| scores.width),
+    ("pinball", |scores| scores.pinball),
+];
+
+/// Errors by weeks ahead: `model`, `series`, `horizon`, the [`ERRORS`], `target`; in the order of the members, then of the
+/// series by name.
+///
+/// # Errors
+/// When a number of weeks is too large for its column.
+pub fn horizons_table(panel: &Panel, members: &[Member<'_>]) -> Result<Table> {
+    let mut rows: Vec<(&str, &str, i32, &Scores)> = Vec::new();
+    for Member { model, entry } in members {
+        for (name, ahead) in panel.names.iter().zip(&entry.by_horizon) {
+            for (weeks, scores) in ahead.iter().enumerate() {
+                rows.push((model, name, i32::try_from(weeks + 1)?, scores));
+            }
+        }
+    }
+    let mut columns: Vec<(&str, ArrayRef, bool)> = vec![
+        ("model", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.0))), false),
+        ("series", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.1))), false),
+        ("horizon", Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.2))), false),
+    ];
+    columns.extend(ERRORS.map(|(name, of)| (name, floats(rows.iter().map(|row| of(row.3))), true)));
+    columns.push(target(panel, rows.len()));
+    Ok(Table::from_batch(RecordBatch::try_from_iter_with_nullable(columns)?))
+}
+
+/// Every member against the best one: `model`, `best`, `difference` (how much more a week it errs), `statistic`, `p_value`,
+/// `p_adjusted`, `verdict`; in the order of the members. `verdicts` are in that order too.
+///
+/// # Errors
+/// None that could happen: columns have the same length.
+pub fn comparison_table(
+    members: &[Member<'_>],
+    best: &str,
+    against: &[Option<Against>],
+    verdicts: &[String],
+) -> Result<Table> {
+    let rows: Vec<(&str, Against, &str)> = members
+        .iter()
+        .zip(against)
+        .zip(verdicts)
+        .filter_map(|((member, against), verdict)| Some((member.model, (*against)?, verdict.as_str())))
+        .collect();
+    let number = |of: fn(&Against) -> f64| floats(rows.iter().map(|row| Some(of(&row.1))));
+    let columns: [(&str, ArrayRef, bool); 7] = [
+        ("model", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.0))), false),
+        ("best", Arc::new(StringArray::from_iter_values(rows.iter().map(|_| best))), false),
+        ("difference", number(|against| against.test.difference), true),
+        ("statistic", number(|against| against.test.statistic), true),
+        ("p_value", number(|against| against.test.p), true),
+        ("p_adjusted", number(|against| against.p_adjusted), true),
+        ("verdict", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.2))), false),
     ];
     Ok(Table::from_batch(RecordBatch::try_from_iter_with_nullable(columns)?))
 }

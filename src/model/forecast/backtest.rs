@@ -4,7 +4,7 @@
 
 use rayon::prelude::*;
 
-use super::interval::Total;
+use super::interval::{Total, around, conformal};
 use super::scores::{Pair, scale};
 use super::{Fitted, Method, Series, View, fit};
 
@@ -101,6 +101,38 @@ pub fn backtest(method: Method, series: &[Series], plan: &Plan) -> Backtest {
     found
 }
 
+impl Backtest {
+    /// The same with intervals of a `level` around what each fold forecast, as they would have been made at its origin: from
+    /// errors (see [`conformal`]) of weeks that were over by then. The first fold of a series has none.
+    #[must_use]
+    pub fn with_intervals(mut self, series: &[Series], level: f64) -> Self {
+        let Self { points, residuals, .. } = &mut self;
+        let mut oldest: Option<(usize, usize)> = None;
+        for fold in points.chunk_by_mut(|one, other| (one.series, one.fold) == (other.series, other.fold)) {
+            let Some(first) = fold.first().copied() else { continue };
+            let (Some(residuals), Some(series)) = (residuals.get(first.series), series.get(first.series))
+            else {
+                continue;
+            };
+            // Origins are a week apart from the first fold's on, and in this order errors are listed.
+            if oldest.is_none_or(|(of, _)| of != first.series) {
+                oldest = Some((first.series, first.at));
+            }
+            let weeks = first.at.saturating_sub(oldest.map_or(0, |(_, at)| at));
+            let over = |(ahead, errors): (usize, &Vec<f64>)| -> Vec<f64> {
+                errors.iter().take(weeks.saturating_sub(ahead)).copied().collect()
+            };
+            let known: Vec<Vec<f64>> = residuals.iter().enumerate().map(over).collect();
+            let Some(bands) = conformal(&known, level) else { continue };
+            let history = series.values.get(..first.at).unwrap_or_default();
+            let means: Vec<f64> = fold.iter().map(|point| point.pair.predicted).collect();
+            let ends = around(&means, &bands, history);
+            fold.iter_mut().zip(ends).for_each(|(point, ends)| point.pair.interval = Some(ends));
+        }
+        self
+    }
+}
+
 impl Plan {
     /// Whether a series of so many values has enough of them left.
     fn allows(&self, values: usize, hidden: usize) -> bool {
@@ -144,7 +176,7 @@ impl Fold {
             fold: 0,
             ahead: step + 1,
             at: origin + step,
-            pair: Pair { actual: *actual, predicted, scale },
+            pair: Pair { actual: *actual, predicted, scale, interval: None },
         }));
     }
 
@@ -194,7 +226,7 @@ mod tests {
         assert_eq!((found.folds, found.points.len(), found.fallbacks), (4, 12, 0));
         assert!(found.points.iter().all(|point| point.pair.actual == point.at as f64));
         assert!(found.points.iter().all(|point| point.pair.predicted == point.at as f64 - 4.0));
-        assert!(found.points.iter().all(|point| point.pair.scale == 4.0));
+        assert!(found.points.iter().all(|point| point.pair.scale.absolute == 4.0));
         let places: Vec<_> = found.points.iter().map(|point| (point.fold, point.ahead, point.at)).collect();
         assert_eq!(places[..4], [(1, 1, 18), (1, 2, 19), (1, 3, 20), (2, 1, 21)]);
         assert_eq!(places[11], (4, 3, 29));
@@ -206,6 +238,39 @@ mod tests {
         let counts: Vec<_> = found.residuals[0].iter().map(Vec::len).collect();
         assert_eq!(counts, [12, 11, 10]);
         assert!(found.residuals.iter().flatten().flatten().all(|residual| *residual == 4.0));
+    }
+
+    /// Intervals of a fold rest on errors of weeks that were over at its origin: what happens from there on changes none of them.
+    #[test]
+    fn intervals_of_the_past_know_nothing_of_what_came() {
+        let wave = |week: i32| 50.0 + f64::from(week * 37 % 11);
+        let series = Series { start: 18_995, values: (0..60).map(wave).collect() };
+        let tested = |series: &Series| {
+            let all = std::slice::from_ref(series);
+            backtest(Method::Naive, all, &PLAN).with_intervals(all, 0.5)
+        };
+        let found = tested(&series);
+        assert!(found.points.iter().all(|point| point.pair.interval.is_some() == (point.fold > 1)));
+        for fold in 2..=4 {
+            let own = |test: &Backtest| -> Vec<_> {
+                let own = test.points.iter().filter(|point| point.fold == fold);
+                own.map(|point| (point.at, point.pair.predicted, point.pair.interval)).collect()
+            };
+            let mut other = series.clone();
+            let origin = own(&found)[0].0;
+            other.values[origin..].fill(1e6);
+            assert_eq!(own(&found), own(&tested(&other)));
+        }
+        // By hand, the second fold's first week: of the three origins of the first fold the errors of weeks ahead that were over.
+        let value = |at: usize| series.values[at];
+        let origin = 60 - 12;
+        let errors = |ahead: usize| -> Vec<f64> {
+            (origin..origin + 3 - ahead).map(|at| value(at + ahead) - value(at - 1)).collect()
+        };
+        let bands = conformal(&[errors(0), errors(1), errors(2)], 0.5).unwrap();
+        let (point, last) = (found.points[3], value(origin + 2));
+        let wanted = ((last + bands[0].lower).max(0.0), last + bands[0].upper);
+        assert_eq!((point.fold, point.ahead, point.pair.interval), (2, 1, Some(wanted)));
     }
 
     /// From every origin the sums grow by a week at a time.

@@ -3,11 +3,14 @@
 //!
 //! Does not know what series and methods are called.
 
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
 
 use super::backtest::{Backtest, Plan, backtest};
+use super::diebold_mariano::{Test, diebold_mariano, holm};
 use super::ensemble::{self, Way};
-use super::interval::{Band, conformal, of_totals, random_walk, random_walk_totals};
+use super::interval::{around, conformal, of_totals, random_walk, random_walk_totals};
 use super::scores::{Pair, Scores, scores};
 use super::{Method, Path, Series, View, fit};
 
@@ -31,6 +34,12 @@ pub struct Entry {
     pub scores: Vec<Option<Scores>>,
     /// Its errors over the pooled series.
     pub pooled: Option<Scores>,
+    /// Its errors by weeks ahead, from 1, for each series.
+    pub by_horizon: Vec<Vec<Scores>>,
+    /// The part of the seasonal naive forecast's mean absolute error that it does without, for each series: below 0 where it errs more.
+    pub skill: Vec<Option<f64>>,
+    /// The same over the pooled series.
+    pub pooled_skill: Option<f64>,
     /// Its forecast of each series.
     pub outlooks: Vec<Outlook>,
 }
@@ -57,6 +66,17 @@ pub struct Contest {
     pub best: Vec<usize>,
     /// The best entry over the pooled series.
     pub overall: usize,
+    /// Each entry against the best one over the pooled series; none for the best itself and without a back-test.
+    pub against: Vec<Option<Against>>,
+}
+
+/// Whether an entry errs more than the best one by more than chance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Against {
+    /// Absolute errors of the entry less those of the best.
+    pub test: Test,
+    /// The chance of the test, made larger for there being several entries: see [`holm`].
+    pub p_adjusted: f64,
 }
 
 /// Lets methods, and ensembles of all of them, compete on the same folds, then forecasts from the whole history with each.
@@ -75,7 +95,10 @@ pub fn contest(entrants: &[Entrant], series: &[Series], pooled: &[bool], plan: &
         Entrant::Ensemble(way) => Some(ensemble::combine(*way, &members, plan.step)),
     };
     let ensembles: Vec<Option<Tried>> = entrants.iter().map(together).collect();
-    let judge = Judge { series, pooled, plan, level };
+    let known = entrants.iter().position(|entrant| *entrant == Entrant::Method(Method::SeasonalNaive));
+    let known = known.and_then(|at| Some(tried.get(at)?.as_ref()?.0.clone()));
+    let naive = known.unwrap_or_else(|| backtest(Method::SeasonalNaive, series, plan));
+    let judge = Judge { series, pooled, plan, level, naive };
     let all = entrants.iter().zip(tried.into_iter().zip(ensembles));
     let entries: Vec<Entry> = all
         .filter_map(|(entrant, (alone, together))| Some(judge.entry(*entrant, alone.or(together)?)))
@@ -84,7 +107,33 @@ pub fn contest(entrants: &[Entrant], series: &[Series], pooled: &[bool], plan: &
         .map(|at| lowest(entries.iter().map(|entry| entry.scores.get(at).copied().flatten())))
         .collect();
     let overall = lowest(entries.iter().map(|entry| entry.pooled));
-    Contest { entries, best, overall }
+    let against = against(&entries, overall, pooled, plan.horizon);
+    Contest { entries, best, overall, against }
+}
+
+/// Tests each entry against the best one.
+fn against(entries: &[Entry], best: usize, pooled: &[bool], horizon: usize) -> Vec<Option<Against>> {
+    let Some(winner) = entries.get(best).map(|entry| losses(&entry.backtest, pooled)) else {
+        return Vec::new();
+    };
+    let test = |(at, entry): (usize, &Entry)| {
+        let losses = (at != best).then(|| losses(&entry.backtest, pooled))?;
+        diebold_mariano(&losses, &winner, horizon)
+    };
+    let tests: Vec<Option<Test>> = entries.iter().enumerate().map(test).collect();
+    let mut adjusted = holm(&tests.iter().flatten().map(|test| test.p).collect::<Vec<_>>()).into_iter();
+    let adjust = |test: Option<Test>| Some(Against { test: test?, p_adjusted: adjusted.next()? });
+    tests.into_iter().map(adjust).collect()
+}
+
+/// Absolute errors, added up over the pooled series, of each week of each fold, in the order of time.
+fn losses(backtest: &Backtest, pooled: &[bool]) -> Vec<f64> {
+    let mut sums = BTreeMap::new();
+    for point in backtest.points.iter().filter(|point| pooled.get(point.series).copied().unwrap_or(false)) {
+        *sums.entry((point.fold, point.ahead)).or_insert(0.0) +=
+            (point.pair.actual - point.pair.predicted).abs();
+    }
+    sums.into_values().collect()
 }
 
 /// A back-test and the forecast of each series.
@@ -105,16 +154,41 @@ struct Judge<'a> {
     pooled: &'a [bool],
     plan: &'a Plan,
     level: f64,
+    /// The seasonal naive forecast's back-test, against which skill is measured.
+    naive: Backtest,
 }
 
 impl Judge<'_> {
     fn entry(&self, entrant: Entrant, (backtest, paths): Tried) -> Entry {
-        let of_series = |at: usize| scores(pairs(&backtest, |of| of == at));
-        let scored = (0..self.series.len()).map(of_series).collect();
-        let in_pool = scores(pairs(&backtest, |of| self.pooled.get(of).copied().unwrap_or(false)));
+        let backtest = backtest.with_intervals(self.series, self.level);
+        let all = 0..self.series.len();
+        let is_pooled = |of: usize| self.pooled.get(of).copied().unwrap_or(false);
+        let scored: Vec<_> =
+            all.clone().map(|at| scores(pairs(&backtest, |of| of == at), self.level)).collect();
+        let in_pool = scores(pairs(&backtest, is_pooled), self.level);
+        let naive = |counts: &dyn Fn(usize) -> bool| scores(pairs(&self.naive, counts), self.level);
+        let skills = scored.iter().enumerate().map(|(at, own)| skill(*own, naive(&|of| of == at)));
+        let skills = skills.collect();
+        let pooled_skill = skill(in_pool, naive(&is_pooled));
+        let by_horizon = all.map(|at| self.by_horizon(at, &backtest)).collect();
         let all = paths.into_iter().zip(self.series).enumerate();
         let outlooks = all.map(|(at, (path, series))| self.outlook(at, path, series, &backtest)).collect();
-        Entry { entrant, scores: scored, pooled: in_pool, outlooks, backtest }
+        Entry {
+            entrant,
+            scores: scored,
+            pooled: in_pool,
+            by_horizon,
+            skill: skills,
+            pooled_skill,
+            outlooks,
+            backtest,
+        }
+    }
+
+    fn by_horizon(&self, series: usize, backtest: &Backtest) -> Vec<Scores> {
+        let own = || backtest.points.iter().filter(|point| point.series == series);
+        let ahead = |ahead: usize| own().filter(move |point| point.ahead == ahead).map(|point| point.pair);
+        (1..=self.plan.horizon).map_while(|weeks| scores(ahead(weeks), self.level)).collect()
     }
 
     fn outlook(&self, at: usize, path: Path, series: &Series, backtest: &Backtest) -> Outlook {
@@ -125,12 +199,18 @@ impl Judge<'_> {
         let sums = backtest.totals.get(at).and_then(|past| of_totals(past, &totals, level));
         let sums = sums.or_else(|| random_walk_totals(values, level, horizon));
         Outlook {
-            interval: bands.map(|bands| interval(&path.mean, &bands, values)),
-            total_interval: sums.map(|bands| interval(&totals, &bands, values)),
+            interval: bands.map(|bands| around(&path.mean, &bands, values)),
+            total_interval: sums.map(|bands| around(&totals, &bands, values)),
             path,
             totals,
         }
     }
+}
+
+/// `1 - MAE / MAE of the seasonal naive forecast`; none where that never errs.
+fn skill(own: Option<Scores>, naive: Option<Scores>) -> Option<f64> {
+    let (own, naive) = (own?.mae, naive?.mae);
+    (naive > 0.0).then(|| 1.0 - own / naive).filter(|skill| skill.is_finite())
 }
 
 fn pairs(backtest: &Backtest, counts: impl Fn(usize) -> bool) -> impl Iterator<Item = Pair> {
@@ -144,12 +224,6 @@ fn running(values: &[f64]) -> Vec<f64> {
         Some(*sum)
     };
     values.iter().scan(0.0, add).collect()
-}
-
-fn interval(means: &[f64], bands: &[Band], history: &[f64]) -> Vec<(f64, f64)> {
-    let floor = if history.iter().all(|value| *value >= 0.0) { 0.0 } else { f64::NEG_INFINITY };
-    let ends = |(mean, band): (&f64, &Band)| ((mean + band.lower).max(floor), mean + band.upper);
-    means.iter().zip(bands).map(ends).collect()
 }
 
 /// The position of the lowest MAE; the first one where there is none.

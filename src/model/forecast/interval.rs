@@ -102,6 +102,13 @@ pub fn random_walk_totals(history: &[f64], level: f64, horizon: usize) -> Option
     Some((1..=horizon).map(band).collect())
 }
 
+/// The ends of bands around means; never below 0 where the history never is.
+pub(super) fn around(means: &[f64], bands: &[Band], history: &[f64]) -> Vec<(f64, f64)> {
+    let floor = if history.iter().all(|value| *value >= 0.0) { 0.0 } else { f64::NEG_INFINITY };
+    let ends = |(mean, band): (&f64, &Band)| ((mean + band.lower).max(floor), mean + band.upper);
+    means.iter().zip(bands).map(ends).collect()
+}
+
 fn enough(residuals: usize, level: f64) -> bool {
     // The small slack keeps 19 residuals enough for a level of 0.9 in spite of rounding.
     residuals as f64 * (1.0 - level) + 1e-9 >= 1.0 + level

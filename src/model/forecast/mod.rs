@@ -6,6 +6,7 @@
 pub mod backtest;
 pub mod contest;
 pub mod decompose;
+pub mod diebold_mariano;
 pub mod ensemble;
 pub mod ets;
 pub mod intermittent;

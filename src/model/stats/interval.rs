@@ -31,13 +31,13 @@ fn t_quantile(freedom: usize) -> f64 {
     let (mut below, mut above) = (0.0, 13.0);
     for _ in 0..60 {
         let middle = 0.5 * (below + above);
-        if within(middle, freedom) < 0.95 { below = middle } else { above = middle }
+        if student_within(middle, freedom) < 0.95 { below = middle } else { above = middle }
     }
     0.5 * (below + above)
 }
 
 /// `P(|T| < t)`, finite sums for whole degrees of freedom: Abramowitz and Stegun (1964), 26.7.3 and 26.7.4.
-fn within(t: f64, freedom: usize) -> f64 {
+pub fn student_within(t: f64, freedom: usize) -> f64 {
     let angle = libm::atan(t / (freedom as f64).sqrt());
     let (sine, cosine) = (libm::sin(angle), libm::cos(angle));
     let odd = !freedom.is_multiple_of(2);

@@ -6,6 +6,6 @@ mod interval;
 mod moments;
 mod quantile;
 
-pub use interval::{Estimate, estimate};
+pub use interval::{Estimate, estimate, student_within};
 pub use moments::Moments;
 pub use quantile::{Quantiles, middle_and_range};

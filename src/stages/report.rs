@@ -48,6 +48,12 @@ pub struct Report {
     pub importance: Option<Ref>,
     /// The port `reliability` of a `churn` stage.
     pub reliability: Option<Ref>,
+    /// The main output of a `value` stage.
+    pub value: Option<Ref>,
+    /// The port `models` of a `value` stage.
+    pub value_models: Option<Ref>,
+    /// The port `verdicts` of a `value` stage.
+    pub value_verdicts: Option<Ref>,
     /// The variants of a sweep: `sweep`.
     pub leaderboard: Option<Ref>,
     /// Further pictures, from `chart` stages.
@@ -77,6 +83,9 @@ impl Default for Report {
             churn_models: None,
             importance: None,
             reliability: None,
+            value: None,
+            value_models: None,
+            value_verdicts: None,
             leaderboard: None,
             charts: Vec::new(),
             title: "Customer report".to_owned(),
@@ -88,7 +97,7 @@ impl Default for Report {
 
 impl Stage for Report {
     const KIND: &'static str = "report";
-    const VERSION: u32 = 8;
+    const VERSION: u32 = 9;
     const LAYER: Layer = Layer::Present;
 
     fn needs(&self) -> Vec<Need> {
@@ -154,7 +163,7 @@ impl Stage for Report {
 
 impl Report {
     /// Inputs by name, with the output that each one takes.
-    fn tables(&self) -> [(&'static str, &Option<Ref>, &'static str); 15] {
+    fn tables(&self) -> [(&'static str, &Option<Ref>, &'static str); 18] {
         [
             ("quality", &self.quality, "the port `findings` of a `check` stage"),
             ("features", &self.features, "the main output of a `features` stage"),
@@ -170,6 +179,9 @@ impl Report {
             ("churn_models", &self.churn_models, "the port `models` of a `churn` stage"),
             ("importance", &self.importance, "the port `importance` of a `churn` stage"),
             ("reliability", &self.reliability, "the port `reliability` of a `churn` stage"),
+            ("value", &self.value, "the main output of a `value` stage"),
+            ("value_models", &self.value_models, "the port `models` of a `value` stage"),
+            ("value_verdicts", &self.value_verdicts, "the port `verdicts` of a `value` stage"),
             ("leaderboard", &self.leaderboard, "the ranking of a sweep, `sweep`"),
         ]
     }
@@ -191,6 +203,9 @@ impl Report {
             churn_models: table("churn_models")?,
             importance: table("importance")?,
             reliability: table("reliability")?,
+            value: table("value")?,
+            value_models: table("value_models")?,
+            value_verdicts: table("value_verdicts")?,
             leaderboard: table("leaderboard")?,
             charts: (0..self.charts.len())
                 .map(|at| ctx.bytes(&format!("charts.{at}")))

@@ -262,7 +262,7 @@ impl Stage for Value {
         let known = i64::from(purchases.end) * dates::DAY;
         Ok(outcome
             .table("customers", as_of::noted(customers, known))
-            .table("models", tables::models(&tried, best, judged.as_ref())?)
+            .table("models", tables::models(self, &tried, best, judged.as_ref(), &worth)?)
             .table("parameters", tables::parameters(self, &tried, &worth)?)
             .table("verdicts", tables::verdicts(&tried, &worth)?)
             .table("tracking", holdout::tracking(&purchases, &everybody, judged.as_ref(), &tried)?)

@@ -265,6 +265,45 @@ pub fn churn_models() -> Table {
     ])
 }
 
+/// One row a customer: what they are worth.
+pub fn value() -> Table {
+    let [alive, purchases, spend] =
+        [[0.7, 0.9, 0.98, 0.6, 0.2], [1.0, 4.0, 11.0, 0.6, 0.8], [30.0, 40.0, 55.0, 28.0, 33.0]];
+    let of = |values: [f64; 5], at: usize| values[segment_of(at)] * draws(at)[1];
+    table(vec![
+        ("customer_id", texts((0..CUSTOMERS).map(id))),
+        ("alive", floats((0..CUSTOMERS).map(|at| of(alive, at).clamp(0.01, 0.999)))),
+        ("expected_purchases", floats((0..CUSTOMERS).map(|at| of(purchases, at)))),
+        ("value", floats((0..CUSTOMERS).map(|at| of(purchases, at) * spend[segment_of(at)]))),
+    ])
+}
+
+/// One row a model of value, and one for a plain guess.
+pub fn value_models() -> Table {
+    table(vec![
+        ("model", texts(["bgnbd", "mbgnbd", "past_rate"])),
+        ("horizon_days", small([365; 3])),
+        ("value", floats([412_000.0, f64::NAN, f64::NAN])),
+        ("value_low", floats([398_000.0, f64::NAN, f64::NAN])),
+        ("value_high", floats([427_000.0, f64::NAN, f64::NAN])),
+        ("holdout_mae", floats([0.84, 0.86, 1.31])),
+        ("holdout_bias", floats([0.03, 0.02, 0.41])),
+        ("chosen", flags([true, false, false])),
+    ])
+}
+
+/// One row a check of a model of value.
+pub fn value_verdicts() -> Table {
+    table(vec![
+        ("model", texts(["bgnbd", "mbgnbd", "gamma_gamma"])),
+        ("verdict", texts(["ok", "failed", "doubtful"])),
+        (
+            "reason",
+            texts(["customers leave", "drop-out can't be told", "who buys more often spends more at a time"]),
+        ),
+    ])
+}
+
 /// One row a feature.
 pub fn importance() -> Table {
     table(vec![

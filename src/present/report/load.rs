@@ -37,7 +37,7 @@ impl Inputs {
     }
 
     /// Every table with its name.
-    pub(super) fn tables(&mut self) -> [(&'static str, &mut Option<Table>); 15] {
+    pub(super) fn tables(&mut self) -> [(&'static str, &mut Option<Table>); 18] {
         [
             ("quality", &mut self.quality),
             ("features", &mut self.features),
@@ -53,6 +53,9 @@ impl Inputs {
             ("churn_models", &mut self.churn_models),
             ("importance", &mut self.importance),
             ("reliability", &mut self.reliability),
+            ("value", &mut self.value),
+            ("value_models", &mut self.value_models),
+            ("value_verdicts", &mut self.value_verdicts),
             ("leaderboard", &mut self.leaderboard),
         ]
     }

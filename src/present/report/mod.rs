@@ -4,6 +4,7 @@
 //! but the tables and the options gets into the page: no clock, no names of stages, no network.
 
 mod accuracy;
+mod assigned;
 mod calibration;
 mod churn;
 mod customers;
@@ -25,6 +26,7 @@ mod separation;
 mod spend;
 mod target;
 mod when;
+mod worth;
 
 #[cfg(test)]
 pub mod example;
@@ -57,6 +59,8 @@ pub enum Section {
     Forecast,
     /// Who is likely to leave.
     Churn,
+    /// What customers are worth.
+    Value,
     /// The variants of a sweep.
     Leaderboard,
     /// Further charts.
@@ -66,12 +70,13 @@ pub enum Section {
 }
 
 /// All sections in the order of the report.
-pub const SECTIONS: [Section; 8] = [
+pub const SECTIONS: [Section; 9] = [
     Section::Customers,
     Section::Segments,
     Section::Revenue,
     Section::Forecast,
     Section::Churn,
+    Section::Value,
     Section::Leaderboard,
     Section::Charts,
     Section::Quality,
@@ -108,6 +113,12 @@ pub struct Inputs {
     pub importance: Option<Table>,
     /// Predicted against observed churn.
     pub reliability: Option<Table>,
+    /// What each customer is worth.
+    pub value: Option<Table>,
+    /// Scores of the models of value.
+    pub value_models: Option<Table>,
+    /// What the data can tell of value.
+    pub value_verdicts: Option<Table>,
     /// The variants of a sweep.
     pub leaderboard: Option<Table>,
     /// Further pictures: SVG or PNG.
@@ -177,6 +188,7 @@ fn chapter(section: Section, inputs: &Inputs, money: &Unit) -> Result<Option<Cha
         Section::Revenue => revenue::chapter(inputs, money),
         Section::Forecast => forecast::chapter(inputs, money),
         Section::Churn => churn::chapter(inputs, money),
+        Section::Value => worth::chapter(inputs, money),
         Section::Leaderboard => leaderboard::chapter(inputs),
         Section::Charts => images::chapter(inputs),
         Section::Quality => quality::chapter(inputs),

@@ -3,12 +3,13 @@
 //! Knows tables, no pages.
 
 use anyhow::Result;
-use arrow::array::{Array, RecordBatch, StringArray};
+use arrow::array::Array;
 use hashbrown::HashMap;
 
+use super::assigned::{Rows, places, rows};
 use super::when::When;
 use crate::data::Table;
-use crate::data::columns::{column, float_vec, strings};
+use crate::data::columns::{float_vec, strings};
 
 /// Bands of risk, lowest first.
 pub const BANDS: [&str; 3] = ["low", "medium", "high"];
@@ -94,8 +95,8 @@ impl Risk {
         let dated = features.is_some_and(|table| table.has("customer_id") && table.has("recency_days"));
         let nobody = Count { spend: if spent { 0.0 } else { f64::NAN }, ..Count::default() };
         let described = spent || dated;
-        let features = columns(features.filter(|_| described), &["customer_id"])?;
-        let assigned = columns(segments, &["customer_id", "segment"])?;
+        let features = rows(features.filter(|_| described), &["customer_id"])?;
+        let assigned = rows(segments, &["customer_id", "segment"])?;
         let known = known(&features, &assigned, names)?;
         let part = |(_, name): &(String, String)| Part {
             name: name.clone(),
@@ -197,29 +198,14 @@ impl Risk {
     }
 }
 
-/// Batches with the customer of each row; the ids are kept beside them because maps borrow them.
-type KnownRows = Vec<(StringArray, RecordBatch)>;
-
-/// The batches of a table that has some columns; none where it lacks one of them.
-fn columns(table: Option<&Table>, needed: &[&str]) -> Result<KnownRows> {
-    let Some(table) = table.filter(|table| needed.iter().all(|column| table.has(column))) else {
-        return Ok(Vec::new());
-    };
-    let with_ids = |batch: Result<RecordBatch>| {
-        let batch = batch?;
-        Ok((strings(&batch, "customer_id")?, batch))
-    };
-    table.batches()?.map(with_ids).collect()
-}
-
 /// What features and segments say about each customer; an unknown spend counts as nothing.
 fn known<'a>(
-    features: &'a KnownRows,
-    assigned: &'a KnownRows,
+    features: &'a Rows,
+    assigned: &'a Rows,
     names: &[(String, String)],
 ) -> Result<HashMap<&'a str, Known>> {
-    let rows = features.iter().map(|(ids, _)| ids.len()).sum();
-    let mut known: HashMap<&str, Known> = HashMap::with_capacity(rows);
+    let customers = features.iter().map(|(ids, _)| ids.len()).sum();
+    let mut known: HashMap<&str, Known> = HashMap::with_capacity(customers);
     for (ids, batch) in features {
         let of = |name: &str| {
             if batch.column_by_name(name).is_some() { float_vec(batch, name) } else { Ok(Vec::new()) }
@@ -240,22 +226,6 @@ fn known<'a>(
         }
     }
     Ok(known)
-}
-
-/// The place of each row's segment among labels with their names.
-fn places(batch: &RecordBatch, names: &[(String, String)]) -> Result<Vec<Option<usize>>> {
-    let numbered = column(batch, "segment")?.data_type().is_integer();
-    let segments = strings(batch, "segment")?;
-    let mut seen: HashMap<&str, Option<usize>> = HashMap::new();
-    let find = |text: &str| {
-        let label = if numbered { format!("segment {text}") } else { text.to_owned() };
-        names.iter().position(|(known, _)| *known == label)
-    };
-    let mut places = Vec::with_capacity(segments.len());
-    for text in &segments {
-        places.push(text.and_then(|text| *seen.entry(text).or_insert_with(|| find(text))));
-    }
-    Ok(places)
 }
 
 #[cfg(test)]

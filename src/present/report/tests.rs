@@ -22,6 +22,9 @@ fn all() -> Inputs {
         churn_models: Some(churn_models()),
         importance: Some(importance()),
         reliability: Some(reliability()),
+        value: Some(value()),
+        value_models: Some(value_models()),
+        value_verdicts: Some(value_verdicts()),
         leaderboard: Some(leaderboard()),
         charts: vec![crate::present::chart::svg(&drawing).unwrap().into_bytes()],
     }
@@ -35,7 +38,7 @@ fn changed(mut inputs: Inputs, change: impl Fn(&Table) -> Table) -> Inputs {
     inputs
 }
 
-fn tables(inputs: &mut Inputs) -> [(&'static str, &mut Option<Table>); 15] {
+fn tables(inputs: &mut Inputs) -> [(&'static str, &mut Option<Table>); 18] {
     inputs.tables()
 }
 
@@ -55,7 +58,7 @@ fn written(inputs: &Inputs) -> Report {
 #[test]
 fn a_full_report_has_all_sections_and_is_the_same_twice() {
     let first = written(&all());
-    assert_eq!(first.sections, 8);
+    assert_eq!(first.sections, 9);
     assert_eq!(first.html, written(&all()).html);
     fs_err::write(folder().join("report.html"), first.html).unwrap();
 }
@@ -150,13 +153,13 @@ fn each_input_alone_makes_a_page() {
 #[test]
 fn empty_tables_make_a_page() {
     let inputs = changed(all(), |table| Table::from_batch(table.to_batch().unwrap().slice(0, 0)));
-    assert_eq!(written(&inputs).sections, 8);
+    assert_eq!(written(&inputs).sections, 9);
 }
 
 #[test]
 fn tables_of_one_row_make_a_page() {
     let inputs = changed(all(), |table| Table::from_batch(table.to_batch().unwrap().slice(0, 1)));
-    assert_eq!(written(&inputs).sections, 8);
+    assert_eq!(written(&inputs).sections, 9);
 }
 
 #[test]

@@ -67,13 +67,20 @@ pub fn customers(ids: &ArrayRef, cohort: &Cohort, worth: &Worth) -> Result<Table
     Ok(Table::from_batch(RecordBatch::try_from_iter(columns)?))
 }
 
-/// One row a model, and one for a plain guess.
-pub fn models(tried: &[Tried], best: usize, holdout: Option<&Holdout>) -> Result<Table> {
+/// One row a model, and one for a plain guess; the chosen model's has what all customers are worth.
+pub fn models(
+    stage: &Value,
+    tried: &[Tried],
+    best: usize,
+    holdout: Option<&Holdout>,
+    worth: &Worth,
+) -> Result<Table> {
     let guess = holdout.map(|holdout| holdout.scores(&holdout.past_rates()));
     let rows = tried.len() + usize::from(guess.is_some());
     let of = |value: &dyn Fn(&Tried) -> Option<f64>| -> ArrayRef {
         perhaps((0..rows).map(|at| tried.get(at).and_then(value)))
     };
+    let total = |value: Option<f64>| perhaps((0..rows).map(|at| value.filter(|_| at == best)));
     let scores = |at: usize| tried.get(at).map_or(guess, |one| one.scores);
     let names = (0..rows).map(|at| tried.get(at).map_or(PAST_RATE, |one| one.model.name()));
     let degrees = (0..rows).map(|at| tried.get(at).and_then(|one| i32::try_from(one.fitted.degrees()).ok()));
@@ -87,6 +94,10 @@ pub fn models(tried: &[Tried], best: usize, holdout: Option<&Holdout>) -> Result
         ("holdout_rmse", perhaps((0..rows).map(|at| Some(scores(at)?.rmse)))),
         ("holdout_mae", perhaps((0..rows).map(|at| Some(scores(at)?.mae)))),
         ("holdout_bias", perhaps((0..rows).map(|at| scores(at)?.bias))),
+        ("horizon_days", Arc::new(UInt32Array::from_iter_values((0..rows).map(|_| stage.horizon_days)))),
+        ("value", total(Some(worth.total.value))),
+        ("value_low", total(worth.total.interval.map(|interval| interval.0))),
+        ("value_high", total(worth.total.interval.map(|interval| interval.1))),
         ("chosen", Arc::new((0..rows).map(|at| Some(at == best)).collect::<BooleanArray>())),
     ];
     Ok(Table::from_batch(RecordBatch::try_from_iter(columns)?))

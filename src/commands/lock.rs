@@ -40,7 +40,7 @@ pub fn lock(target: &cli::Target, project: &Project) -> Result<ExitCode> {
     if before == text {
         tell(format_args!("{name} is as it was: {stages}\n"));
     } else {
-        disk::replace(&path, &[text.as_bytes()])?;
+        disk::deliver(&path, &[text.as_bytes()])?;
         tell(format_args!("wrote {name}: {stages}\n"));
     }
     Ok(ExitCode::SUCCESS)

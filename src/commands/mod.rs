@@ -14,6 +14,7 @@ mod lock;
 mod open;
 mod plan;
 mod provenance;
+mod rivals;
 mod run;
 mod runs;
 mod schema;

@@ -14,8 +14,8 @@ use super::history::History;
 use super::still::Answer;
 use super::variants::Variants;
 use super::{
-    FAILED, INTERRUPTED, forced, incremental, is_broken_pipe, load_swept, lock, plan, provenance, still,
-    track, wanted, waves,
+    FAILED, INTERRUPTED, forced, incremental, is_broken_pipe, load_swept, lock, plan, provenance, rivals,
+    still, track, wanted, waves,
 };
 use crate::cli;
 use crate::engine::Project;
@@ -123,6 +123,7 @@ pub fn recorded(
     cancelled: &Arc<AtomicBool>,
     shown: Shown<'_>,
 ) -> Result<Outcome> {
+    rivals::refuse(pipeline, project)?;
     let machine = Machine::here();
     let budget = Budget::new(machine, pipeline.resources, wish.jobs.map(usize::from));
     threads(budget.cores);

@@ -61,7 +61,7 @@ fn show(experiments: &Path, run: &str, output: Option<&str>, json: bool) -> Resu
 /// Writes a trace to a file, or prints it where none is named.
 fn write(trace: &str, output: Option<&Path>) -> Result<()> {
     let Some(path) = output else { return print(format_args!("{trace}")) };
-    disk::replace(path, &[trace.as_bytes()]).with_context(|| format!("can't write `{}`", path.display()))?;
+    disk::deliver(path, &[trace.as_bytes()]).with_context(|| format!("can't write `{}`", path.display()))?;
     tell(format_args!("{}: open it at https://ui.perfetto.dev\n", path.display()));
     Ok(())
 }

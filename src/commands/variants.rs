@@ -95,7 +95,7 @@ impl<'a> Variants<'a> {
         place.parent().map(disk::make_folder).transpose().with_context(unwritten)?;
         let head = format!("# The best variant of run {}: {}\n", journal.run, variant.of);
         let text = resolved::text(self.pipeline, Some(variant))?;
-        disk::replace(&place, &[head.as_bytes(), text.as_bytes()]).with_context(unwritten)?;
+        disk::deliver(&place, &[head.as_bytes(), text.as_bytes()]).with_context(unwritten)?;
         Ok(path.display().to_string())
     }
 

@@ -60,6 +60,27 @@ pub fn replace(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
     settle_as(temporary, path)
 }
 
+/// Writes a file at a path that the user named: an ordinary one whole or not at all, what a symbolic link leads to rather than
+/// the link, and into what is no file, such as a device or a pipe, as it is.
+///
+/// # Errors
+/// When the disk is full, or a folder stands there.
+pub fn deliver(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+    match fs_err::metadata(path) {
+        Ok(meta) if !meta.is_file() && !meta.is_dir() => {
+            fault::before(path)?;
+            let mut file = OpenOptions::new().write(true).open(path)?;
+            parts.iter().try_for_each(|part| fault::write(path, &mut file, part))
+        }
+        Ok(_) if path.is_symlink() => replace(&fs_err::canonicalize(path)?, parts),
+        Err(_) if path.is_symlink() => {
+            let to = fs_err::read_link(path)?;
+            replace(&path.parent().map_or_else(|| to.clone(), |folder| folder.join(&to)), parts)
+        }
+        _ => replace(path, parts),
+    }
+}
+
 /// Opens a file to append to, made where there is none.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ mod tests;
 mod ways;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
@@ -27,7 +27,7 @@ use super::budget::Budget;
 use super::cause::Cause;
 use super::digest::Digest;
 use super::events::{Event, Note, Outcome, Sink, Taken};
-use super::files::{Files, Told};
+use super::files::{Files, Told, owner};
 use super::identify::Identity;
 use super::locked::Locked;
 use super::plan::{self, History};
@@ -39,7 +39,7 @@ use super::state::{State, Step};
 use super::still::{Facts, Ground};
 use super::store::{Brief, Output, Store};
 use crate::data::Table;
-use crate::pipeline::{Edge, Pipeline, Task};
+use crate::pipeline::{Edge, Pipeline, Task, locate};
 use crate::stage::Failure;
 use crew::{Crew, Shop};
 use heal::Healing;
@@ -220,6 +220,8 @@ struct Run<'a> {
     memory: HashMap<usize, Vec<(String, Table)>>,
     /// Where copies of saved outputs are made.
     copies: Option<Room>,
+    /// Whose they are.
+    owner: Option<String>,
     stopped: bool,
     tally: Tally,
     ground: Ground,
@@ -295,6 +297,7 @@ impl<'a> Run<'a> {
             under_way: HashMap::new(),
             memory: HashMap::new(),
             copies: None,
+            owner: owner(&project.root, &locate(&project.root, Path::new(&pipeline.file))),
             stopped: false,
             tally,
             ground: Ground::default(),

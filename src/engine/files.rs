@@ -102,6 +102,21 @@ struct Own {
     digests: Vec<Digest>,
 }
 
+/// The pipeline that put a file at a path last.
+#[derive(Serialize, Deserialize)]
+struct Owned {
+    path: PathBuf,
+    pipeline: String,
+}
+
+/// How a pipeline is known as the owner of what it saves: its path from the project's root, wherever the project lies. None for
+/// one outside, and for the resolved pipelines of runs, which save what is their pipeline's.
+pub fn owner(root: &Path, file: &Path) -> Option<String> {
+    let (root, file) = (std::fs::canonicalize(root).ok()?, std::fs::canonicalize(file).ok()?);
+    let inside = file.strip_prefix(root).ok()?;
+    (!inside.starts_with("experiments")).then(|| inside.to_string_lossy().into_owned())
+}
+
 /// So many digests are remembered of what was put at a path.
 const OWN: usize = 8;
 
@@ -195,8 +210,28 @@ impl Files {
         self.log.rewrite(&|_| true, scratch)
     }
 
-    /// Remembers, before a file is put at a path, that one with this content is custem's own there.
-    pub(super) fn will_place(&mut self, path: &Path, digest: Digest) {
+    /// The pipeline that put a file at a path last, as [`owner`] names it.
+    pub fn owner(&self, path: &Path) -> Option<String> {
+        let path = self.below_root(path);
+        let owned = self.log.get::<Owned>(&owner_id(&path)).filter(|owned| owned.path == path)?;
+        Some(owned.pipeline)
+    }
+
+    /// Remembers, before a file is put at a path, which pipeline does.
+    fn will_own(&mut self, path: &Path, pipeline: &str) {
+        if self.writes && self.owner(path).as_deref() != Some(pipeline) {
+            let owned = Owned { path: self.below_root(path), pipeline: pipeline.to_owned() };
+            // Without it another pipeline that saves there isn't told.
+            let _ = self.log.append(&owner_id(&owned.path), &owned);
+        }
+    }
+
+    /// Remembers, before a file is put at a path, that one with this content is custem's own there, and the pipeline's
+    /// that puts it there.
+    pub(super) fn will_place(&mut self, path: &Path, digest: Digest, pipeline: Option<&str>) {
+        if let Some(pipeline) = pipeline {
+            self.will_own(path, pipeline);
+        }
         let mut digests = self.own(path);
         if self.writes && digests.first() != Some(&digest) {
             digests.retain(|known| *known != digest);
@@ -332,6 +367,10 @@ fn id(path: &Path) -> Digest {
     Digest::of(path.as_os_str().as_encoded_bytes())
 }
 
+fn owner_id(path: &Path) -> Digest {
+    Digest::of(&[b"owner\0", path.as_os_str().as_encoded_bytes()].concat())
+}
+
 fn own_id(path: &Path) -> Digest {
     Digest::of(&[b"own\0", path.as_os_str().as_encoded_bytes()].concat())
 }
@@ -415,7 +454,7 @@ mod tests {
         fs_err::create_dir_all(root("one/cache")).unwrap();
         let mut files = Files::open(&root("one/cache/files.log")).unwrap();
         let digests: Vec<_> = (0..10_u8).map(|at| Digest::of(&[at])).collect();
-        digests.iter().for_each(|digest| files.will_place(&root("one/out.txt"), *digest));
+        digests.iter().for_each(|digest| files.will_place(&root("one/out.txt"), *digest, None));
         fs_err::rename(root("one"), root("two")).unwrap();
         let files = Files::open(&root("two/cache/files.log")).unwrap();
         let known = |path: &str| {

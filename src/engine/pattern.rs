@@ -1,5 +1,7 @@
 //! Which files a pattern matches, and the folders whose times tell that it still matches the same ones.
 
+use std::collections::{HashSet, VecDeque};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -45,8 +47,9 @@ pub fn matched(pattern: &str, root: &Path) -> Result<Matched, Failure> {
     let parts: Vec<_> = pattern.split('/').filter(|part| !part.is_empty()).collect();
     let checked = Pattern::new(pattern).and_then(|_| parts.iter().map(|part| Pattern::new(part)).collect());
     let checked: Vec<Pattern> = checked.map_err(|error| no_pattern(pattern, &error))?;
-    if pattern.ends_with('/') || parts.contains(&"**") {
-        return anywhere_below(pattern, root);
+    // What ends with a slash is a folder, and no file.
+    if pattern.ends_with('/') {
+        return Ok(Matched::default());
     }
     let literal =
         parts.iter().take_while(|part| !is_pattern(part)).count().min(parts.len().saturating_sub(1));
@@ -55,33 +58,13 @@ pub fn matched(pattern: &str, root: &Path) -> Result<Matched, Failure> {
     let mut walk = Walk { files: Vec::new(), looked: Vec::new(), steady: true };
     walk.folder(&folder, &checked[literal..])?;
     walk.files.sort();
+    walk.files.dedup();
     Ok(Matched { files: walk.files, looked: Looked(if walk.steady { walk.looked } else { Vec::new() }) })
 }
 
 fn no_pattern(pattern: &str, error: &glob::PatternError) -> Failure {
     Failure::new(format!("`{pattern}` is no pattern: {}", error.msg))
         .hint("`*` stands for any letters, `**` for any folders, `[*]` for a star itself")
-}
-
-/// The files that a pattern with `**` matches.
-fn anywhere_below(pattern: &str, root: &Path) -> Result<Matched, Failure> {
-    // A pattern that is a path from the top has no root before it, and a root may have brackets in its name.
-    let root = if Path::new(pattern).is_absolute() { String::new() } else { literally(root) };
-    let mut files = Vec::new();
-    for path in glob::glob(&format!("{root}{pattern}")).map_err(|error| no_pattern(pattern, &error))? {
-        let path = path.map_err(|error| Failure::new(error.to_string()))?;
-        if path.is_file() {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(Matched { files, looked: Looked::default() })
-}
-
-/// A folder as the beginning of a pattern that means it and nothing else.
-fn literally(folder: &Path) -> String {
-    let text = Pattern::escape(&folder.to_string_lossy());
-    if text.is_empty() || text.ends_with('/') { text } else { text + "/" }
 }
 
 /// A walk through the folders that a pattern leads to.
@@ -97,6 +80,9 @@ impl Walk {
     /// Looks into a folder for what fits the first part of a pattern, and further for the others.
     fn folder(&mut self, folder: &Path, parts: &[Pattern]) -> Result<(), Failure> {
         let Some((first, rest)) = parts.split_first() else { return Ok(()) };
+        if first.as_str() == "**" {
+            return self.anywhere(folder, rest);
+        }
         let seen = SystemTime::now();
         // What isn't there, or is no folder, has nothing in it.
         let Ok(stamp) = Stamp::of(folder) else { return Ok(()) };
@@ -126,6 +112,36 @@ impl Walk {
         Ok(())
     }
 
+    /// Looks for the rest of a pattern in a folder and in all below it, each of them once: those behind links come last, and
+    /// what a link leads back to isn't entered again.
+    fn anywhere(&mut self, folder: &Path, rest: &[Pattern]) -> Result<(), Failure> {
+        self.steady = false;
+        let (mut folders, mut links) = (vec![folder.to_path_buf()], VecDeque::new());
+        let mut entered = HashSet::new();
+        let every: Vec<Pattern> = Pattern::new("*").into_iter().collect();
+        while let Some(folder) = folders.pop().or_else(|| links.pop_front()) {
+            let Ok(meta) = std::fs::metadata(&folder) else { continue };
+            if !meta.is_dir() || !entered.insert((meta.dev(), meta.ino())) {
+                continue;
+            }
+            let mut below = Vec::new();
+            for entry in disk::entries(&folder).map_err(|error| unreadable(&folder, &error))? {
+                let entry = entry.map_err(|error| unreadable(&folder, &error))?;
+                let Ok(ty) = entry.file_type() else { continue };
+                if ty.is_dir() {
+                    below.push(entry.path());
+                } else if ty.is_symlink() {
+                    links.push_back(entry.path());
+                }
+            }
+            below.sort_by(|one, two| two.cmp(one));
+            folders.append(&mut below);
+            links.make_contiguous().sort();
+            self.folder(&folder, if rest.is_empty() { &every } else { rest })?;
+        }
+        Ok(())
+    }
+
     fn entry(&mut self, path: PathBuf, is_link: bool, rest: &[Pattern]) -> Result<(), Failure> {
         self.steady &= !is_link;
         if !rest.is_empty() {
@@ -147,7 +163,31 @@ mod tests {
     use std::path::{Path, PathBuf};
     use std::time::Duration;
 
-    use super::{Matched, anywhere_below, matched};
+    use glob::Pattern;
+
+    use super::{Looked, Matched, matched, no_pattern};
+    use crate::stage::Failure;
+
+    /// The files that the crate finds.
+    fn anywhere_below(pattern: &str, root: &Path) -> Result<Matched, Failure> {
+        // A pattern that is a path from the top has no root before it, and a root may have brackets in its name.
+        let root = if Path::new(pattern).is_absolute() { String::new() } else { literally(root) };
+        let mut files = Vec::new();
+        for path in glob::glob(&format!("{root}{pattern}")).map_err(|error| no_pattern(pattern, &error))? {
+            let path = path.map_err(|error| Failure::new(error.to_string()))?;
+            if path.is_file() {
+                files.push(path);
+            }
+        }
+        files.sort();
+        Ok(Matched { files, looked: Looked::default() })
+    }
+
+    /// A folder as the beginning of a pattern that means it and nothing else.
+    fn literally(folder: &Path) -> String {
+        let text = Pattern::escape(&folder.to_string_lossy());
+        if text.is_empty() || text.ends_with('/') { text } else { text + "/" }
+    }
 
     const FILES: [&str; 9] = [
         "a.csv",
@@ -209,7 +249,12 @@ mod tests {
                 let theirs = anywhere_below(pattern, &root).unwrap();
                 // The crate leaves out steps that lead nowhere, which are the same file.
                 let same = |path: &PathBuf| root.join(path).canonicalize().unwrap();
-                let theirs: Vec<_> = theirs.files.iter().map(same).collect();
+                let mut theirs: Vec<_> = theirs.files.iter().map(same).collect();
+                if pattern.contains("**") {
+                    // The crate enters a folder once more behind a link.
+                    let mut seen = std::collections::HashSet::new();
+                    theirs.retain(|path| seen.insert(path.clone()));
+                }
                 assert_eq!(
                     ours.iter().map(same).collect::<Vec<_>>(),
                     theirs,
@@ -219,9 +264,33 @@ mod tests {
             }
         }
         for wrong in ["a**", "[a.csv", "x/***"] {
-            let said = |result: Result<Matched, crate::stage::Failure>| result.unwrap_err().to_string();
+            let said = |result: Result<Matched, Failure>| result.unwrap_err().to_string();
             assert_eq!(said(matched(wrong, folder.path())), said(anywhere_below(wrong, folder.path())));
         }
+    }
+
+    /// A link that leads back to a folder above would make forty of each file.
+    #[test]
+    fn a_loop_of_links_is_walked_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        std::fs::create_dir_all(root.join("in/sub/deep")).unwrap();
+        for name in ["in/a.csv", "in/sub/b.csv", "in/sub/deep/c.csv"] {
+            std::fs::write(root.join(name), name).unwrap();
+        }
+        std::os::unix::fs::symlink("..", root.join("in/sub/loop")).unwrap();
+        std::os::unix::fs::symlink("../sub/deep", root.join("in/again")).unwrap();
+        std::fs::create_dir(root.join("apart")).unwrap();
+        std::fs::write(root.join("apart/d.csv"), "d").unwrap();
+        std::os::unix::fs::symlink("../apart", root.join("in/elsewhere")).unwrap();
+        let found = |pattern: &str| files(&matched(pattern, root).unwrap(), root);
+        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let all = paths(&["in/a.csv", "in/elsewhere/d.csv", "in/sub/b.csv", "in/sub/deep/c.csv"]);
+        assert_eq!(found("in/**/*.csv"), all);
+        assert_eq!(found("in/**"), all);
+        assert_eq!(found("in/**/deep/*.csv"), paths(&["in/sub/deep/c.csv"]));
+        assert_eq!(found("**/sub/**/c.csv"), paths(&["in/sub/deep/c.csv"]));
+        assert!(found("in/**/").is_empty() && found("nowhere/**").is_empty());
     }
 
     #[test]

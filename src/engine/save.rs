@@ -69,7 +69,7 @@ pub enum Placed {
     Lost(Loss),
 }
 
-/// Puts a copy of an output at a path. It is made in the folder `within`, where a killed process leaves
+/// Puts a copy of an output of a pipeline (see [`super::files::owner`]) at a path. It is made in the folder `within`, where a killed process leaves
 /// nothing that stays, or beside the path where that folder is on another file system.
 ///
 /// # Errors
@@ -77,6 +77,7 @@ pub enum Placed {
 pub fn place(
     path: &Path,
     output: &Output,
+    pipeline: Option<&str>,
     found: Standing,
     files: &mut Files,
     store: &Store,
@@ -94,7 +95,7 @@ pub fn place(
     }
     let copied = Stamp::from(&file.metadata()?);
     let kept = if found == Standing::Foreign { Some(move_aside(path)?) } else { None };
-    files.will_place(path, output.digest);
+    files.will_place(path, output.digest, pipeline);
     disk::settle_as(temporary, path)?;
     // Renaming changed a time; that the bytes are still the copied ones shows by the others.
     let now = Stamp::from(&file.metadata()?);

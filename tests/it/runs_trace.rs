@@ -135,3 +135,37 @@ fn a_row_leads_to_the_rows_and_lines_before_it() {
     assert!(shown.contains("in features.features     not in the cache any more\n"), "{shown}");
     assert!(shown.contains("changed since\n"), "{shown}");
 }
+
+/// `--output` writes into what is no file, and through a link; it puts no file in their place.
+#[test]
+fn outputs_keep_devices_pipes_and_links() {
+    use std::os::unix::fs::FileTypeExt;
+    let project = Project::with("[stages.x]\nkind = \"command\"\ncommand = [\"echo\", \"1\"]\n");
+    assert_eq!(project.custem(&["run", "p.toml"]).code, 0);
+    let pipe = project.path("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    std::os::unix::fs::symlink("behind.csv", project.path("link.csv")).unwrap();
+    for form in ["csv", "json", "parquet"] {
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs_err::read(pipe).unwrap()
+        });
+        let told = project.custem(&["runs", "export", "--format", form, "--output", "pipe"]);
+        assert_eq!(told.code, 0, "{}", told.err);
+        let piped = reader.join().unwrap();
+        assert!(fs_err::metadata(&pipe).unwrap().file_type().is_fifo());
+        assert_eq!(project.custem(&["runs", "export", "--format", form, "--output", "link.csv"]).code, 0);
+        assert_eq!(fs_err::read(project.path("behind.csv")).unwrap(), piped);
+        assert!(project.path("link.csv").is_symlink() && !piped.is_empty());
+    }
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs_err::read_to_string(pipe).unwrap()
+    });
+    assert_eq!(project.custem(&["runs", "trace", "last", "--output", "pipe"]).code, 0);
+    assert!(reader.join().unwrap().contains("traceEvents"));
+    // What can't be written stays as it is, and says so.
+    fs_err::create_dir(project.path("folder")).unwrap();
+    let told = project.custem(&["runs", "trace", "last", "--output", "folder"]);
+    assert_eq!((told.code, told.err.contains("can't write `folder`")), (1, true), "{}", told.err);
+}

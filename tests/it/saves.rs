@@ -157,3 +157,40 @@ fn a_pattern_may_not_take_in_what_a_stage_saves() {
         assert!(check(pattern).is_empty(), "{pattern}");
     }
 }
+
+/// Two pipelines with one path: whoever comes second is refused while the first one still saves there.
+#[test]
+fn two_pipelines_do_not_save_to_one_path() {
+    let project = Project::new();
+    let stage = |word: &str, path: &str| {
+        format!("[stages.x]\nkind = \"command\"\ncommand = [\"echo\", \"{word}\"]\nsave = \"{path}\"\n")
+    };
+    project.write("a.toml", stage("from a", "out.txt"));
+    project.write("b.toml", stage("from b", "out.txt"));
+    assert_eq!(project.custem(&["run", "a.toml"]).code, 0);
+    let ran = project.custem(&["run", "b.toml"]);
+    let told = "\
+error: `a.toml` saves to `out.txt` too, and this would write over it
+ --> b.toml:4:8
+  |
+4 | save = \"out.txt\"
+  |        ^^^^^^^^^
+  |
+hint: save to another path, or take the output out of `a.toml`
+";
+    assert_eq!((ran.code, ran.err.contains(told)), (2, true), "{}", ran.err);
+    assert_eq!(project.read("out.txt"), "from a\n");
+    // Where `a.toml` saves elsewhere, the path is free; then it is the other one's.
+    project.write("a.toml", stage("from a", "other.txt"));
+    assert_eq!(project.custem(&["run", "b.toml"]).code, 0);
+    assert_eq!(project.read("out.txt"), "from b\n");
+    project.write("a.toml", stage("from a", "out.txt"));
+    let ran = project.custem(&["run", "a.toml"]);
+    assert_eq!((ran.code, ran.err.contains("`b.toml` saves to `out.txt` too")), (2, true), "{}", ran.err);
+    // A pipeline under another name is the same work; one that is gone has nothing any more.
+    fs_err::rename(project.path("b.toml"), project.path("c.toml")).unwrap();
+    assert_eq!(project.custem(&["run", "c.toml"]).code, 0);
+    // A run repeated saves what is its pipeline's.
+    assert_eq!(project.custem(&["runs", "rerun", "last"]).code, 0);
+    assert_eq!(project.custem(&["run", "c.toml", "--force", "x"]).code, 0);
+}

@@ -24,12 +24,10 @@ pub fn export(flags: &RunsExport, experiments: &Path) -> Result<()> {
     let bytes = match (flags.format, &flags.output) {
         (ExportForm::Csv, _) => csv(&found, &columns)?,
         (ExportForm::Json, _) => json(&found, &columns)?,
-        (ExportForm::Parquet, Some(path)) => {
-            parquet(&found, &columns)?
-                .write(path)
-                .with_context(|| format!("can't write `{}`", path.display()))?;
-            tell(format_args!("{}: {}\n", path.display(), plural(found.places.len(), "run")));
-            return Ok(());
+        (ExportForm::Parquet, Some(_)) => {
+            let aside = tempfile::NamedTempFile::new()?;
+            parquet(&found, &columns)?.write(aside.path())?;
+            fs_err::read(aside.path())?
         }
         (ExportForm::Parquet, None) => {
             let problem = Diagnostic::error("Parquet isn't for a terminal");
@@ -37,7 +35,7 @@ pub fn export(flags: &RunsExport, experiments: &Path) -> Result<()> {
         }
     };
     let Some(path) = &flags.output else { return print(format_args!("{}", String::from_utf8(bytes)?)) };
-    disk::replace(path, &[&bytes]).with_context(|| format!("can't write `{}`", path.display()))?;
+    disk::deliver(path, &[&bytes]).with_context(|| format!("can't write `{}`", path.display()))?;
     tell(format_args!("{}: {}\n", path.display(), plural(found.places.len(), "run")));
     Ok(())
 }

@@ -220,7 +220,7 @@ impl Run<'_> {
             None => self.store.scratch()?,
         };
         let within = self.copies.insert(within).path();
-        save::place(path, output, standing, &mut self.files, self.store, within)
+        save::place(path, output, self.owner.as_deref(), standing, &mut self.files, self.store, within)
     }
 
     pub(super) fn fail(&mut self, at: usize, under_way: Option<&UnderWay>, error: &anyhow::Error) {

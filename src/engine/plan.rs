@@ -124,7 +124,9 @@ fn foretell(question: &Question<'_>, store: &Store, remote: Option<&Session<'_>>
         let wave: Vec<_> = wave.into_iter().filter(|at| question.wanted[*at]).collect();
         let looks: Vec<_> = wave.iter().map(|at| planner.look(*at)).collect();
         let ask = |look: &Look| Ok(look.offer(question.pipeline, remote));
-        let (offers, _) = requests::each(&looks, &ask);
+        // A thread for each question is worth it only where somebody is asked.
+        let offers = remote.map(|_| requests::each(&looks, &ask).0).unwrap_or_default();
+        let offers = offers.into_iter().chain(std::iter::repeat_with(|| None));
         for ((at, look), offer) in wave.into_iter().zip(looks).zip(offers) {
             let verdict = planner.settle(at, look, offer.flatten());
             planned.push(planner.planned(at, verdict)?);

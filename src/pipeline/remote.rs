@@ -11,8 +11,6 @@ use super::head::known_keys;
 use super::shape::Shape;
 use crate::diagnostic::{Diagnostic, did_you_mean, quoted, shown};
 
-const NOT_BUILT: &str = "this custem was built without the remote cache";
-const HOW_TO_BUILD: &str = "build it with `cargo build --release --features remote`, or take `[remote]` out";
 const SECRETS: &str =
     "keys and passwords come from the environment (docs/remote.md) and are never written down";
 
@@ -68,9 +66,6 @@ pub(super) fn read(entry: &Entry, problems: &mut Vec<Diagnostic>) -> Option<Remo
         && let Some((message, hint)) = mistake(url)
     {
         problems.push(Diagnostic::error(message).at(at).hint(hint));
-    }
-    if !cfg!(feature = "remote") {
-        problems.push(Diagnostic::error(NOT_BUILT).at(&entry.key).hint(HOW_TO_BUILD));
     }
     let (url, _) = url.filter(|_| problems.len() == before)?;
     let is_on =

@@ -39,13 +39,20 @@ fn check(remote: &str) -> (i32, String) {
 
 #[cfg(not(feature = "remote"))]
 #[test]
-fn without_it_the_table_is_refused_with_advice() {
-    let (code, err) = check("[remote]\nurl = \"../shared\"\n");
-    assert_eq!(code, 2);
-    let said = "error: this custem was built without the remote cache\n --> p.toml:1:2\n";
-    assert!(err.starts_with(said), "{err}");
-    let hint = "hint: build it with `cargo build --release --features remote`, or take `[remote]` out\n";
-    assert!(err.contains(hint), "{err}");
+fn without_it_a_run_says_so_and_is_local() {
+    let table = "[remote]\nurl = \"../shared\"\n";
+    assert_eq!(check(table).0, 0);
+    let project = Project::with(&format!("{table}{}", TWO.replace("@MARKS@", "/dev/zero")));
+    let ran = project.custem(&["run", "p.toml", "--no-remote"]);
+    assert_eq!((ran.code, ran.err.contains("remote")), (0, false), "{}", ran.err);
+    let ran = project.custem(&["run", "p.toml", "--force", "a"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(
+        ran.err.contains("can't be reached (this custem was built without the cargo feature `remote`): "),
+        "{}",
+        ran.err
+    );
+    assert_eq!(project.custem(&["plan", "p.toml"]).code, 0);
 }
 
 #[test]

@@ -331,3 +331,28 @@ fn a_stage_that_waits_for_the_disk_holds_no_core() {
         events(&ran.out).into_iter().filter(|one| one["event"] == "stage_started").collect();
     assert_eq!(started.iter().map(|one| text(one, "stage")).collect::<Vec<_>>(), ["a", "b", "c"]);
 }
+
+/// A plan says what stages took and gave the last time, each and together.
+#[test]
+fn a_plan_predicts_time_and_bytes() {
+    let stage = |name: &str, more: &str| {
+        format!(
+            "[stages.{name}]\nkind = \"command\"\ncommand = [\"sh\", \"-c\", \"sleep 0.2; head -c 300000 /dev/zero # {more}\"]\n"
+        )
+    };
+    let project = Project::with(&format!("{}{}", stage("a", "1"), stage("b", "1")));
+    assert_eq!(project.custem(&["run", "p.toml"]).code, 0);
+    project.write("p.toml", format!("{}{}{}", stage("a", "2"), stage("b", "2"), stage("c", "2")));
+    let planned = project.custem(&["plan", "p.toml"]);
+    assert_eq!(planned.code, 10, "{}", planned.err);
+    let line = |start: &str| {
+        planned.out.lines().find(|line| line.trim_start().starts_with(start)).unwrap().to_owned()
+    };
+    assert!(
+        line("must run   a").contains("   about 0.") && line("must run   a").ends_with(" s, 300 kB"),
+        "{}",
+        planned.out
+    );
+    assert!(line("to do").starts_with("  to do      3 stages, about 0."), "{}", planned.out);
+    assert!(line("to do").ends_with(" s, 600 kB of work, and 1 stage never measured"), "{}", planned.out);
+}

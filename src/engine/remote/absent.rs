@@ -1,6 +1,6 @@
 //! The storage of a custem that was built without object storage: there is none.
 //!
-//! `pipeline::remote` has refused the table before anything gets here.
+//! A run says so, and goes on without.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub enum Storage {}
 
 impl Storage {
     pub fn open(_url: &str, _root: &Path, _stop: &Arc<AtomicBool>) -> Result<Self, Trouble> {
-        Err(Trouble::Away("this custem was built without the remote cache".to_owned()))
+        Err(Trouble::Away("this custem was built without the cargo feature `remote`".to_owned()))
     }
 
     pub fn read(&self, _name: &str, _most: u64) -> Result<Vec<u8>, Trouble> {

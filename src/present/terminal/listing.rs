@@ -21,6 +21,9 @@ use crate::pipeline::Pipeline;
 /// A stage that took less time than this, in seconds, takes none worth a word.
 const NOTICEABLE: f64 = 0.05;
 
+/// Outputs of fewer bytes than this, neither.
+const SIZABLE: u64 = 100_000;
+
 /// So many stages that a sweep waits for are named.
 const OPEN: usize = 3;
 
@@ -34,11 +37,7 @@ pub fn plan(pipeline: &Pipeline, planned: &[Planned], open: &[String]) -> String
     let mut up_to_date = 0;
     for one in planned {
         let name = label(one.task);
-        let about = one
-            .seconds
-            .filter(|time| *time >= NOTICEABLE)
-            .map(|time| format!("   about {}", seconds(time)))
-            .unwrap_or_default();
+        let about = predicted(one.seconds, one.bytes).map(|about| format!("   {about}")).unwrap_or_default();
         match &one.verdict {
             Verdict::UpToDate(_) => up_to_date += 1,
             Verdict::MustRun(causes) => {
@@ -69,7 +68,33 @@ pub fn plan(pipeline: &Pipeline, planned: &[Planned], open: &[String]) -> String
         }
     }
     text.extend(later(open).map(|later| format!("  later      {later}\n")));
+    let to_do: Vec<_> = planned
+        .iter()
+        .filter(|one| matches!(one.verdict, Verdict::MustRun(_) | Verdict::MayRun(_) | Verdict::MayFetch(_)))
+        .collect();
+    let known = |one: &&Planned| one.seconds.is_some();
+    let all = predicted(
+        Some(to_do.iter().filter_map(|one| one.seconds).sum()),
+        Some(to_do.iter().filter_map(|one| one.bytes).sum()),
+    );
+    if let Some(all) = all.filter(|_| to_do.len() > 1) {
+        let unknown = to_do.iter().filter(|one| !known(one)).count();
+        let but = if unknown > 0 {
+            format!(", and {} never measured", plural(unknown, "stage"))
+        } else {
+            String::new()
+        };
+        text += &format!("  to do      {}, {all} of work{but}\n", plural(to_do.len(), "stage"));
+    }
     text + &format!("  up to date {}\n", plural(up_to_date, "stage"))
+}
+
+/// What a stage took and gave the last time, where that is worth a word.
+fn predicted(time: Option<f64>, size: Option<u64>) -> Option<String> {
+    let time = time.filter(|time| *time >= NOTICEABLE).map(seconds);
+    let size = size.filter(|size| *size >= SIZABLE).map(bytes);
+    let parts: Vec<String> = time.into_iter().chain(size).collect();
+    (!parts.is_empty()).then(|| format!("about {}", parts.join(", ")))
 }
 
 /// What a sweep waits for that comes in waves: the stages whose results say which variants are tried next.

@@ -164,10 +164,11 @@ fn every_command_tells_programs_what_is_wrong() {
         &["show", "a", "--json"],
         &["trace", "a.x", "--json"],
         &["runs", "show", "--json"],
-        &["runs", "bisect", "a.x", "--json"],
     ] {
         said(args, 2, none);
     }
+    let bare = ("no run has a metric `a.x`", "run a pipeline first: `custem run FILE`");
+    said(&["runs", "bisect", "a.x", "--json"], 2, bare);
     project.run(&[]);
     let nine = ("there is no run `99`", "`custem runs list` lists them");
     for args in [

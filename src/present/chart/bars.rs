@@ -9,7 +9,7 @@ use super::drawing::{Anchor, Drawing, Label, PADDING};
 use super::scale::{Scale, extent};
 use super::text;
 use crate::present::format::{Unit, percent, sentence};
-use crate::present::theme::{self, AXIS, INK, REST, Rgb, size};
+use crate::present::theme::{self, AXIS, INK, PAPER, REST, Rgb, size};
 
 /// Names beyond this number are left out, and the subtitle says so.
 const MOST: usize = 40;
@@ -210,13 +210,7 @@ impl Bars {
                 Some((_, high)) => end.max(high),
                 None => end,
             };
-            if let Some((low, high)) = ends {
-                let (middle, cap) = (y + thick / 2.0, thick / 4.0);
-                drawing.line(vec![(low, middle), (high, middle)], 1.5, INK);
-                for at in [low, high] {
-                    drawing.line(vec![(at, middle - cap), (at, middle + cap)], 1.5, INK);
-                }
-            }
+            ends.iter().for_each(|ends| whiskers(drawing, *ends, y + thick / 2.0, thick / 4.0));
             let label = Label::new(end + gap, y + thick / 2.0 + 0.36 * size::LABEL, text);
             drawing.put(label.anchored(anchor).colored(INK));
         }
@@ -227,6 +221,18 @@ impl Bars {
             Some(focus) if focus != at => REST,
             _ => theme::series(place),
         }
+    }
+}
+
+/// An interval with caps at its ends, bright at its edge so that it is seen on a dark bar.
+fn whiskers(drawing: &mut Drawing, (low, high): (f64, f64), middle: f64, cap: f64) {
+    let lines = [
+        vec![(low, middle), (high, middle)],
+        vec![(low, middle - cap), (low, middle + cap)],
+        vec![(high, middle - cap), (high, middle + cap)],
+    ];
+    for (width, color) in [(3.5, PAPER), (1.5, INK)] {
+        lines.iter().for_each(|line| drawing.line(line.clone(), width, color));
     }
 }
 
@@ -347,7 +353,7 @@ mod tests {
         };
         assert!((place("40") - to_a - 5.0).abs() < 1e-9 && (place("\u{2212}10") - c + 5.0).abs() < 1e-9);
         let lines = |drawing: &Drawing| {
-            drawing.shapes.iter().filter(|shape| matches!(shape, Shape::Line(..))).count()
+            drawing.shapes.iter().filter(|shape| matches!(shape, Shape::Line(_, 1.5, _))).count()
         };
         assert_eq!(lines(&drawing) - lines(&plain), 6, "a line and two caps for each of two");
     }

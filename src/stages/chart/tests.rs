@@ -111,7 +111,7 @@ fn every_type_survives_missing_values() {
 
 /// The lines of a picture as wide as whiskers.
 fn whiskers(svg: &str) -> usize {
-    svg.matches("stroke-width=\"1.5\"").count()
+    svg.matches("stroke=\"#1B2129\"").count()
 }
 
 #[test]

@@ -15,8 +15,11 @@ fn main() -> ExitCode {
         return guard::watch();
     }
     guard::arm();
-    let cli = custem::cli::Cli::parse();
     custem::commands::quiet_panics();
+    let cli = match custem::cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return custem::commands::refuse(&error),
+    };
     match custem::commands::run(&cli) {
         Ok(code) => code,
         Err(error) => custem::commands::report(&error, &cli),

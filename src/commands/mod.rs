@@ -4,6 +4,7 @@ mod cache;
 mod check;
 mod completions;
 mod ended;
+mod explain;
 mod foresee;
 mod graph;
 mod history;
@@ -37,13 +38,16 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::cli::{Cache, Cli, Command, Target};
-use crate::diagnostic::{self, Diagnostic, Failure, Problems};
+pub use explain::refuse;
+use explain::{explain, form};
+
+use crate::cli::{Cli, Command, Target};
+use crate::diagnostic::{self, Diagnostic, Problems};
 use crate::engine::Project;
 use crate::engine::events::{Event, Sink};
 use crate::observe::runs::Run;
-use crate::pipeline::{self, Flag, Pipeline};
-use crate::present::terminal::{print, tell};
+use crate::pipeline::{self, Flag, Pipeline, board};
+use crate::present::terminal::tell;
 use crate::stages::{KINDS, guard};
 
 /// A stage or a check failed.
@@ -102,54 +106,7 @@ pub fn report(error: &anyhow::Error, cli: &Cli) -> ExitCode {
     if is_broken_pipe(error) {
         return ExitCode::SUCCESS;
     }
-    explain(
-        error,
-        wants_json(cli),
-        matches!(cli.command, Command::Run(_) | Command::Sweep(_) | Command::Watch(_)),
-    )
-}
-
-/// Says what went wrong, mistakes in a pipeline as JSON where it is wanted, one of the events or by itself.
-fn explain(error: &anyhow::Error, json: bool, event: bool) -> ExitCode {
-    let Some(problems) = error.downcast_ref::<Problems>() else {
-        let advice = error.downcast_ref::<Failure>().and_then(|failure| failure.hint.clone());
-        let hint = advice.or_else(|| diagnostic::remedy(error).map(str::to_owned));
-        let shown = Diagnostic::error(format!("{error:#}")).maybe_hint(hint);
-        tell(format_args!("{}\n", diagnostic::render(&shown, true)));
-        return ExitCode::from(FAILED);
-    };
-    if json {
-        let problems: Vec<_> = problems.0.iter().map(Diagnostic::problem).collect();
-        let told = if event {
-            serde_json::json!(Event::Problems { ok: false, problems })
-        } else {
-            serde_json::json!({ "ok": false, "problems": problems })
-        };
-        // There is no more to say where this can't be.
-        let _ = print(format_args!("{told}\n"));
-    } else {
-        for problem in &problems.0 {
-            tell(format_args!("{}\n", diagnostic::render(problem, true)));
-        }
-        // A command line has one mistake; a file may have more, which are counted.
-        if problems.0.len() > 1 || problems.0.iter().any(|problem| problem.at.is_some()) {
-            tell(format_args!("{}\n", diagnostic::plural(problems.0.len(), "error")));
-        }
-    }
-    ExitCode::from(WRONG)
-}
-
-fn wants_json(cli: &Cli) -> bool {
-    match &cli.command {
-        Command::Run(flags) => flags.json,
-        Command::Sweep(flags) => flags.run.json,
-        Command::Watch(flags) => flags.json,
-        Command::Plan(flags) => flags.json,
-        Command::Check(flags) => flags.json,
-        Command::Verify(flags) => flags.json,
-        Command::Cache(Cache::Push(flags) | Cache::Pull(flags) | Cache::Status(flags)) => flags.json,
-        _ => false,
-    }
+    explain(error, form(&cli.command))
 }
 
 /// Whoever reads our output may stop early, as `head` does; that is no failure.
@@ -229,8 +186,20 @@ fn first(project: &Project) -> String {
     format!("give its path: there is {}", diagnostic::quoted(found.iter().map(String::as_str), "and"))
 }
 
-/// Which tasks a run is about: those that the named stages need, or all.
+/// Which tasks a run is about: those that the named stages need, or all. With what variants of a sweep are compared by
+/// comes the leaderboard.
 fn wanted(pipeline: &Pipeline, until: &[String]) -> Result<Vec<bool>> {
+    let mut wanted = needed(pipeline, until)?;
+    let mut variants = pipeline.sweep.iter().flat_map(|sweep| &sweep.variants);
+    if pipeline.sweep.is_some() && variants.all(|variant| variant.objectives.iter().all(|task| wanted[*task]))
+    {
+        pipeline.tasks_of(board::LABEL).into_iter().for_each(|task| wanted[task] = true);
+    }
+    Ok(wanted)
+}
+
+/// The tasks that the named stages need, or all.
+fn needed(pipeline: &Pipeline, until: &[String]) -> Result<Vec<bool>> {
     let mut wanted = vec![until.is_empty(); pipeline.tasks.len()];
     for stage in until {
         pipeline.find(stage)?.into_iter().for_each(|task| wanted[task] = true);

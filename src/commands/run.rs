@@ -10,6 +10,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 
+use super::explain::Reported;
 use super::history::History;
 use super::still::Answer;
 use super::variants::Variants;
@@ -137,6 +138,7 @@ pub fn recorded(
         remote: remote.map(|settings| Remote::new(settings, &project.root, cancelled)),
         stop: Arc::clone(cancelled),
         start: Instant::now(),
+        curfew: None,
         past: Earlier::default(),
     };
     let journal = Journal::start(&project.experiments())?;
@@ -167,7 +169,7 @@ pub fn recorded(
     };
     let ended = provenance::beside_git(&project.root, &sink, || waves::run(pipeline, options, &ground));
     let interrupted = cancelled.load(Ordering::Relaxed);
-    let (Ended { tally, facts, pushed, .. }, grown) = match ended {
+    let (Ended { tally, facts, pushed, past }, grown) = match ended {
         Ok(ended) => ended,
         Err(error) => {
             let failed = Tally { failed: 1, ..Tally::default() };
@@ -178,18 +180,18 @@ pub fn recorded(
             if wish.json {
                 sink.event(&warning);
                 sink.last(&last);
-            } else {
-                drop(journal.append(&warning));
-                drop(journal.append(&last));
-                sink.mirrored(&last);
+                return Err(Reported(error).into());
             }
+            drop(journal.append(&warning));
+            drop(journal.append(&last));
+            sink.mirrored(&last);
             return Err(error);
         }
     };
     let pipeline = grown.as_ref().unwrap_or(pipeline);
     let ends = sink.take_ends();
     if let Some(sweep) = &pipeline.sweep {
-        let variants = Variants::new(pipeline, sweep, &ends, interrupted);
+        let variants = Variants::new(pipeline, sweep, &ends, interrupted, &past);
         variants.record(&journal, &rests, sink.tree().as_ref())?;
         variants.leaderboard(&journal, project).iter().for_each(|event| sink.shown.event(event));
     }
@@ -215,7 +217,7 @@ pub fn recorded(
 fn code(tally: Tally, interrupted: bool) -> ExitCode {
     match tally {
         _ if interrupted => ExitCode::from(INTERRUPTED),
-        Tally { failed: 0, skipped: 0, .. } => ExitCode::SUCCESS,
+        _ if tally.is_well() => ExitCode::SUCCESS,
         _ => ExitCode::from(FAILED),
     }
 }
@@ -296,7 +298,7 @@ fn fetched(ends: &[StageDone]) -> usize {
 pub fn done(run: &str, tally: Tally, shared: Shared, interrupted: bool, start: Instant) -> Event {
     Event::RunDone {
         run: run.to_owned(),
-        ok: tally.failed == 0 && tally.skipped == 0 && !interrupted,
+        ok: tally.is_well() && !interrupted,
         ran: tally.ran,
         hit: tally.hit,
         fetched: shared.fetched,

@@ -6,12 +6,6 @@ use crate::model::rank;
 use crate::model::search::{Dimension, Trial, suggest};
 use crate::pipeline::{Axes, Freedom, Point, Strategy};
 
-/// Points that are tried at once, at least, where only the time decides how many there are.
-const AT_ONCE: usize = 8;
-
-/// Waves of those, at most.
-const WAVES: usize = 64;
-
 /// Tries for a suggestion that hasn't been tried yet.
 const TRIES: u64 = 64;
 
@@ -29,8 +23,6 @@ pub struct Search {
     /// Points that are known from the start and haven't been asked for.
     left: Vec<Point>,
     asked: Vec<Point>,
-    /// How many points are tried at once where the time is limited.
-    at_once: usize,
     /// How far up the rungs successive halving has come.
     rung: usize,
 }
@@ -38,10 +30,7 @@ pub struct Search {
 impl Search {
     /// A search that is to begin.
     pub fn new(axes: &Axes) -> Self {
-        let mut left = axes.first.clone();
-        left.reverse();
-        let at_once = (left.len() / WAVES).max(AT_ONCE);
-        Self { strategy: axes.strategy, left, asked: Vec::new(), at_once, rung: 0 }
+        Self { strategy: axes.strategy, left: axes.first.clone(), asked: Vec::new(), rung: 0 }
     }
 
     /// The points that have been asked for, in their order.
@@ -63,21 +52,12 @@ impl Search {
     /// The next points; none when the search is over.
     pub fn next(&mut self, axes: &mut Axes, tried: &[Tried]) -> Vec<Point> {
         let points = match self.strategy {
-            Strategy::Grid | Strategy::Random | Strategy::Sobol => self.known(self.at_once),
-            _ if !self.left.is_empty() => {
-                self.known(if axes.time.is_some() { self.at_once } else { usize::MAX })
-            }
+            Strategy::Grid | Strategy::Random | Strategy::Sobol => std::mem::take(&mut self.left),
+            _ if !self.left.is_empty() => std::mem::take(&mut self.left),
             Strategy::Halving { eta } => self.halved(axes, tried, eta),
             Strategy::Tpe { wave, .. } => suggested(axes, tried, wave),
         };
         self.asked.extend(points.iter().cloned());
-        points
-    }
-
-    fn known(&mut self, most: usize) -> Vec<Point> {
-        let count = self.left.len().min(most);
-        let mut points = self.left.split_off(self.left.len() - count);
-        points.reverse();
         points
     }
 

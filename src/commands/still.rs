@@ -18,6 +18,7 @@ use crate::engine::executor::Tally;
 use crate::engine::provenance::Provenance;
 use crate::engine::still::{self, Facts, Holds};
 use crate::observe::journal::Journal;
+use crate::observe::trackers::Tracking;
 use crate::pipeline::{self, Pipeline};
 use crate::present::terminal::print;
 use crate::present::terminal::{self, Json, Plain};
@@ -97,6 +98,8 @@ pub fn answer(asked: &Digest, flags: &cli::Run, project: &Project) -> Result<Ans
         Some(Holds::All(said)) => said,
     };
     let journal = Journal::start(&project.experiments())?;
+    // Trackers make ready meanwhile.
+    let tracking = said.tracked.then(|| track::start_bare(&journal.run, said.config, project)).flatten();
     journal.config(said.config)?;
     let first = started(&journal.run, said.name, said.file, said.stages);
     let tally = Tally { hit: said.stages, ..Tally::default() };
@@ -107,7 +110,7 @@ pub fn answer(asked: &Digest, flags: &cli::Run, project: &Project) -> Result<Ans
     journal.append_lines(said.lines.as_bytes())?;
     journal.append(&last)?;
     // The record is complete before anybody waits for trackers.
-    let amiss = if said.tracked { mirror(&journal.run, &said, project, [&first, &last]) } else { Vec::new() };
+    let amiss = tracking.map_or_else(Vec::new, |tracking| mirror(&tracking, said.lines, [&first, &last]));
     for warning in &amiss {
         journal.append(warning)?;
     }
@@ -125,10 +128,9 @@ pub fn answer(asked: &Digest, flags: &cli::Run, project: &Project) -> Result<Ans
 }
 
 /// Tells the trackers of a run that had nothing to do; what they couldn't do.
-fn mirror(run: &str, said: &Said<'_>, project: &Project, [first, last]: [&Event; 2]) -> Vec<Event> {
-    let Some(tracking) = track::start_bare(run, said.config, project) else { return Vec::new() };
+fn mirror(tracking: &Tracking, lines: &str, [first, last]: [&Event; 2]) -> Vec<Event> {
     tracking.event(first);
-    said.lines.lines().for_each(|line| tracking.line(line));
+    lines.lines().for_each(|line| tracking.line(line));
     tracking.finish(last).into_iter().map(|warning| Event::Warning(Note::new(warning))).collect()
 }
 

@@ -47,11 +47,6 @@ impl Unfolding {
         self.limit
     }
 
-    /// Whether anything has been tried.
-    pub fn begun(&self) -> bool {
-        !self.search.asked().is_empty()
-    }
-
     /// Whether what is tried next depends on what was measured so far.
     pub fn depends(&mut self) -> bool {
         self.growing.axes().is_some_and(|axes| self.search.depends(axes))

@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 use super::provenance;
 use super::run::started;
 use crate::engine::events::{Event, Note, Outcome, Ranked, StageDone};
+use crate::engine::executor::Past;
 use crate::engine::provenance::Provenance;
 use crate::engine::{Project, disk};
 use crate::model::rank;
@@ -25,13 +26,21 @@ pub struct Variants<'a> {
     /// The end of each stage, the last one when it ended twice.
     ends: HashMap<&'a str, &'a StageDone>,
     interrupted: bool,
+    /// What became of the tasks.
+    past: &'a Past,
 }
 
 impl<'a> Variants<'a> {
     /// The variants of a sweep by the ends of its stages.
-    pub fn new(pipeline: &'a Pipeline, sweep: &'a Sweep, ends: &'a [StageDone], interrupted: bool) -> Self {
+    pub fn new(
+        pipeline: &'a Pipeline,
+        sweep: &'a Sweep,
+        ends: &'a [StageDone],
+        interrupted: bool,
+        past: &'a Past,
+    ) -> Self {
         let ends = ends.iter().map(|end| (end.stage.as_str(), end)).collect();
-        Self { pipeline, sweep, ends, interrupted }
+        Self { pipeline, sweep, ends, interrupted, past }
     }
 
     /// Writes the record of each variant: a run that can be listed, shown and run again. `rests` is what the sweep
@@ -183,27 +192,29 @@ impl<'a> Variants<'a> {
         if let Some(data) = provenance::data(own.iter().copied()) {
             line(&data)?;
         }
-        line(&self.done(run, &own))?;
+        let late = variant.tasks.iter().any(|task| self.past.was_late(*task));
+        line(&done(run, &own, self.interrupted || late))?;
         Ok(lines)
     }
+}
 
-    fn done(&self, run: &str, own: &[&StageDone]) -> Event {
-        let count = |outcome: Outcome| own.iter().filter(|end| end.outcome == outcome).count();
-        let (failed, skipped) = (count(Outcome::Failed), count(Outcome::Skipped));
-        let worked = own.iter().filter(|end| matches!(end.outcome, Outcome::Ran | Outcome::Failed));
-        Event::RunDone {
-            run: run.to_owned(),
-            ok: failed == 0 && skipped == 0 && !self.interrupted,
-            ran: count(Outcome::Ran),
-            hit: count(Outcome::Hit),
-            fetched: own.iter().filter(|end| end.from.is_some()).count(),
-            pushed: 0,
-            failed,
-            skipped,
-            hashed: 0,
-            interrupted: self.interrupted,
-            // An empty `sum` would be -0.0.
-            seconds: worked.fold(0.0, |sum, end| sum + end.seconds),
-        }
+/// The last event of a variant's record.
+fn done(run: &str, own: &[&StageDone], interrupted: bool) -> Event {
+    let count = |outcome: Outcome| own.iter().filter(|end| end.outcome == outcome).count();
+    let (failed, skipped) = (count(Outcome::Failed), count(Outcome::Skipped));
+    let worked = own.iter().filter(|end| matches!(end.outcome, Outcome::Ran | Outcome::Failed));
+    Event::RunDone {
+        run: run.to_owned(),
+        ok: failed == 0 && skipped == 0 && !interrupted,
+        ran: count(Outcome::Ran),
+        hit: count(Outcome::Hit),
+        fetched: own.iter().filter(|end| end.from.is_some()).count(),
+        pushed: 0,
+        failed,
+        skipped,
+        hashed: 0,
+        interrupted,
+        // An empty `sum` would be -0.0.
+        seconds: worked.fold(0.0, |sum, end| sum + end.seconds),
     }
 }

@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 
+use super::explain::{Form, explain};
 use super::run::{Wish, recorded, stop_on_ctrl_c};
-use super::{INTERRUPTED, explain, meant, wanted};
+use super::{INTERRUPTED, meant, wanted};
 use crate::cli;
 use crate::engine::Project;
 use crate::pipeline::{self, Pipeline};
@@ -108,6 +109,6 @@ impl Watched<'_> {
 
     fn say(&self, what: std::fmt::Arguments<'_>, error: &anyhow::Error) {
         tell(format_args!("{}  {what}\n", terminal::clock()));
-        explain(error, self.flags.json, true);
+        explain(error, self.flags.json.then_some(Form::Event));
     }
 }

@@ -8,8 +8,9 @@ use anyhow::Result;
 use super::run::Wish;
 use super::unfold::{Unfolding, left_out};
 use super::{forced, wanted};
+use crate::diagnostic::plural;
 use crate::engine::Project;
-use crate::engine::events::{Event, Sink, StageDone};
+use crate::engine::events::{Event, Note, Sink, StageDone};
 use crate::engine::executor::{self, Ended, Options};
 use crate::engine::plan::History;
 use crate::pipeline::Pipeline;
@@ -45,6 +46,7 @@ pub fn run(pipeline: &Pipeline, options: Options, ground: &Ground<'_>) -> Result
     waves.unfolding.close()?;
     let mut ended = waves.wave()?;
     ended.pushed = waves.pushed;
+    ended.past = waves.options.past;
     Ok((ended, Some(waves.unfolding.into_pipeline())))
 }
 
@@ -65,20 +67,35 @@ struct Waves<'a> {
 }
 
 impl Waves<'_> {
-    /// Runs wave after wave until nothing is left to try.
+    /// Runs wave after wave until nothing is left to try, or the time is over: then a wave that the cache has counts
+    /// as any other, and of the first one that it lacks nothing starts.
     fn all(&mut self) -> Result<()> {
+        self.options.curfew = self.unfolding.limit().and_then(|limit| self.options.start.checked_add(limit));
         loop {
-            let over = self.unfolding.limit().is_some_and(|limit| self.options.start.elapsed() >= limit);
             let failed = !self.options.keep_going && self.options.past.failed();
-            // Something is tried however short the time is.
-            let over = over && self.unfolding.begun();
-            if over || failed || self.ground.cancelled.load(Ordering::Relaxed) {
+            if failed || self.ground.cancelled.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            if let Some(note) = self.late() {
+                self.ground.sink.event(&Event::Warning(note));
                 return Ok(());
             }
             let Some(problems) = self.unfolding.next_wave() else { return Ok(()) };
             problems.into_iter().for_each(|one| self.ground.sink.event(&Event::Warning(left_out(one))));
             self.wave()?;
         }
+    }
+
+    /// What there is to say where the time ended the sweep.
+    fn late(&self) -> Option<Note> {
+        let limit = self.unfolding.limit()?.as_secs_f64();
+        let variants = &self.unfolding.pipeline().sweep.as_ref()?.variants;
+        let was_late = |task: &usize| self.options.past.was_late(*task);
+        let late = variants.iter().filter(|variant| variant.tasks.iter().any(was_late)).count();
+        let (all, were) = (plural(variants.len(), "variant"), if late == 1 { "was" } else { "were" });
+        let message = format!("`max_time` ({limit} s) is over: {late} of {all} {were} not started");
+        let hint = "the same command goes on where it stopped: what has run comes from the cache";
+        (late > 0).then(|| Note { hint: Some(hint.to_owned()), ..Note::new(message) })
     }
 
     /// Runs what has been added.

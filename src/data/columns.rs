@@ -9,7 +9,7 @@ use arrow::array::{
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Schema, TimeUnit};
 
-use crate::diagnostic::{Failure, quoted};
+use crate::diagnostic::{Failure, did_you_mean, quoted};
 
 /// Position of a column.
 ///
@@ -94,6 +94,10 @@ fn instead(schema: &Schema, wanted: &Wanted<'_>, all: &[Wanted<'_>]) -> String {
         .filter(|field| wanted.holds.fits(field.data_type()))
         .map(|field| field.name().as_str())
         .collect();
+    let lacks = schema.field_with_name(wanted.name).is_err();
+    if let Some(near) = did_you_mean(wanted.name, free.iter().copied()).filter(|_| lacks) {
+        return format!("did you mean `{near}`?");
+    }
     let key = wanted.key.split('.').next().unwrap_or_default();
     match free.as_slice() {
         [] => format!(

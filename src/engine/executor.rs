@@ -5,6 +5,7 @@
 //! [`finish`] takes what became of them, [`heal`] has lost bytes computed anew.
 
 mod crew;
+mod curfew;
 mod finish;
 mod heal;
 mod queue;
@@ -42,6 +43,7 @@ use crate::data::Table;
 use crate::pipeline::{Edge, Pipeline, Task, locate};
 use crate::stage::Failure;
 use crew::{Crew, Shop};
+use curfew::Curfew;
 use heal::Healing;
 use queue::Queue;
 use reader::{Look, Reader, Reading};
@@ -68,6 +70,8 @@ pub struct Options {
     pub stop: Arc<AtomicBool>,
     /// When the run started.
     pub start: Instant,
+    /// After when no variant of a sweep starts.
+    pub curfew: Option<Instant>,
     /// What has become of tasks in earlier waves of this run.
     pub past: Past,
 }
@@ -80,6 +84,8 @@ pub struct Past {
     outcomes: Vec<Option<Outcome>>,
     /// The outputs of those that came out well.
     outputs: Vec<Option<BTreeMap<String, Output>>>,
+    /// Tasks that were skipped because the time of the sweep was over.
+    late: HashSet<usize>,
     /// What the waves came to so far.
     tally: Tally,
 }
@@ -88,6 +94,11 @@ impl Past {
     /// Whether a stage failed.
     pub fn failed(&self) -> bool {
         self.tally.failed > 0
+    }
+
+    /// Whether a task was skipped because the time of the sweep was over.
+    pub fn was_late(&self, task: usize) -> bool {
+        self.late.contains(&task)
     }
 }
 
@@ -102,8 +113,17 @@ pub struct Tally {
     pub failed: usize,
     /// Stages that were skipped.
     pub skipped: usize,
+    /// Those of the skipped for which the time of the sweep was over.
+    pub late: usize,
     /// Files outside that were read to tell whether they changed.
     pub hashed: usize,
+}
+
+impl Tally {
+    /// Whether everything came out that was to come.
+    pub fn is_well(&self) -> bool {
+        self.failed == 0 && self.skipped == self.late
+    }
 }
 
 /// How a run ended.
@@ -153,7 +173,8 @@ pub fn run(
         if let Some(pushing) = pushing {
             pushing.finish(&|results| sink.event(&Event::Pushing { results }));
         }
-        let past = Past { outcomes: run.outcomes, outputs: run.outputs, tally: run.tally };
+        run.tally.late = run.late.len();
+        let past = Past { outcomes: run.outcomes, outputs: run.outputs, late: run.late, tally: run.tally };
         Ok::<_, anyhow::Error>((run.tally, run.ground, run.files, past))
     })?;
     if tally.ran > 0 || session.as_ref().is_some_and(|session| session.taken().results > 0) {
@@ -223,6 +244,9 @@ struct Run<'a> {
     /// Whose they are.
     owner: Option<String>,
     stopped: bool,
+    curfew: Option<Curfew>,
+    /// Tasks that were skipped because the time of the sweep was over.
+    late: HashSet<usize>,
     tally: Tally,
     ground: Ground,
 }
@@ -260,7 +284,8 @@ impl<'a> Run<'a> {
             (schedule.priority, options.budget.part(schedule.resources))
         };
         let mut ready = Queue::new(pipeline.tasks.iter().map(demand));
-        let Past { mut outcomes, mut outputs, tally } = options.past.clone();
+        let Past { mut outcomes, mut outputs, late, tally } = options.past.clone();
+        let curfew = options.curfew.map(|at| Curfew::new(pipeline, at, !outcomes.is_empty()));
         outcomes.resize(count, None);
         outputs.resize(count, None);
         for (at, task) in pipeline.tasks.iter().enumerate().filter(|(at, _)| options.wanted[*at]) {
@@ -299,6 +324,8 @@ impl<'a> Run<'a> {
             copies: None,
             owner: owner(&project.root, &locate(&project.root, Path::new(&pipeline.file))),
             stopped: false,
+            curfew,
+            late,
             tally,
             ground: Ground::default(),
         }
@@ -411,6 +438,11 @@ impl<'a> Run<'a> {
                 self.ready.push(at);
                 return None;
             }
+            // Bytes that are lost are those of a result that counts.
+            Err(_) if again.is_none() && self.curfew.as_ref().is_some_and(|curfew| curfew.forbids(at)) => {
+                self.come_late(at);
+                return None;
+            }
             Err(causes) => causes,
         };
         Some(Work::Stage(Box::new(self.start(at, identity, causes))))
@@ -418,7 +450,11 @@ impl<'a> Run<'a> {
 
     /// Puts what is ready in the order of critical paths: once, when it turns out that something must run.
     fn put_in_order(&mut self) {
-        self.ready.order(&ways(self.pipeline, &self.options.wanted, self.history));
+        let ways = match &self.curfew {
+            Some(curfew) => curfew.ways(),
+            None => ways(self.pipeline, &self.options.wanted, self.history),
+        };
+        self.ready.order(&ways);
         self.in_order = true;
     }
 
@@ -462,6 +498,7 @@ impl<'a> Run<'a> {
         });
         self.under_way.insert(at, under_way);
         self.step(at, Step::Start);
+        self.curfew.iter_mut().for_each(|curfew| curfew.begin(at));
         self.running += 1;
         self.left = self.left.without(self.ready.takes(at));
         let held = |edge: &Edge| {

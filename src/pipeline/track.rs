@@ -187,9 +187,23 @@ fn refused_url(entry: &Entry, tracker: &str) -> Option<Diagnostic> {
             problem(format!("`{key}` lacks a host behind `{scheme}://`")).hint("add the server's name"),
         );
     }
+    if let Some(port) = no_port(rest) {
+        let message = format!("`{key}` has the port `{}`", shown(port));
+        return Some(problem(message).hint("a port is a number from 1 to 65535"));
+    }
     let message = "this custem was built without https for trackers".to_owned();
     let hint = "build it with `cargo build --release --features https`, or name an `http://` address";
     (scheme == "https" && !cfg!(feature = "https")).then(|| problem(message).hint(hint))
+}
+
+/// What stands as the port of an address behind its scheme, and is none.
+fn no_port(rest: &str) -> Option<&str> {
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let behind = authority.rsplit_once(']').map_or(authority, |(_, behind)| behind);
+    let (_, port) = behind.rsplit_once(':')?;
+    let whole = port.bytes().all(|byte| byte.is_ascii_digit());
+    let fits = whole && port.parse::<u16>().is_ok_and(|port| port > 0);
+    (!fits).then_some(port)
 }
 
 fn two_places(entry: &Entry) -> Option<Diagnostic> {
@@ -216,7 +230,7 @@ fn resolved(node: &Node, pipeline: &str) -> toml::Table {
 
 #[cfg(test)]
 mod tests {
-    use super::{plain, refusal};
+    use super::{no_port, plain, refusal};
 
     #[test]
     fn names_are_refused_by_the_tracker_that_minds_them() {
@@ -232,6 +246,18 @@ mod tests {
         assert_eq!(said("wandb", &"x".repeat(129)), "takes at most 128 characters, not 129");
         assert_eq!(said("mlflow", " "), "takes no empty name");
         assert_eq!(refusal("wandb", "a b"), None);
+    }
+
+    #[test]
+    fn a_port_is_a_number_of_16_bits() {
+        for fine in ["a", "a:1", "a:65535/x:y", "[::1]", "[::1]:80", "a?b:c"] {
+            assert_eq!(no_port(fine), None, "{fine}");
+        }
+        for (address, port) in
+            [("a:99999", "99999"), ("a:0/", "0"), ("a:", ""), ("[::1]:+5", "+5"), ("a:b", "b")]
+        {
+            assert_eq!(no_port(address), Some(port), "{address}");
+        }
     }
 
     #[test]

@@ -30,6 +30,11 @@ pub struct Chart {
     /// A second column of lengths, drawn beside `y` (bars only); on a scale of its own where it counts
     /// something else.
     pub y2: String,
+    /// The column of the lower ends of `y`'s intervals, drawn as whiskers (bars only); by default `Y.low` or `Y_low` for a
+    /// `y` named Y, where the table has it.
+    pub low: String,
+    /// The column of their upper ends; by default `Y.high` or `Y_high`.
+    pub high: String,
     /// The column that tells groups apart (lines, scatter, histogram), or the values of a heat map, of lines of
     /// variants and of a landscape.
     pub color: String,
@@ -126,6 +131,8 @@ impl Default for Chart {
             x: String::new(),
             y: String::new(),
             y2: String::new(),
+            low: String::new(),
+            high: String::new(),
             color: String::new(),
             segments: None,
             history: None,
@@ -142,7 +149,7 @@ impl Default for Chart {
 
 impl Stage for Chart {
     const KIND: &'static str = "chart";
-    const VERSION: u32 = 5;
+    const VERSION: u32 = 6;
     const LAYER: Layer = Layer::Present;
 
     fn needs(&self) -> Vec<Need> {
@@ -182,13 +189,24 @@ impl Stage for Chart {
             only("x", !self.x.is_empty(), &[&named[..], &[Histogram]].concat()),
             only("y", !self.y.is_empty(), &[&named[..], &[Forecast]].concat()),
             only("y2", !self.y2.is_empty(), &[Bars]),
+            only("low", !self.low.is_empty(), &[Bars]),
+            only("high", !self.high.is_empty(), &[Bars]),
             only("color", !self.color.is_empty(), &[Lines, Scatter, Heatmap, Histogram, Landscape, Parallel]),
             only("segments", self.segments.is_some(), &[Scatter]),
             only("history", self.history.is_some(), &[Forecast]),
             only("log_x", self.log_x, &[Scatter]),
             only("log_y", self.log_y, &[Scatter]),
         ];
-        mistakes.into_iter().flatten().collect()
+        let lone = match (self.low.is_empty(), self.high.is_empty()) {
+            (false, true) => Some(("low", "high")),
+            (true, false) => Some(("high", "low")),
+            _ => None,
+        };
+        let lone = lone.filter(|_| self.shape == Bars).map(|(key, other)| {
+            Mistake::new(key, format!("`{key}` is one end of an interval, and the other one isn't named"))
+                .hint(format!("name its column with `{other}`"))
+        });
+        mistakes.into_iter().chain([lone]).flatten().collect()
     }
 
     fn run(&self, ctx: &Context<'_>) -> Result<Outcome> {

@@ -50,7 +50,9 @@ fn only_tables_are_printed_as_csv() {
         told(&project, &["show", "r", "--csv"]),
         (2, "error: `r` is a page, and `--csv` prints tables\nhint: leave `--csv` out: custem show r > FILE\n".to_owned())
     );
-    assert_eq!(told(&project, &["show", "r", "--json"]).0, 2);
+    let json = problem(&project.custem(&["show", "r", "--json"]).out);
+    let hint = "leave `--json` out: custem show r > FILE".to_owned();
+    assert_eq!(json, ("`r` is a page, and `--json` prints tables".to_owned(), hint));
     assert_eq!(told(&project, &["show", "f.metrics", "--csv"]).0, 2);
     let metrics = project.custem(&["show", "f.metrics", "--json"]);
     let metrics: serde_json::Value = serde_json::from_str(&metrics.out).unwrap();
@@ -137,6 +139,88 @@ fn machines_get_the_event_and_the_column() {
     let error = &ran.iter().find(|event| event["outcome"] == "failed").unwrap()["error"];
     assert_eq!((text(error, "place"), text(error, "file")), ("p.toml:3", "p.toml"));
     assert_eq!((&error["line"], &error["column"]), (&3.into(), &11.into()));
+}
+
+/// The line for programs, without the places that are known of none.
+fn problem(out: &str) -> (String, String) {
+    let lines = events(out);
+    assert_eq!((lines.len(), &lines[0]["ok"]), (1, &false.into()), "{out}");
+    let problem = &lines[0]["problems"][0];
+    assert_eq!(problem["severity"], "error", "{out}");
+    (text(problem, "message").to_owned(), problem["hint"].as_str().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn every_command_tells_programs_what_is_wrong() {
+    let project = Project::with(ONE);
+    let none = ("no run is recorded yet", "run a pipeline: `custem run FILE`");
+    let said = |args: &[&str], code: i32, (message, hint): (&str, &str)| {
+        let ran = project.custem(args);
+        assert_eq!((ran.code, ran.err.as_str()), (code, ""), "{args:?}: {}", ran.out);
+        assert_eq!(problem(&ran.out), (message.to_owned(), hint.to_owned()), "{args:?}");
+    };
+    for args in [
+        &["why", "a", "--json"][..],
+        &["show", "a", "--json"],
+        &["trace", "a.x", "--json"],
+        &["runs", "show", "--json"],
+    ] {
+        said(args, 2, none);
+    }
+    let bare = ("no run has a metric `a.x`", "run a pipeline first: `custem run FILE`");
+    said(&["runs", "bisect", "a.x", "--json"], 2, bare);
+    project.run(&[]);
+    let nine = ("there is no run `99`", "`custem runs list` lists them");
+    for args in [
+        &["why", "a", "--run", "99", "--json"][..],
+        &["show", "a", "--run", "99", "--json"],
+        &["trace", "a.x", "--run", "99", "--json"],
+        &["runs", "show", "99", "--json"],
+        &["runs", "diff", "99", "1", "--json"],
+        &["runs", "rerun", "99", "--json"],
+    ] {
+        said(args, 2, nine);
+    }
+    for args in [
+        &["run", "no.toml", "--json"][..],
+        &["run", "no.toml", "--dry-run", "--json"],
+        &["sweep", "no.toml", "--json"],
+        &["plan", "no.toml", "--json"],
+        &["check", "no.toml", "--json"],
+        &["verify", "no.toml", "--json"],
+        &["cache", "push", "no.toml", "--json"],
+        &["cache", "pull", "no.toml", "--json"],
+        &["cache", "status", "no.toml", "--json"],
+    ] {
+        let ran = project.custem(args);
+        assert_eq!((ran.code, ran.err.as_str()), (2, ""), "{args:?}");
+        let event = events(&ran.out)[0]["event"].as_str().map(str::to_owned);
+        let expected = (matches!(args[0], "run" | "sweep") && !args.contains(&"--dry-run"))
+            .then(|| "problems".to_owned());
+        assert_eq!(event, expected, "{args:?}");
+        assert_eq!(problem(&ran.out).0, "there is no pipeline `no.toml`", "{args:?}");
+    }
+    said(&["kinds", "segmnt", "--json"], 2, ("there is no kind `segmnt`", "did you mean `segment`?"));
+    // The command line itself.
+    said(
+        &["runs", "diff", "1", "--json"],
+        2,
+        ("the following required arguments were not provided: <NEW>", ""),
+    );
+    let (message, hint) = problem(&project.custem(&["runs", "list", "--cout", "3", "--json"]).out);
+    assert_eq!(message, "unexpected argument '--cout' found");
+    assert_eq!(hint, "a similar argument exists: '--count'");
+    for args in [&["runs", "list"][..], &["runs", "export", "--format"]] {
+        let last: &[&str] = if args.len() == 2 { &["--json"] } else { &["json"] };
+        let ran = project.custem(&[args, last, &["--where", "status is done"]].concat());
+        assert_eq!((ran.code, ran.err.as_str()), (2, ""), "{}", ran.out);
+        assert!(problem(&ran.out).0.starts_with("`--where`"), "{}", ran.out);
+    }
+    // What isn't the command line's fault: a failure.
+    fs_err::remove_dir_all(project.path("cache/objects")).unwrap();
+    let gone = project.custem(&["show", "a", "--json"]);
+    let message = "`a` is missing in the cache: run the pipeline again".to_owned();
+    assert_eq!((gone.code, gone.err.as_str(), problem(&gone.out).0), (1, "", message));
 }
 
 #[test]

@@ -107,7 +107,11 @@ fn collect(folder: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {
         if entry.path().is_dir() {
             collect(&entry.path(), found);
         } else {
-            found.push((entry.path(), fs::read(entry.path()).unwrap()));
+            // A run that goes on may have taken a file away meanwhile.
+            match fs::read(entry.path()) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                bytes => found.push((entry.path(), bytes.unwrap())),
+            }
         }
     }
 }

@@ -47,6 +47,35 @@ fn the_prefix_is_shared_and_the_leaderboard_is_sorted() {
 }
 
 #[test]
+fn until_a_compared_stage_the_leaderboard_is_made() {
+    let project =
+        Project::with(&SWEEP.replace(
+            "\"segments.n_init\" = [1, 2]",
+            "\"segments.tolerance\" = [0.000035319123, 0.0077093917]",
+        ));
+    let ran = project.custem(&["run", "p.toml", "--until", "segments"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let shown = project.custem(&["show", "sweep"]);
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    // Small values keep their digits.
+    let tolerances: Vec<_> = shown
+        .out
+        .lines()
+        .skip(1)
+        .take(6)
+        .filter(|line| line.contains(" 3.532e-5 ") || line.contains(" 0.007709 "))
+        .collect();
+    assert_eq!(tolerances.len(), 6, "{}", shown.out);
+    let matters = project.custem(&["show", "sweep.importance"]);
+    assert!(matters.code == 0 && matters.out.contains("segments.k"), "{}{}", matters.out, matters.err);
+    // What comes before needs none.
+    let early = project.what_ran(&["--until", "features"]);
+    assert!(early.is_empty(), "{early:?}");
+    let last = project.custem(&["run", "p.toml", "--until", "features", "--json"]);
+    assert!(!last.out.contains("\"leaderboard\""), "{}", last.out);
+}
+
+#[test]
 fn variants_have_rerunnable_records_and_saves_of_their_own() {
     let project = Project::with(SWEEP);
     project.run(&[]);

@@ -168,7 +168,7 @@ fn mistakes_are_told_at_their_places() {
         let words = |line: &&str| ["error: ", "hint: ", " --> "].iter().any(|word| line.starts_with(word));
         err.lines().filter(words).map(str::to_owned).collect::<Vec<_>>()
     };
-    let cases: [(&str, [&str; 3]); 10] = [
+    let cases: [(&str, [&str; 3]); 11] = [
         (
             "[track]\nto = [\"tracko\"]\n",
             [
@@ -223,6 +223,14 @@ fn mistakes_are_told_at_their_places() {
                 "error: `track.mlflow.url` must start with `http://` or `https://`, not `ftp://h`",
                 " --> p.toml:3:14",
                 "hint: write the address of a server, such as `http://127.0.0.1:5000`",
+            ],
+        ),
+        (
+            "[track]\nto = [\"mlflow\"]\nmlflow.url = \"http://127.0.0.1:99999\"\n",
+            [
+                "error: `track.mlflow.url` has the port `99999`",
+                " --> p.toml:3:14",
+                "hint: a port is a number from 1 to 65535",
             ],
         ),
         (

@@ -9,8 +9,8 @@ use serde_json::json;
 use crate::cli;
 use crate::commands::foresee::foresee;
 use crate::commands::run::stop_on_ctrl_c;
-use crate::commands::{FAILED, INTERRUPTED, Told, load, say};
-use crate::diagnostic::{self, Diagnostic, Problems, plural, quoted};
+use crate::commands::{INTERRUPTED, Told, load};
+use crate::diagnostic::{Diagnostic, Failure, Problems, plural, quoted};
 use crate::engine::Project;
 use crate::engine::digest::Digest;
 use crate::engine::remote::reach::{here, reach};
@@ -36,7 +36,7 @@ pub fn push(flags: &cli::Exchange, project: &Project) -> Result<ExitCode> {
     let (_, given) = requests::each(&results, &|(key, record)| session.give(key, record));
     let moved = Moved { verb: "gave", way: "to", amount: session.given(), of: results.len(), lacking };
     moved.tell(&remote, flags.json)?;
-    Ok(code(&remote, given, "takes"))
+    code(&remote, given, "takes")
 }
 
 pub fn pull(flags: &cli::Exchange, project: &Project) -> Result<ExitCode> {
@@ -54,7 +54,7 @@ pub fn pull(flags: &cli::Exchange, project: &Project) -> Result<ExitCode> {
     store.sync()?;
     let moved = Moved { verb: "took", way: "from", amount: session.taken(), of, lacking };
     moved.tell(&remote, flags.json)?;
-    Ok(code(&remote, taken, "gives"))
+    code(&remote, taken, "gives")
 }
 
 /// How it ended, how many results there are, and the stages that have none.
@@ -101,23 +101,23 @@ fn whole(store: &Store) -> Vec<(Digest, Record)> {
     records
 }
 
-/// Says what went wrong with a remote cache, if anything did; `verb` is what it does not.
-pub fn code(remote: &Remote, ended: Result<(), Trouble>, verb: &str) -> ExitCode {
-    let Err(trouble) = ended else { return ExitCode::SUCCESS };
+/// How it ended; `verb` is what a remote cache does not that something is wrong with.
+pub fn code(remote: &Remote, ended: Result<(), Trouble>, verb: &str) -> Result<ExitCode> {
+    let Err(trouble) = ended else { return Ok(ExitCode::SUCCESS) };
     let url = remote.url();
-    match trouble {
-        Trouble::Stopped => return ExitCode::from(INTERRUPTED),
-        Trouble::Own(error) => say(format!("{error:#}"), diagnostic::remedy(&error).map(str::to_owned)),
+    let failure = match trouble {
+        Trouble::Stopped => return Ok(ExitCode::from(INTERRUPTED)),
+        Trouble::Own(error) => return Err(error),
         Trouble::Refused(why) => {
-            let hint = "its credentials come from the environment (docs/remote.md)".to_owned();
-            say(format!("the remote cache {url} {verb} nothing ({why})"), Some(hint));
+            let hint = "its credentials come from the environment (docs/remote.md)";
+            Failure::new(format!("the remote cache {url} {verb} nothing ({why})")).hint(hint)
         }
         Trouble::Missing | Trouble::Away(_) => {
-            let hint = "what was moved before is whole: the same command goes on from there".to_owned();
-            say(format!("the remote cache {url} can't be reached ({trouble})"), Some(hint));
+            let hint = "what was moved before is whole: the same command goes on from there";
+            Failure::new(format!("the remote cache {url} can't be reached ({trouble})")).hint(hint)
         }
-    }
-    ExitCode::from(FAILED)
+    };
+    Err(failure.into())
 }
 
 /// What was moved.

@@ -10,8 +10,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::named::{Named, labels};
 use crate::cli;
-use crate::commands::{FAILED, say};
-use crate::diagnostic::plural;
+use crate::diagnostic::{Failure, plural};
 use crate::engine::Project;
 use crate::engine::digest::Digest;
 use crate::engine::gc::{self, Evicted, Plan, Total, Uses, Why};
@@ -26,8 +25,7 @@ pub fn gc(flags: &cli::Gc, project: &Project) -> Result<ExitCode> {
     let store = if look { Some(Store::look(&cache)?) } else { alone(flags, project)? };
     let Some(store) = store else {
         let hint = "`--wait` waits until they have ended, `--dry-run` only looks";
-        say("runs that are going on use the cache", Some(hint.to_owned()));
-        return Ok(ExitCode::from(FAILED));
+        return Err(Failure::new("runs that are going on use the cache").hint(hint).into());
     };
     // What runs have recorded is read after they have ended.
     let runs = Named::all(&project.experiments());

@@ -33,7 +33,7 @@ pub fn status(flags: &cli::Exchange, project: &Project) -> Result<ExitCode> {
     };
     let (sides, without) = match found {
         Ok(found) => found,
-        Err(trouble) => return Ok(code(&remote, Err(trouble), "gives")),
+        Err(trouble) => return code(&remote, Err(trouble), "gives"),
     };
     if flags.json {
         print(format_args!("{}\n", sides.to_json(&remote, &without)))?;

@@ -227,7 +227,7 @@ impl Lab<'_> {
         let wanted = if stages.is_empty() {
             vec![false; pipeline.tasks.len()]
         } else {
-            crate::commands::wanted(pipeline, &stages)?
+            crate::commands::needed(pipeline, &stages)?
         };
         let options = Options {
             budget: Budget::new(Machine::here(), pipeline.resources, None),
@@ -238,6 +238,7 @@ impl Lab<'_> {
             remote: None,
             stop: Arc::clone(self.cancelled),
             start: Instant::now(),
+            curfew: None,
             past: executor::Past::default(),
         };
         let sink = Ends::default();

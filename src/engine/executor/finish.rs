@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::curfew::OVER;
 use super::{Run, UnderWay};
 use crate::data::Table;
 use crate::diagnostic::remedy;
@@ -251,13 +252,26 @@ impl Run<'_> {
             let lacking: Vec<_> = inputs.iter().filter(|edge| gone.contains(&edge.task)).collect();
             let fell = |task: usize| matches!(self.states[task], State::Failed | State::Skipped);
             if lacking.iter().any(|edge| !edge.optional) || inputs.iter().all(|edge| fell(edge.task)) {
-                self.skip(consumer, format!("needs `{label}`"));
+                if self.late.contains(&at) {
+                    self.late.insert(consumer);
+                    self.skip(consumer, OVER.to_owned());
+                } else {
+                    self.skip(consumer, format!("needs `{label}`"));
+                }
                 gone.insert(consumer);
                 open.extend(self.consumers[consumer].iter().copied());
             } else {
                 self.inputs_settled(consumer, lacking.len());
             }
         }
+    }
+
+    /// Skips a task that would start a variant when the time of the sweep is over.
+    pub(super) fn come_late(&mut self, at: usize) {
+        self.late.insert(at);
+        self.skip(at, OVER.to_owned());
+        self.skip_consumers(at);
+        self.forget(at);
     }
 
     /// Tasks that fell in an earlier wave don't give what new ones need.

@@ -117,6 +117,7 @@ fn ran_after(
         remote: None,
         stop: std::sync::Arc::default(),
         start: std::time::Instant::now(),
+        curfew: None,
     };
     run(&pipeline, &Project::new(folder), &options, sink, history, cancelled).unwrap().tally
 }

@@ -1,7 +1,7 @@
 //! Requests to a tracker's server. Every one ends in a given time, whatever the server does.
 //!
-//! Of what a server says about a failure only its number and its code in capitals are shown: the rest may repeat
-//! what it was sent, tokens included.
+//! Of what a server says about a failure only its number and its code in capitals are shown, unless the tracker wants
+//! its words: these may repeat what it was sent, so a line with a token in it isn't shown.
 
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub struct Client {
     pub base: String,
     headers: Vec<(&'static str, String)>,
     call: Duration,
+    /// What must not be in a refusal's words; none where these aren't wanted.
+    secrets: Option<Vec<String>>,
 }
 
 impl Client {
@@ -36,7 +38,18 @@ impl Client {
             .user_agent(concat!("custem/", env!("CARGO_PKG_VERSION")));
         // A proxy has no way to what runs on this machine.
         let config = if is_here(url) { config.proxy(None) } else { config };
-        Self { agent: config.build().into(), base: url.trim_end_matches('/').to_owned(), headers, call }
+        Self {
+            agent: config.build().into(),
+            base: url.trim_end_matches('/').to_owned(),
+            headers,
+            call,
+            secrets: None,
+        }
+    }
+
+    /// The same client, whose errors have a refusal's own words, unless one of these is in them.
+    pub fn quoting(self, secrets: Vec<String>) -> Self {
+        Self { secrets: Some(secrets), ..self }
     }
 
     /// The host's name.
@@ -96,7 +109,8 @@ impl Client {
         let json = serde_json::from_str(&text);
         if !response.status().is_success() {
             let code = code(json.as_ref().unwrap_or(&Json::Null));
-            bail!(Refused { place: place(), status: response.status().as_u16(), code });
+            let words = self.secrets.as_deref().and_then(|secrets| words(&text, secrets));
+            bail!(Refused { place: place(), status: response.status().as_u16(), code, words, hint: None });
         }
         if text.trim().is_empty() {
             return Ok(Json::Null);
@@ -126,13 +140,26 @@ pub struct Refused {
     pub status: u16,
     /// The error's name, in capitals.
     pub code: Option<String>,
+    /// The server's own words.
+    words: Option<String>,
+    /// What to do about it.
+    hint: Option<&'static str>,
+}
+
+impl Refused {
+    /// The same with what to do about it, where that is known.
+    pub fn hinted(self, hint: Option<&'static str>) -> Self {
+        Self { hint, ..self }
+    }
 }
 
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let code = self.code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
         let access = if matches!(self.status, 401 | 403) { ": access is denied" } else { "" };
-        write!(f, "{} answers with status {}{code}{access}", self.place, self.status)
+        let words = self.words.as_ref().map(|words| format!(": \"{words}\"")).unwrap_or_default();
+        let hint = self.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        write!(f, "{} answers with status {}{code}{access}{words}{hint}", self.place, self.status)
     }
 }
 
@@ -144,6 +171,26 @@ fn code(answer: &Json) -> Option<String> {
     let plain =
         !code.is_empty() && code.len() <= 60 && code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
     plain.then(|| code.to_owned())
+}
+
+/// The first line of a refusal: what its JSON calls the error, or of plain text; none with a secret in it.
+fn words(text: &str, secrets: &[String]) -> Option<String> {
+    const MOST: usize = 200;
+    let json = serde_json::from_str::<Json>(text).ok();
+    let named = |json: &Json| {
+        ["error", "detail", "message"].iter().find_map(|key| Some(json.get(key)?.as_str()?.to_owned()))
+    };
+    let said = match &json {
+        Some(json) => named(json)?,
+        None => text.to_owned(),
+    };
+    let line = said.lines().find(|line| !line.trim().is_empty())?.trim();
+    let secret = secrets.iter().any(|secret| !secret.is_empty() && line.contains(secret.as_str()));
+    if secret || line.starts_with('<') {
+        return None;
+    }
+    let short: String = line.chars().filter(|c| !c.is_control()).take(MOST).collect();
+    Some(if line.chars().count() > MOST { short + "…" } else { short })
 }
 
 fn host(url: &str) -> &str {
@@ -160,7 +207,7 @@ fn is_here(url: &str) -> bool {
 mod tests {
     use serde_json::json;
 
-    use super::{code, host, is_here};
+    use super::{code, host, is_here, words};
 
     #[test]
     fn hosts_are_told_from_addresses() {
@@ -169,6 +216,16 @@ mod tests {
             is_here("http://127.0.0.1:5000") && is_here("http://localhost/") && is_here("http://[::1]:80")
         );
         assert!(!is_here("http://127-0-0-1.example/"));
+    }
+
+    #[test]
+    fn words_of_a_refusal_are_one_line_without_secrets() {
+        let said = |text: &str| words(text, &["t0ken".to_owned(), String::new()]);
+        assert_eq!(said("{\"error\": \"A token is required.\"}").unwrap(), "A token is required.");
+        assert_eq!(said("\nno \u{1b}such call\r\nat line 3").unwrap(), "no such call");
+        assert_eq!(said("{\"error\": \"bad token t0ken\"}"), None);
+        assert_eq!(said("<html>t</html>").or(said("{\"x\": 1}")).or(said("")), None);
+        assert_eq!(said(&"x".repeat(201)).unwrap(), format!("{}…", "x".repeat(200)));
     }
 
     #[test]

@@ -214,6 +214,9 @@ pub struct End {
 /// What a tracker does with a run. The calls come in order: `start`, then any others, then `finish`; the next run
 /// may follow. After an error nothing more comes of that run.
 pub trait Tracker: Send {
+    /// A run is about to start: what takes its time and can be done before is done, where it leaves no trace.
+    fn ready(&mut self) {}
+
     /// A run starts.
     ///
     /// # Errors

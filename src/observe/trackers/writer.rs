@@ -170,6 +170,8 @@ impl Work {
 
     /// Tells the tracker what comes, until the run's last event.
     fn live(&self, inbox: &Receiver<Message>, end: &mut Option<Arc<Json>>) -> Result<()> {
+        let mut tracker = (self.open)(&self.settings, &self.ground)?;
+        tracker.ready();
         let started = match inbox.recv() {
             Ok(Message::Event(started)) => started,
             Ok(Message::End(last)) => {
@@ -180,7 +182,6 @@ impl Work {
         };
         let spec = Spec::of(&self.run, &self.config, &started, &self.settings);
         let saves = Saves::of(&self.config, &self.ground.root);
-        let mut tracker = (self.open)(&self.settings, &self.ground)?;
         let mut feed = Feed::start(tracker.as_mut(), self.shelf.as_ref(), &spec, &saves)?;
         let (mut fresh, mut flushed) = (true, Instant::now());
         loop {

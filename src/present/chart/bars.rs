@@ -9,7 +9,7 @@ use super::drawing::{Anchor, Drawing, Label, PADDING};
 use super::scale::{Scale, extent};
 use super::text;
 use crate::present::format::{Unit, percent, sentence};
-use crate::present::theme::{self, AXIS, INK, REST, Rgb, size};
+use crate::present::theme::{self, AXIS, INK, PAPER, REST, Rgb, size};
 
 /// Names beyond this number are left out, and the subtitle says so.
 const MOST: usize = 40;
@@ -45,6 +45,8 @@ pub struct Bars {
     pub additive: bool,
     /// The name to draw attention to; all of them where there is none.
     pub focus: Option<usize>,
+    /// The intervals of the first measure's values, drawn as whiskers; one that isn't finite has none.
+    pub intervals: Vec<(f64, f64)>,
 }
 
 impl Chart for Bars {
@@ -76,7 +78,8 @@ impl Chart for Bars {
         let title = self.title.clone().unwrap_or_else(|| self.finding());
         let sizes = self.sizes();
         let lengths = self.measures.iter().zip(&sizes).flat_map(|(measure, size)| lengths(measure, *size));
-        let Some((low, high)) = extent(lengths) else {
+        let whiskers = (0..self.names.len().min(MOST)).filter_map(|at| self.whisker(at, &sizes));
+        let Some((low, high)) = extent(lengths.chain(whiskers.flat_map(|(low, high)| [low, high]))) else {
             return Drawing::nothing(width, &title, "There are no values to show.");
         };
         let mut drawing = Drawing::titled(width, &title, &self.subtitle());
@@ -129,7 +132,9 @@ impl Bars {
         // A metric such as `segments.silhouette` is a name, not the start of a sentence.
         let names = if names.contains('.') { names } else { sentence(&names) };
         let own = if self.own_scales() { ", each on a scale of its own" } else { "" };
-        format!("{names}{own}{cut}")
+        let finite = |(low, high): &(f64, f64)| low.is_finite() && high.is_finite();
+        let whiskers = if self.intervals.iter().any(finite) { ", with intervals" } else { "" };
+        format!("{names}{whiskers}{own}{cut}")
     }
 
     /// What the bars count, with units: once where all have the same.
@@ -168,19 +173,29 @@ impl Bars {
             }
             let texts = texts.iter().map(|texts| texts.get(at).map_or("", String::as_str));
             let texts = texts.zip(sizes.iter().copied());
-            self.bars(drawing, at, (drawing.height + gap / 2.0, thick), &scale, texts);
+            let whisker = self.whisker(at, sizes);
+            self.bars(drawing, at, (drawing.height + gap / 2.0, thick), (&scale, whisker), texts);
             drawing.height += gap + high;
         }
         drawing.line(vec![(scale.at(0.0), top), (scale.at(0.0), drawing.height)], 1.0, AXIS);
     }
 
-    /// The bars of one name, each with its value at its end.
+    /// The ends of the first measure's interval of a name, as lengths.
+    fn whisker(&self, at: usize, sizes: &[f64]) -> Option<(f64, f64)> {
+        let size = sizes.first()?;
+        let (low, high) = self.intervals.get(at)?;
+        let ends = (low / size, high / size);
+        let there = self.measures.first()?.values.get(at)?.is_finite();
+        (there && ends.0.is_finite() && ends.1.is_finite()).then_some(ends)
+    }
+
+    /// The bars of one name, each with its value at its end, or behind its whisker.
     fn bars<'a>(
         &self,
         drawing: &mut Drawing,
         at: usize,
         (top, thick): (f64, f64),
-        scale: &Scale,
+        (scale, whisker): (&Scale, Option<(f64, f64)>),
         texts: impl Iterator<Item = (&'a str, f64)>,
     ) {
         for ((place, measure), (text, size)) in self.measures.iter().enumerate().zip(texts) {
@@ -189,6 +204,13 @@ impl Bars {
             let (zero, end) = (scale.at(0.0), scale.at(if value.is_finite() { value } else { 0.0 }));
             drawing.rect((zero, y + 1.0), (end, y + thick - 1.0), self.color(at, place));
             let (anchor, gap) = if value < 0.0 { (Anchor::End, -5.0) } else { (Anchor::Start, 5.0) };
+            let ends = whisker.filter(|_| place == 0).map(|(low, high)| (scale.at(low), scale.at(high)));
+            let end = match ends {
+                Some((low, _)) if value < 0.0 => end.min(low),
+                Some((_, high)) => end.max(high),
+                None => end,
+            };
+            ends.iter().for_each(|ends| whiskers(drawing, *ends, y + thick / 2.0, thick / 4.0));
             let label = Label::new(end + gap, y + thick / 2.0 + 0.36 * size::LABEL, text);
             drawing.put(label.anchored(anchor).colored(INK));
         }
@@ -199,6 +221,18 @@ impl Bars {
             Some(focus) if focus != at => REST,
             _ => theme::series(place),
         }
+    }
+}
+
+/// An interval with caps at its ends, bright at its edge so that it is seen on a dark bar.
+fn whiskers(drawing: &mut Drawing, (low, high): (f64, f64), middle: f64, cap: f64) {
+    let lines = [
+        vec![(low, middle), (high, middle)],
+        vec![(low, middle - cap), (low, middle + cap)],
+        vec![(high, middle - cap), (high, middle + cap)],
+    ];
+    for (width, color) in [(3.5, PAPER), (1.5, INK)] {
+        lines.iter().for_each(|line| drawing.line(line.clone(), width, color));
     }
 }
 
@@ -286,6 +320,42 @@ mod tests {
         let chart = bars(&["short", &long], &[10.0, 30.0]);
         let texts: Vec<_> = legible::labels(&chart.draw(NARROW)).iter().map(|l| l.text.clone()).collect();
         assert!(texts.join(" ").contains("…, 30 (75% of all)"), "{texts:?}");
+    }
+
+    #[test]
+    fn whiskers_reach_from_end_to_end_and_values_stand_behind_them() {
+        let mut chart = bars(&["a", "b", "c"], &[40.0, 20.0, -10.0]);
+        chart.additive = false;
+        let plain = chart.draw(WIDE);
+        chart.intervals = vec![(30.0, 60.0), (f64::NAN, f64::NAN), (-20.0, 5.0)];
+        assert_eq!(chart.subtitle(), "Customers, with intervals");
+        let drawing = chart.draw(WIDE);
+        legible::check(&drawing);
+        legible::check(&chart.draw(NARROW));
+        let level: Vec<_> = drawing
+            .shapes
+            .iter()
+            .filter_map(|shape| match shape {
+                Shape::Line(points, wide, _) if *wide == 1.5 && points[0].1 == points[1].1 => {
+                    Some((points[0].0, points[1].0))
+                }
+                _ => None,
+            })
+            .collect();
+        // A length of 80 is what lies between the ends of the whole: -20 and 60.
+        let [(a, to_a), (c, to_c)] = level.as_slice() else { panic!("{level:?}") };
+        let unit = (to_a - c) / 80.0;
+        for (left, right, length) in [(a, to_a, 30.0), (c, to_c, 25.0), (c, a, 50.0)] {
+            assert!((right - left - length * unit).abs() < 1e-9, "{level:?}");
+        }
+        let place = |text: &str| {
+            legible::labels(&drawing).iter().find(|label| label.text == text).map(|l| l.x).unwrap()
+        };
+        assert!((place("40") - to_a - 5.0).abs() < 1e-9 && (place("\u{2212}10") - c + 5.0).abs() < 1e-9);
+        let lines = |drawing: &Drawing| {
+            drawing.shapes.iter().filter(|shape| matches!(shape, Shape::Line(_, 1.5, _))).count()
+        };
+        assert_eq!(lines(&drawing) - lines(&plain), 6, "a line and two caps for each of two");
     }
 
     #[test]

@@ -24,9 +24,9 @@ fn charts() -> Vec<(&'static str, Box<dyn Chart>)> {
     let shares = ["customer_share", "revenue_share"].map(|column| (column, Unit::Percent));
     let both = [("revenue", euro()), ("customers", Unit::Number)];
     vec![
-        ("bars", Box::new(read::bars(&profile, "name", &[("revenue", euro())]).unwrap())),
-        ("shares", Box::new(read::bars(&profile, "name", &shares).unwrap())),
-        ("both", Box::new(read::bars(&profile, "name", &both).unwrap())),
+        ("bars", Box::new(read::bars(&profile, "name", &[("revenue", euro())], None).unwrap())),
+        ("shares", Box::new(read::bars(&profile, "name", &shares, None).unwrap())),
+        ("both", Box::new(read::bars(&profile, "name", &both, None).unwrap())),
         ("lines", Box::new(read::lines(&series, "period", "revenue", Some("series"), euro()).unwrap())),
         ("fan", Box::new(read::fan(&example::forecast(), Some(&series), "revenue", euro()).unwrap())),
         ("scatter", Box::new(scatter.unwrap())),

@@ -46,6 +46,7 @@ impl Importance {
             }],
             additive: false,
             focus: None,
+            intervals: Vec::new(),
         }
     }
 }

@@ -15,6 +15,8 @@ pub struct Leaderboard {
     pub objective: String,
     /// Names and results, best first; a variant that failed has no finite result.
     pub variants: Vec<(String, f64)>,
+    /// The intervals of their results, where each is a mean over several seeds.
+    pub intervals: Vec<(f64, f64)>,
 }
 
 /// Metrics of clusters that are measured in the space of their features.
@@ -53,6 +55,7 @@ impl Leaderboard {
             }],
             additive: false,
             focus: Some(0),
+            intervals: self.intervals.clone(),
         }
     }
 }
@@ -81,7 +84,12 @@ mod tests {
 
     fn board(results: &[(&str, f64)]) -> Leaderboard {
         let variants = results.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
-        Leaderboard { title: None, objective: "segments.silhouette".to_owned(), variants }
+        Leaderboard {
+            title: None,
+            objective: "segments.silhouette".to_owned(),
+            variants,
+            intervals: Vec::new(),
+        }
     }
 
     #[test]

@@ -80,8 +80,14 @@ pub fn days(batch: &RecordBatch, name: &str) -> Result<Vec<Option<i64>>> {
 ///
 /// # Errors
 /// When a column doesn't exist or a measure isn't a number.
-pub fn bars(table: &Table, name: &str, measures: &[(&str, Unit)]) -> Result<Bars> {
-    let columns: Vec<_> = std::iter::once(name).chain(measures.iter().map(|(column, _)| *column)).collect();
+pub fn bars(
+    table: &Table,
+    name: &str,
+    measures: &[(&str, Unit)],
+    ends: Option<(&str, &str)>,
+) -> Result<Bars> {
+    let columns = std::iter::once(name).chain(measures.iter().map(|(column, _)| *column));
+    let columns: Vec<_> = columns.chain(ends.into_iter().flat_map(|(low, high)| [low, high])).collect();
     let batch = gather(table, &columns)?;
     let measure = |(column, unit): &(&str, Unit)| {
         let (name, unit) = (share_of(column, unit), unit.clone());
@@ -93,6 +99,10 @@ pub fn bars(table: &Table, name: &str, measures: &[(&str, Unit)]) -> Result<Bars
         measures: measures.iter().map(measure).collect::<Result<_>>()?,
         additive: measures.iter().all(|(column, _)| ADDITIVE.contains(column)),
         focus: None,
+        intervals: match ends {
+            Some((low, high)) => float_vec(&batch, low)?.into_iter().zip(float_vec(&batch, high)?).collect(),
+            None => Vec::new(),
+        },
     })
 }
 
@@ -283,12 +293,19 @@ pub fn importance(table: &Table, name: &str, value: &str) -> Result<Importance> 
 pub fn leaderboard(table: &Table, name: &str, objective: &str) -> Result<Leaderboard> {
     let batch = gather(table, &[name, objective])?;
     let ranks = if table.has("rank") { float_vec(&gather(table, &["rank"])?, "rank")? } else { Vec::new() };
-    let variants = labels(&batch, name)?.into_iter().zip(float_vec(&batch, objective)?);
+    let ends = ["low", "high"].map(|end| format!("{objective}.{end}"));
+    let intervals = if ends.iter().all(|end| table.has(end)) {
+        let batch = gather(table, &[&ends[0], &ends[1]])?;
+        float_vec(&batch, &ends[0])?.into_iter().zip(float_vec(&batch, &ends[1])?).collect()
+    } else {
+        vec![(f64::NAN, f64::NAN); batch.num_rows()]
+    };
+    let variants = labels(&batch, name)?.into_iter().zip(float_vec(&batch, objective)?).zip(intervals);
     let mut ranked: Vec<_> =
         variants.enumerate().map(|(at, v)| (ranks.get(at).copied().unwrap_or(0.0), v)).collect();
     ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let variants = ranked.into_iter().map(|(_, variant)| variant).collect();
-    Ok(Leaderboard { title: None, objective: objective.to_owned(), variants })
+    let (variants, intervals) = ranked.into_iter().map(|(_, variant)| variant).unzip();
+    Ok(Leaderboard { title: None, objective: objective.to_owned(), variants, intervals })
 }
 
 /// The column of a leaderboard's results: its last number, named as the objective.

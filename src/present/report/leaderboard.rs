@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn a_variant_without_a_result_has_no_rank() {
         let variants = vec![("k=3".to_owned(), 0.5), ("k=4".to_owned(), f64::NAN)];
-        let board = Leaderboard { title: None, objective: "s.x".to_owned(), variants };
+        let board = Leaderboard { title: None, objective: "s.x".to_owned(), variants, intervals: Vec::new() };
         let rows: Vec<Vec<String>> = grid(&board, &Spread::default())
             .rows
             .into_iter()

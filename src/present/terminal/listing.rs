@@ -412,10 +412,19 @@ fn fill(cells: &mut [Vec<String>], batch: &RecordBatch) -> Result<()> {
     Ok(())
 }
 
-/// Long fractions are rounded; zero has no sign.
+/// Long fractions are rounded to four places, below 0.1 to four digits; zero has no sign.
 fn short_number(text: &str) -> String {
     let number = text.parse::<f64>().ok().filter(|_| text.contains('.') && text.len() > 10);
-    let text = number.map_or_else(|| text.to_owned(), |number| format!("{number:.4}"));
+    let text = number.map_or_else(
+        || text.to_owned(),
+        |number| match number.abs() {
+            size if size > 0.0 && size < 1e-4 => format!("{number:.3e}"),
+            size if size > 0.0 && size < 1e-3 => format!("{number:.7}"),
+            size if size > 0.0 && size < 1e-2 => format!("{number:.6}"),
+            size if size > 0.0 && size < 1e-1 => format!("{number:.5}"),
+            _ => format!("{number:.4}"),
+        },
+    );
     match text.strip_prefix('-') {
         Some(zero) if zero.contains('0') && zero.chars().all(|c| matches!(c, '0' | '.')) => zero.to_owned(),
         _ => text,
@@ -513,10 +522,13 @@ mod tests {
     fn zero_has_no_sign_and_text_is_no_number() {
         let numbers: ArrayRef =
             Arc::new(Float64Array::from(vec![-1.234_567_890_1e-9, -0.0, -0.5, 1.234_567_890_1]));
+        let small = ["0.0000353191", "0.00770939123", "-0.000123456", "0.0999999999"].map(short_number);
+        assert_eq!(small, ["3.532e-5", "0.007709", "-0.0001235", "0.10000"]);
         let texts: ArrayRef = Arc::new(StringArray::from(vec!["-0.0", "1.23456789012", "x", "y"]));
         let batch = RecordBatch::try_from_iter([("n", numbers), ("t", texts)]);
         let shown = table(&Table::from_batch(batch.unwrap()), 10, None).unwrap();
-        let expected = "     n  t\n0.0000  -0.0\n   0.0  1.23456789012\n  -0.5  x\n1.2346  y\n";
+        let expected =
+            "        n  t\n-1.235e-9  -0.0\n      0.0  1.23456789012\n     -0.5  x\n   1.2346  y\n";
         assert_eq!(shown, expected);
     }
 

@@ -4,7 +4,8 @@ use anyhow::Result;
 
 use super::{Chart, Format, Shape};
 use crate::data::Table;
-use crate::diagnostic::{did_you_mean, quoted};
+use crate::data::columns::{Holds, Wanted, require};
+use crate::diagnostic::quoted;
 use crate::present::format::Unit;
 use crate::stage::Failure;
 
@@ -55,14 +56,35 @@ pub fn optional(chart: &Chart, table: &Table, key: &'static str, named: &str) ->
         let known = usual(chart.shape, key).iter().find(|column| table.has(column));
         return Ok(known.map(|column| (*column).to_owned()));
     }
-    if table.has(named) {
-        return Ok(Some(named.to_owned()));
+    require(table.schema(), &[Wanted::new(key, named, holds(chart.shape, key))])?;
+    Ok(Some(named.to_owned()))
+}
+
+/// What a column must hold that is named for a key.
+fn holds(shape: Shape, key: &str) -> Holds {
+    let lengths = matches!(shape, Shape::Bars | Shape::Lines | Shape::Forecast | Shape::Importance);
+    match key {
+        "y" if lengths => Holds::Numbers,
+        "y2" | "low" | "high" => Holds::Numbers,
+        _ => Holds::Anything,
     }
-    let fields = table.schema().fields();
-    let near = did_you_mean(named, fields.iter().map(|field| field.name().as_str()));
-    let hint = near
-        .map_or_else(|| format!("there are {}", columns(table)), |near| format!("did you mean `{near}`?"));
-    Err(Failure::new(format!("`input` has no column `{named}`")).hint(hint).at(key).into())
+}
+
+/// The columns of the ends of `y`'s intervals, where they are named or the table has them by their usual names.
+///
+/// # Errors
+/// When a column that is named doesn't exist, or holds no numbers.
+pub fn interval(chart: &Chart, table: &Table, y: &str) -> Result<Option<(String, String)>> {
+    if !chart.low.is_empty() {
+        let end = |key, named: &String| optional(chart, table, key, named);
+        return Ok(end("low", &chart.low)?.zip(end("high", &chart.high)?));
+    }
+    let usual = ['.', '_'].map(|mark| (format!("{y}{mark}low"), format!("{y}{mark}high")));
+    let numbers = |name: &String| {
+        let field = table.schema().field_with_name(name);
+        field.is_ok_and(|field| field.data_type().is_numeric())
+    };
+    Ok(usual.into_iter().find(|(low, high)| numbers(low) && numbers(high)))
 }
 
 /// How values of a column are written.

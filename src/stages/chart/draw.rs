@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
-use super::choice::{optional, required, second_unit, unit};
+use super::choice::{interval, optional, required, second_unit, unit};
 use super::{Chart, Shape, unfit};
 use crate::data::Table;
 use crate::present::chart::scatter::Side;
@@ -61,8 +61,10 @@ fn bars(chart: &Chart, table: &Table) -> Result<Box<dyn Picture>> {
         return Err(Failure::new(message).hint("sum it up in a `sql` stage first").at("input").into());
     }
     let second = second.as_deref().map(|y2| (y2, second_unit(chart, y2)));
+    let ends = interval(chart, table, &y)?;
+    let ends = ends.as_ref().map(|(low, high)| (low.as_str(), high.as_str()));
     let measures: Vec<_> = std::iter::once((y.as_str(), unit(chart, &y))).chain(second).collect();
-    let bars = fit(chart, read::bars(table, &x, &measures))?;
+    let bars = fit(chart, read::bars(table, &x, &measures, ends))?;
     Ok(Box::new(Bars { title: title(chart), ..bars }))
 }
 

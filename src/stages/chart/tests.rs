@@ -109,10 +109,61 @@ fn every_type_survives_missing_values() {
     }
 }
 
+/// The lines of a picture as wide as whiskers.
+fn whiskers(svg: &str) -> usize {
+    svg.matches("stroke=\"#1B2129\"").count()
+}
+
+#[test]
+fn intervals_are_drawn_as_whiskers() {
+    let rows = table(vec![
+        ("name", texts(["a", "b"])),
+        ("value", floats([3.0, 2.0])),
+        ("value_low", floats([2.5, f64::NAN])),
+        ("value_high", floats([4.0, f64::NAN])),
+        ("from", floats([1.0, 1.0])),
+        ("to", floats([5.0, 6.0])),
+    ]);
+    let drawn = |params: &str| {
+        svg_of(&run(&format!("type = 'bars'\ny = 'value'\n{params}"), &[("input", rows.clone())]).unwrap())
+    };
+    let (usual, named) = (drawn(""), drawn("low = 'from'\nhigh = 'to'"));
+    assert_eq!((whiskers(&usual), whiskers(&named)), (3, 6), "{usual}");
+    assert!(usual.contains("with intervals"), "{usual}");
+    assert_eq!(whiskers(&svg_of(&run("type = 'bars'\ny = 'from'", &[("input", rows.clone())]).unwrap())), 0);
+    let text = failure("type = 'bars'\ny = 'value'\nlow = 'name'\nhigh = 'to'", rows);
+    assert_eq!(
+        (text.message.as_str(), text.key.as_deref()),
+        ("column `name` is text, not a number", Some("low"))
+    );
+    let said = |params: &str| -> Vec<_> {
+        let chart: Chart = toml::from_str(params).unwrap();
+        Stage::check(&chart).into_iter().map(|mistake| (mistake.key, mistake.message, mistake.hint)).collect()
+    };
+    let lone = "`low` is one end of an interval, and the other one isn't named".to_owned();
+    assert_eq!(
+        said("type = 'bars'\nlow = 'a'"),
+        [("low".to_owned(), lone, Some("name its column with `high`".to_owned()))]
+    );
+    let idle = "`high` does nothing for a chart of type `lines`".to_owned();
+    assert_eq!(said("type = 'lines'\nhigh = 'a'")[0].1, idle);
+}
+
+#[test]
+fn a_leaderboard_over_seeds_has_whiskers() {
+    let rows = table(vec![
+        ("variant", texts(["k=2", "k=3"])),
+        ("s.x.low", floats([0.3, 0.1])),
+        ("s.x.high", floats([0.5, 0.4])),
+        ("s.x", floats([0.4, 0.25])),
+    ]);
+    assert_eq!(whiskers(&svg_of(&run("type = 'leaderboard'", &[("input", rows)]).unwrap())), 6);
+}
+
 #[test]
 fn a_misspelt_column_is_pointed_at() {
     let failure = failure("type = 'bars'\ny = 'revenu'", example::profile());
-    assert_eq!(failure.message, "`input` has no column `revenu`");
+    assert_eq!(failure.message, "there is no column `revenu`");
     assert_eq!(failure.hint.as_deref(), Some("did you mean `revenue`?"));
     assert_eq!(failure.key.as_deref(), Some("y"));
 }

@@ -199,8 +199,21 @@ fn a_running_server_takes_a_run_whole() {
         Project::with(&format!("{}wait = \"60s\"\n[track.trackio]\nurl = \"{url}\"\n", tracked("trackio")));
     let refused = custem(&project, &["run", "p.toml"]);
     assert_eq!(refused.code, 0, "{}", refused.err);
-    let said = format!("warning: trackio can't take the run (the server at {url} answers with status ");
+    let words = "A write_token is required to log metrics or upload to this server. Use the write-access URL from trackio.show(), set TRACKIO_WRITE_TOKEN, or send header X-Trackio-Write-Token.";
+    let why = format!(
+        "the server at {url} answers with status 400: \"{words}\"; TRACKIO_WRITE_TOKEN isn't set: `trackio show` prints it"
+    );
+    let said =
+        format!("warning: trackio can't take the run ({why}): wandb takes over, in ./experiments/wandb\n");
     assert!(refused.err.contains(&said), "{}", refused.err);
+    let wrong = project.custem_with(
+        &["track", "push", "last", "--to", "trackio"],
+        &[("TRACKIO_WRITE_TOKEN", "wr0ng"), ("TRACKIO_DIR", "")],
+    );
+    let words = words.replace("log metrics or upload to", "upload files to");
+    let why = format!("the server at {url} answers with status 400: \"{words}\"");
+    let run = newest(&project);
+    assert_eq!((wrong.code, wrong.err), (1, format!("error: trackio doesn't have run {run}: {why}\n")));
     let env = [("TRACKIO_WRITE_TOKEN", "t0ken"), ("TRACKIO_DIR", "")];
     let pushed = project.custem_with(&["track", "push", "last", "--to", "trackio"], &env);
     assert_eq!((pushed.code, pushed.out), (0, format!("1 run in trackio: {url}\n")), "{}", pushed.err);

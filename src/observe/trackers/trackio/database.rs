@@ -42,6 +42,19 @@ impl Database {
         Self { path: folder.join(format!("{project}.db")), connection: None }
     }
 
+    /// Opens one that is there and that nobody writes to right now. What is wrong with it is said when it is written.
+    pub fn ready(&mut self) {
+        if !fs_err::metadata(&self.path).is_ok_and(|meta| meta.len() > 0) {
+            return;
+        }
+        let lock = disk::open_to_lock(&self.path.with_extension("lock"));
+        if let Ok(lock) = lock
+            && lock.file().try_lock().is_ok()
+        {
+            self.connection = open(&self.path).ok();
+        }
+    }
+
     /// Writes what has been told, all or nothing.
     ///
     /// # Errors

@@ -117,6 +117,12 @@ impl Trackio {
 }
 
 impl Tracker for Trackio {
+    fn ready(&mut self) {
+        if let Way::Database(database) = &mut self.way {
+            database.ready();
+        }
+    }
+
     fn start(&mut self, run: &Spec) -> Result<()> {
         self.run = Some(run.clone());
         self.entries.clear();

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::{Value as Json, json};
 
 use super::{Batch, Entry, manifest};
-use crate::observe::trackers::http::Client;
+use crate::observe::trackers::http::{Client, Refused};
 use crate::observe::trackers::{Artifact, Spec, text};
 
 /// What stands between the parts of an upload.
@@ -17,16 +17,26 @@ pub struct Server {
     client: Client,
     /// What a Space asks for; other servers want nothing there.
     token: Option<String>,
+    /// What to set where the server refuses: the token that isn't set.
+    lacks: Option<&'static str>,
 }
 
 impl Server {
     /// The server at an address; the tokens that it asks for come from the environment.
     pub fn at(url: &str, wait: Duration) -> Self {
         let secret = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let write = secret("TRACKIO_WRITE_TOKEN").map(|token| ("X-Trackio-Write-Token", token));
-        let client = Client::new(url, wait, write.into_iter().collect());
-        let token = secret("HF_TOKEN").filter(|_| client.host().ends_with(".hf.space"));
-        Self { client, token }
+        let write = secret("TRACKIO_WRITE_TOKEN");
+        let headers = write.iter().map(|token| ("X-Trackio-Write-Token", token.clone())).collect();
+        let client = Client::new(url, wait, headers);
+        let space = client.host().ends_with(".hf.space");
+        let token = secret("HF_TOKEN").filter(|_| space);
+        let lacks = match (&token, &write) {
+            (None, _) if space => Some("HF_TOKEN isn't set, which a Space asks for"),
+            (_, None) if !space => Some("TRACKIO_WRITE_TOKEN isn't set: `trackio show` prints it"),
+            _ => None,
+        };
+        let client = client.quoting(token.iter().chain(&write).cloned().collect());
+        Self { client, token, lacks }
     }
 
     /// Its address.
@@ -75,7 +85,7 @@ impl Server {
         body.extend_from_slice(bytes);
         body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
         let form = format!("multipart/form-data; boundary={BOUNDARY}");
-        let answer = self.client.send("/api/upload", &form, &body)?;
+        let answer = self.client.send("/api/upload", &form, &body).map_err(|error| self.hinted(error))?;
         let path = answer["paths"].get(0).or_else(|| answer["data"]["paths"].get(0));
         let uploaded = json!({ "path": path, "orig_name": file, "meta": { "_type": "gradio.FileData" } });
         let upload = json!({
@@ -98,7 +108,16 @@ impl Server {
 
     fn call(&self, name: &str, mut arguments: Json) -> Result<()> {
         arguments["hf_token"] = self.token.clone().into();
-        self.client.post(&format!("/api/{name}"), &arguments).map(drop)
+        self.client.post(&format!("/api/{name}"), &arguments).map(drop).map_err(|error| self.hinted(error))
+    }
+
+    /// A refusal with what to set, where that may be why.
+    fn hinted(&self, error: anyhow::Error) -> anyhow::Error {
+        match error.downcast::<Refused>() {
+            Ok(refused) if matches!(refused.status, 400 | 401 | 403) => refused.hinted(self.lacks).into(),
+            Ok(refused) => refused.into(),
+            Err(error) => error,
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 pub(super) mod features;
 mod found;
 mod search;
+mod stable;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use self::features::{CUSTOMER, Features};
 use self::found::Found;
 use self::search::{Likelihood, Quality};
+use self::stable::Stable;
 use crate::data::{Table, columns};
 use crate::model::cluster::{Algorithm, Centroids, Covariance, Init, Scale};
 use crate::stage::{Context, Layer, MetricName, Mistake, Need, Outcome, Port, PortType, Ref, Stage};
@@ -58,8 +60,28 @@ pub struct Segment {
     /// Customers among whom the silhouette is computed; exact where there are no more.
     #[schemars(range(min = 10, max = 1_000_000))]
     pub silhouette_sample: usize,
+    /// Draws customers anew many times, and lists on the port `stability` how far each segment comes back.
+    pub stability: Option<Bootstrap>,
     /// Also tries every `k` of a range and lists how good each one is on the port `selection`.
     pub scan: Option<Scan>,
+}
+
+/// How customers are drawn anew.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Bootstrap {
+    /// Samples, each of as many customers, drawn with replacement.
+    #[schemars(range(min = 2, max = 10_000))]
+    pub samples: usize,
+    /// Starts for each sample.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub n_init: usize,
+}
+
+impl Default for Bootstrap {
+    fn default() -> Self {
+        Self { samples: 100, n_init: 2 }
+    }
 }
 
 /// How a Gaussian mixture is fitted.
@@ -119,6 +141,7 @@ impl Default for Segment {
             tolerance: 1e-4,
             gmm: Gmm::default(),
             silhouette_sample: 10_000,
+            stability: None,
             scan: None,
         }
     }
@@ -151,6 +174,10 @@ impl Stage for Segment {
                 "memberships",
                 "With `algorithm = \"gmm\"` one row a customer: its share in every segment. No rows otherwise.",
             ),
+            Port::table(
+                "stability",
+                "With `stability` one row a segment: how far it comes back when customers are drawn anew. No rows otherwise.",
+            ),
         ]
     }
 
@@ -161,6 +188,18 @@ impl Stage for Segment {
             ("silhouette", "How well segments are apart, from -1 to 1: larger is better."),
             ("davies_bouldin", "Davies-Bouldin index: smaller is better."),
             ("calinski_harabasz", "Calinski-Harabasz index: larger is better."),
+            (
+                "stability",
+                "`stability`: the least mean Jaccard similarity of a segment to what comes back of it, up to 1.",
+            ),
+            (
+                "permuted_stability",
+                "`stability`: the same where the features have been shuffled, each by itself.",
+            ),
+            (
+                "bootstrap_agreement",
+                "`stability`: mean adjusted Rand index of all pairs of samples, up to 1.",
+            ),
             ("log_likelihood", "`gmm`: logarithm of the density of all customers: larger is better."),
             ("bic", "`gmm`: Bayesian information criterion: smaller is better."),
             ("aic", "`gmm`: Akaike's information criterion: smaller is better."),
@@ -206,13 +245,18 @@ impl Stage for Segment {
         let outcome = features.warn(Outcome::new(tried.summary()), &preparation);
         let model = tried.found.model(preparation);
         let outcome = tried.report(outcome);
+        let stable = self.stability.as_ref().map(|asked| self.stable(ctx, &points, &tried.found, asked));
+        let stable = stable.transpose()?;
+        let outcome = stable.iter().fold(outcome, |outcome, stable| stable.report(outcome));
         let outcome = outcome
             .table("assignments", assignments(&rows, &tried.found)?)
             .table("centers", centers(&model)?)
             .table("selection", selection(&tried.qualities)?)
             .bytes("model", serde_json::to_vec_pretty(&model)?);
         let shares = model.mixture.as_ref().map(|mixture| mixture.memberships(&points)).transpose()?;
-        Ok(outcome.table("memberships", found::memberships(&rows, model.centers.len(), shares.as_deref())?))
+        Ok(outcome
+            .table("memberships", found::memberships(&rows, model.centers.len(), shares.as_deref())?)
+            .table("stability", Stable::table(stable.as_ref())?))
     }
 }
 

@@ -89,3 +89,22 @@ fn a_table_without_the_columns_of_the_model() {
     let told = "error: stage `again` failed: there is no column `frequency`\n";
     assert!(ran.err.contains(told) && ran.err.contains("input = \"segments\""), "{}", ran.err);
 }
+
+#[test]
+fn segments_that_come_back_and_those_that_do_not() {
+    let with = |k: usize| {
+        let project = project(&format!("k = {k}\nstability = {{ samples = 20 }}\n"));
+        let ran = project.custem(&["run", "p.toml"]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        (ran.err, project.custem(&["show", "segments.stability", "--csv"]).out)
+    };
+    let (told, table) = with(2);
+    assert!(!told.contains("no stable structure"), "{told}");
+    assert_eq!(
+        table,
+        "segment,customers,jaccard,dissolved,recovered,verdict\n0,40,1.0,0,20,highly stable\n1,20,1.0,0,20,highly stable\n"
+    );
+    let (told, table) = with(9);
+    assert!(told.contains("no stable structure: "), "{told}\n{table}");
+    assert!(told.contains(" of 9 segments come back when customers are drawn anew"), "{told}");
+}

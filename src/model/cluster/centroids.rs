@@ -71,19 +71,7 @@ impl Centroids {
             let (labels, distances, shares) = mixture.assign(points)?;
             return Ok(Assigned { labels, distances, shares: Some(shares) });
         }
-        if self.centers.is_empty() {
-            return Err(Error::NoClusters);
-        }
-        let features = points.features();
-        if let Some(wrong) = self.centers.iter().find(|center| center.len() != features) {
-            return Err(Error::Lengths { expected: features, found: wrong.len() });
-        }
-        let panel = Panel::new(features, self.centers.iter().map(Vec::as_slice));
-        let nearest = points.values().par_chunks_exact(points.stride()).map(|row| {
-            let nearest = panel.nearest(row);
-            (nearest.center, nearest.first.sqrt())
-        });
-        let (labels, distances) = nearest.unzip();
+        let (labels, distances) = nearest(&self.centers, points)?;
         Ok(Assigned { labels, distances, shares: None })
     }
 
@@ -99,6 +87,23 @@ impl Centroids {
         };
         self.centers.iter().map(back).collect()
     }
+}
+
+/// The nearest centre of every row and the distance to it; the first one among equals.
+pub(super) fn nearest(centers: &[Vec<f64>], points: &Points) -> Result<(Vec<u32>, Vec<f64>), Error> {
+    if centers.is_empty() {
+        return Err(Error::NoClusters);
+    }
+    let features = points.features();
+    if let Some(wrong) = centers.iter().find(|center| center.len() != features) {
+        return Err(Error::Lengths { expected: features, found: wrong.len() });
+    }
+    let panel = Panel::new(features, centers.iter().map(Vec::as_slice));
+    let nearest = points.values().par_chunks_exact(points.stride()).map(|row| {
+        let nearest = panel.nearest(row);
+        (nearest.center, nearest.first.sqrt())
+    });
+    Ok(nearest.unzip())
 }
 
 #[cfg(test)]

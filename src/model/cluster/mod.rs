@@ -16,6 +16,7 @@ mod points;
 mod prepare;
 mod seeding;
 mod silhouette;
+mod stability;
 mod totals;
 mod validity;
 
@@ -33,6 +34,7 @@ pub use partition::Partition;
 pub use points::Points;
 pub use prepare::{Dropped, Feature, LARGEST, Preparation, Reason, Scale};
 pub use silhouette::{silhouette, silhouettes, silhouettes_sampled};
+pub use stability::{Clusterer, Stability, permuted, stability};
 pub use validity::{calinski_harabasz, davies_bouldin};
 
 /// Whether to stop: a long computation asks now and then.

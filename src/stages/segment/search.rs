@@ -196,16 +196,7 @@ impl Segment {
         };
         let stop = || ctx.alive().is_err();
         if self.algorithm == Algorithm::Gmm {
-            let request = GaussianMixture {
-                k,
-                covariance: self.gmm.covariance,
-                starts,
-                init: self.gmm.init,
-                max_iterations: self.max_iterations,
-                tolerance: self.gmm.tolerance,
-                regularisation: self.gmm.regularisation,
-                seed: ctx.seed(),
-            };
+            let request = mixture_of(self, k, ctx.seed());
             return gaussian_mixture(points, &request, &stop, &report).map(Found::Mixture);
         }
         let config = KMeans {
@@ -250,5 +241,19 @@ fn explain(ctx: &Context<'_>, error: Error) -> anyhow::Error {
             Failure::new(message).hint(hint).at("k").into()
         }
         other => other.into(),
+    }
+}
+
+/// What a mixture of `k` segments is asked for.
+pub(super) fn mixture_of(stage: &Segment, k: usize, seed: u64) -> GaussianMixture {
+    GaussianMixture {
+        k,
+        covariance: stage.gmm.covariance,
+        starts: stage.gmm.n_init,
+        init: stage.gmm.init,
+        max_iterations: stage.max_iterations,
+        tolerance: stage.gmm.tolerance,
+        regularisation: stage.gmm.regularisation,
+        seed,
     }
 }

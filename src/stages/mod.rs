@@ -3,6 +3,7 @@
 //! A kind holds parameters and ports and calls into a layer. Listing, docs, the editor schema and
 //! the conformance tests come from [`KINDS`].
 
+mod assign;
 mod chart;
 mod check;
 mod churn;
@@ -35,6 +36,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<sql::Sql>(),
     Kind::of::<features::Features>(),
     Kind::of::<segment::Segment>(),
+    Kind::of::<assign::Assign>(),
     Kind::of::<profile::Profile>(),
     Kind::of::<series::Series>(),
     Kind::of::<forecast::Forecast>(),

@@ -43,6 +43,7 @@ mod saves;
 mod scheduling;
 mod schema;
 mod screen;
+mod segment;
 mod shop;
 mod sql;
 mod still;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::distance::Panel;
-use super::{Clustering, Error, Points, Preparation};
+use super::{Clustering, Error, Fit, Mixture, Points, Preparation};
 
 /// How clusters are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +16,8 @@ pub enum Algorithm {
     /// k-means: compact clusters around centres.
     #[default]
     Kmeans,
+    /// A Gaussian mixture: clusters of different size, shape and direction, to which customers belong in part.
+    Gmm,
 }
 
 /// Centres on the scale of their preparation.
@@ -30,33 +32,47 @@ pub struct Centroids {
     pub centers: Vec<Vec<f64>>,
     /// Rows in each cluster when it was fitted.
     pub sizes: Vec<usize>,
+    /// The mixture whose means the centres are, where they were found as one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixture: Option<Mixture>,
+}
+
+/// The cluster of every row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assigned {
+    /// The cluster; the first one among equals.
+    pub labels: Vec<u32>,
+    /// The distance to its centre: Euclidean, and Mahalanobis' with a mixture.
+    pub distances: Vec<f64>,
+    /// The cluster's share in the row, with a mixture.
+    pub shares: Option<Vec<f64>>,
 }
 
 impl Centroids {
     /// The model behind a k-means clustering of points that the preparation gave.
     pub fn of_kmeans(preparation: Preparation, clustering: &Clustering) -> Self {
         let (centers, sizes) = (clustering.centers.clone(), clustering.sizes.clone());
-        Self { algorithm: Algorithm::Kmeans, preparation, centers, sizes }
+        Self { algorithm: Algorithm::Kmeans, preparation, centers, sizes, mixture: None }
     }
 
-    /// The nearest centre of every row and the distance to it; the first one among equals.
+    /// The model behind a mixture fitted to points that the preparation gave.
+    pub fn of_mixture(preparation: Preparation, fit: &Fit) -> Self {
+        let (centers, sizes) = (fit.mixture.means.clone(), fit.sizes.clone());
+        Self { algorithm: Algorithm::Gmm, preparation, centers, sizes, mixture: Some(fit.mixture.clone()) }
+    }
+
+    /// The nearest centre of every row, or with a mixture the likeliest component.
     ///
     /// # Errors
-    /// When there are no centres, or centres and points differ in their number of features.
-    pub fn assign(&self, points: &Points) -> Result<(Vec<u32>, Vec<f64>), Error> {
-        if self.centers.is_empty() {
-            return Err(Error::NoClusters);
+    /// When there are no centres, centres and points differ in their number of features, or a covariance of the mixture
+    /// isn't positive definite.
+    pub fn assign(&self, points: &Points) -> Result<Assigned, Error> {
+        if let Some(mixture) = &self.mixture {
+            let (labels, distances, shares) = mixture.assign(points)?;
+            return Ok(Assigned { labels, distances, shares: Some(shares) });
         }
-        let features = points.features();
-        if let Some(wrong) = self.centers.iter().find(|center| center.len() != features) {
-            return Err(Error::Lengths { expected: features, found: wrong.len() });
-        }
-        let panel = Panel::new(features, self.centers.iter().map(Vec::as_slice));
-        let nearest = points.values().par_chunks_exact(points.stride()).map(|row| {
-            let nearest = panel.nearest(row);
-            (nearest.center, nearest.first.sqrt())
-        });
-        Ok(nearest.unzip())
+        let (labels, distances) = nearest(&self.centers, points)?;
+        Ok(Assigned { labels, distances, shares: None })
     }
 
     /// The centres in the features' own units. On a logarithmic scale this is the exponential of a
@@ -73,6 +89,23 @@ impl Centroids {
     }
 }
 
+/// The nearest centre of every row and the distance to it; the first one among equals.
+pub(super) fn nearest(centers: &[Vec<f64>], points: &Points) -> Result<(Vec<u32>, Vec<f64>), Error> {
+    if centers.is_empty() {
+        return Err(Error::NoClusters);
+    }
+    let features = points.features();
+    if let Some(wrong) = centers.iter().find(|center| center.len() != features) {
+        return Err(Error::Lengths { expected: features, found: wrong.len() });
+    }
+    let panel = Panel::new(features, centers.iter().map(Vec::as_slice));
+    let nearest = points.values().par_chunks_exact(points.stride()).map(|row| {
+        let nearest = panel.nearest(row);
+        (nearest.center, nearest.first.sqrt())
+    });
+    Ok(nearest.unzip())
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Algorithm, Centroids};
@@ -82,16 +115,15 @@ mod tests {
         let columns: [(&str, &[f64]); 1] = [("a", &[0.0, 2.0, 4.0])];
         let preparation = Preparation::fit(columns, Scale::Robust);
         let centers = vec![vec![-1.0], vec![1.0]];
-        Centroids { algorithm: Algorithm::Kmeans, preparation, centers, sizes: vec![2, 1] }
+        Centroids { algorithm: Algorithm::Kmeans, preparation, centers, sizes: vec![2, 1], mixture: None }
     }
 
     #[test]
     fn new_rows_go_to_the_nearest_center() {
         // Median 2 and quartiles 1 and 3: prepared values are (a - 2) / 2.
         let points = model().preparation.apply::<Error>(|_| Ok(vec![-2.0, 2.0, 6.0, f64::NAN])).unwrap();
-        let (labels, distances) = model().assign(&points).unwrap();
-        assert_eq!(labels, [0, 0, 1, 0]);
-        assert_eq!(distances, [1.0, 1.0, 1.0, 1.0]);
+        let found = model().assign(&points).unwrap();
+        assert_eq!((found.labels, found.distances), (vec![0, 0, 1, 0], vec![1.0; 4]));
         assert_eq!(model().in_own_units(), [[0.0], [4.0]]);
     }
 

@@ -39,6 +39,11 @@ pub enum Error {
         /// Rows.
         rows: usize,
     },
+    /// A cluster has no extent in some direction, so that its density is infinite there.
+    Collapsed {
+        /// The cluster.
+        cluster: usize,
+    },
     /// It was told to stop.
     Stopped,
 }
@@ -58,6 +63,9 @@ impl fmt::Display for Error {
             }
             Self::Inseparable { clusters, rows } => {
                 write!(f, "the separation of {clusters} clusters among {rows} rows is undefined")
+            }
+            Self::Collapsed { cluster } => {
+                write!(f, "the covariance of cluster {cluster} isn't positive definite")
             }
             Self::Stopped => write!(f, "interrupted"),
         }

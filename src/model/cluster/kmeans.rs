@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+use super::centroids::nearest;
 use super::chunks::chunk_rows;
 use super::lloyd::{Lloyd, Settled};
 use super::{Error, Points, Stop, seeding};
@@ -47,6 +48,16 @@ pub struct Clustering {
     /// Its inertia after each step, with the rows where they were before and the centres moved. It never grows
     /// but by rounding, or where an empty cluster was filled.
     pub curve: Vec<f64>,
+}
+
+impl Clustering {
+    /// The nearest centre of every row; the first one among equals.
+    ///
+    /// # Errors
+    /// When points have another number of features.
+    pub fn assign(&self, points: &Points) -> Result<Vec<u32>, Error> {
+        Ok(nearest(&self.centers, points)?.0)
+    }
 }
 
 /// Groups points into `k` clusters so that the inertia, the sum of squared distances

@@ -101,6 +101,15 @@ impl Preparation {
         self.features.iter().map(|feature| feature.name.as_str())
     }
 
+    /// Whether it can be applied: it may have been read from anywhere.
+    pub fn is_sound(&self) -> bool {
+        let sound = |feature: &Feature| {
+            feature.spread > 0.0
+                && [feature.spread, feature.fill, feature.center].iter().all(|value| value.is_finite())
+        };
+        !self.features.is_empty() && self.features.iter().all(sound)
+    }
+
     /// Prepares rows, the ones it was fitted on or new ones; `column` gives the values of a feature
     /// by its name, NaN where missing.
     ///
@@ -138,6 +147,11 @@ impl Feature {
         let moments = if log || missing > 0 { Moments::of(&all) } else { moments };
         (feature.center, feature.spread) = center_and_spread(&all, moments, scale).ok_or(Reason::Constant)?;
         Ok(feature)
+    }
+
+    /// Whether a value counts as missing.
+    pub fn misses(&self, value: f64) -> bool {
+        !is_known(value)
     }
 
     /// A value in its own unit, NaN where missing, to its prepared one.

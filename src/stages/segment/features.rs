@@ -13,7 +13,7 @@ use crate::model::cluster::{Error, LARGEST, Points, Preparation, Reason, Scale};
 use crate::stage::{Failure, Outcome};
 
 /// Column that names a customer.
-pub(super) const CUSTOMER: &str = "customer_id";
+pub const CUSTOMER: &str = "customer_id";
 
 /// Columns that the outputs have beside the features.
 const TAKEN: [&str; 2] = ["segment", "customers"];
@@ -117,7 +117,7 @@ impl Features {
 ///
 /// # Errors
 /// When there are none, or a customer is missing or has several rows.
-pub(super) fn by_customer(table: &Table) -> Result<RecordBatch> {
+pub fn by_customer(table: &Table) -> Result<RecordBatch> {
     let batch = table.to_batch()?;
     if batch.num_rows() == 0 {
         return Err(Failure::new("there are no customers to segment").at("input").into());
@@ -158,7 +158,10 @@ fn chosen(rows: &RecordBatch, wanted: &[String]) -> Result<Vec<String>> {
 }
 
 /// Checks that a column exists, holds numbers and can stand beside the other outputs.
-fn check_number(rows: &RecordBatch, name: &str) -> Result<(), Failure> {
+///
+/// # Errors
+/// When it doesn't.
+pub fn check_number(rows: &RecordBatch, name: &str) -> Result<(), Failure> {
     let Ok(field) = rows.schema_ref().field_with_name(name) else {
         return Err(Failure::new(format!("there is no column `{name}`")).hint(instead(rows, name)));
     };

@@ -7,10 +7,11 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 
 use super::Segment;
+use super::found::Found;
 use crate::diagnostic::plural;
 use crate::model::cluster::{
-    Clustering, Error, KMeans, Partition, Points, calinski_harabasz, davies_bouldin, kmeans,
-    silhouettes_sampled,
+    Algorithm, Error, GaussianMixture, KMeans, Partition, Points, calinski_harabasz, davies_bouldin,
+    gaussian_mixture, kmeans, silhouettes_sampled,
 };
 use crate::stage::{Context, Failure, Outcome};
 
@@ -21,11 +22,13 @@ const TOO_FEW: &str = "segments need several customers who differ: without them 
 pub(super) struct Tried {
     quality: Quality,
     /// The segments for the chosen `k`.
-    pub clustering: Clustering,
+    pub found: Found,
     /// How good each `k` is, ascending.
     pub qualities: Vec<Quality>,
     /// Different customers, where the scan asked for more segments than that.
     ended: Option<usize>,
+    /// The regularisation that was asked for.
+    regularisation: f64,
 }
 
 /// How good the segments are for one `k`.
@@ -41,7 +44,28 @@ pub(super) struct Quality {
     pub davies_bouldin: Option<f64>,
     /// Calinski-Harabasz index.
     pub calinski_harabasz: Option<f64>,
+    /// How likely a mixture is.
+    pub likelihood: Option<Likelihood>,
     converged: bool,
+}
+
+/// How likely a mixture is, and what is left of that once its parameters are counted.
+#[derive(Clone, Debug)]
+pub(super) struct Likelihood {
+    pub log_likelihood: f64,
+    pub bic: f64,
+    pub aic: f64,
+    pub icl: f64,
+    mean_share: f64,
+}
+
+impl Likelihood {
+    fn of(found: &Found) -> Option<Self> {
+        let Found::Mixture(fit) = found else { return None };
+        let mean_share = fit.shares.iter().sum::<f64>() / fit.shares.len() as f64;
+        let (bic, aic, icl) = (fit.bic(), fit.aic(), fit.icl());
+        Some(Self { log_likelihood: fit.log_likelihood, bic, aic, icl, mean_share })
+    }
 }
 
 impl Quality {
@@ -50,6 +74,9 @@ impl Quality {
         ctx.step("scan_inertia", self.k as u64, self.inertia);
         if let Some(silhouette) = self.silhouette {
             ctx.step("scan_silhouette", self.k as u64, silhouette);
+        }
+        if let Some(likelihood) = &self.likelihood {
+            ctx.step("scan_bic", self.k as u64, likelihood.bic);
         }
     }
 }
@@ -79,6 +106,15 @@ impl Tried {
                     .warn_at("k", format!("the {} of these segments is undefined", name.replace('_', "-"))),
             };
         }
+        if let Some(likelihood) = &quality.likelihood {
+            outcome = outcome
+                .metric("log_likelihood", likelihood.log_likelihood)
+                .metric("bic", likelihood.bic)
+                .metric("aic", likelihood.aic)
+                .metric("icl", likelihood.icl)
+                .metric("mean_share", likelihood.mean_share);
+        }
+        outcome = self.found.warn(self.regularisation, outcome);
         if !quality.converged {
             outcome =
                 outcome.warn_at("max_iterations", "the best start ended before its segments were stable");
@@ -129,9 +165,11 @@ impl Segment {
             qualities.iter().for_each(|quality| quality.step(ctx));
         }
         let chosen = qualities.iter().zip(clusterings).find(|(quality, _)| quality.k == self.k);
-        let (quality, clustering) = chosen.ok_or_else(|| Failure::new("`k` was never tried").at("k"))?;
-        (1..).zip(&clustering.curve).for_each(|(step, inertia)| ctx.step("inertia", step, *inertia));
-        Ok(Tried { quality: quality.clone(), clustering, qualities, ended })
+        let (quality, found) = chosen.ok_or_else(|| Failure::new("`k` was never tried").at("k"))?;
+        let (name, curve) = found.curve();
+        (1..).zip(curve).for_each(|(step, value)| ctx.step(name, step, *value));
+        let regularisation = self.gmm.regularisation;
+        Ok(Tried { quality: quality.clone(), found, qualities, ended, regularisation })
     }
 
     /// Every `k` to try, ascending.
@@ -146,39 +184,47 @@ impl Segment {
         points: &Points,
         k: usize,
         (at, of): (usize, usize),
-    ) -> Result<Clustering, Error> {
+    ) -> Result<Found, Error> {
+        let starts = match self.algorithm {
+            Algorithm::Kmeans => self.n_init,
+            Algorithm::Gmm => self.gmm.n_init,
+        };
+        let report = |done: usize| {
+            let fraction = (at as f64 + done as f64 / starts as f64) / of as f64;
+            // Whether to go on is asked by the kernel itself.
+            let _ = ctx.progress(fraction, &format!("k = {k}, start {done} of {starts}"));
+        };
+        let stop = || ctx.alive().is_err();
+        if self.algorithm == Algorithm::Gmm {
+            let request = mixture_of(self, k, ctx.seed());
+            return gaussian_mixture(points, &request, &stop, &report).map(Found::Mixture);
+        }
         let config = KMeans {
             k,
-            restarts: self.n_init,
+            restarts: starts,
             max_iterations: self.max_iterations,
             tolerance: self.tolerance,
             seed: ctx.seed(),
         };
-        let report = |done: usize| {
-            let fraction = (at as f64 + done as f64 / self.n_init as f64) / of as f64;
-            // Whether to go on is asked by the kernel itself.
-            let _ = ctx.progress(fraction, &format!("k = {k}, start {done} of {}", self.n_init));
-        };
-        kmeans(points, &config, &|| ctx.alive().is_err(), &report)
+        kmeans(points, &config, &stop, &report).map(Found::Centers)
     }
 
-    fn judge(&self, ctx: &Context<'_>, points: &Points, clusterings: &[Clustering]) -> Result<Vec<Quality>> {
+    fn judge(&self, ctx: &Context<'_>, points: &Points, clusterings: &[Found]) -> Result<Vec<Quality>> {
         let partitions: Vec<Partition> =
-            clusterings.iter().map(|clustering| Partition::of(&clustering.labels)).collect();
+            clusterings.iter().map(|clustering| Partition::of(clustering.labels())).collect();
         let sample = self.silhouette_sample;
         let stop = || ctx.alive().is_err();
         let silhouettes = silhouettes_sampled(points, &partitions, sample, ctx.seed(), &stop);
         ctx.alive()?;
         let quality =
-            |((clustering, partition), silhouette): ((&Clustering, &Partition), Result<f64, Error>)| {
-                Quality {
-                    k: clustering.sizes.len(),
-                    inertia: clustering.inertia,
-                    silhouette: silhouette.ok(),
-                    davies_bouldin: davies_bouldin(points, partition).ok(),
-                    calinski_harabasz: calinski_harabasz(points, partition).ok(),
-                    converged: clustering.converged,
-                }
+            |((clustering, partition), silhouette): ((&Found, &Partition), Result<f64, Error>)| Quality {
+                k: clustering.k(),
+                inertia: clustering.inertia(points),
+                silhouette: silhouette.ok(),
+                davies_bouldin: davies_bouldin(points, partition).ok(),
+                calinski_harabasz: calinski_harabasz(points, partition).ok(),
+                likelihood: Likelihood::of(clustering),
+                converged: clustering.converged(),
             };
         Ok(clusterings.iter().zip(&partitions).zip(silhouettes?).map(quality).collect())
     }
@@ -195,5 +241,19 @@ fn explain(ctx: &Context<'_>, error: Error) -> anyhow::Error {
             Failure::new(message).hint(hint).at("k").into()
         }
         other => other.into(),
+    }
+}
+
+/// What a mixture of `k` segments is asked for.
+pub(super) fn mixture_of(stage: &Segment, k: usize, seed: u64) -> GaussianMixture {
+    GaussianMixture {
+        k,
+        covariance: stage.gmm.covariance,
+        starts: stage.gmm.n_init,
+        init: stage.gmm.init,
+        max_iterations: stage.max_iterations,
+        tolerance: stage.gmm.tolerance,
+        regularisation: stage.gmm.regularisation,
+        seed,
     }
 }

@@ -10,9 +10,9 @@ use anyhow::Result;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::compute::{concat, take_record_batch};
 
-use super::{Scan, Segment};
+use super::{Gmm, Scan, Segment};
 use crate::data::{Table, columns};
-use crate::model::cluster::Centroids;
+use crate::model::cluster::{Algorithm, Centroids};
 use crate::stage::{Artifact, Context, Failure, Input, Kind, Outcome, Progress, Stage, Stop, Stopped};
 
 struct Silent;
@@ -297,9 +297,9 @@ fn the_model_gives_the_same_segments_again() {
     let Artifact::Bytes(json) = &outcome.artifacts[3].1 else { panic!("no bytes") };
     let model: Centroids = serde_json::from_slice(json).unwrap();
     let points = model.preparation.apply(|name| columns::float_vec(&shop(), name)).unwrap();
-    let (labels, distances) = model.assign(&points).unwrap();
-    assert_eq!(labels.iter().map(|label| i64::from(*label)).collect::<Vec<_>>(), segments(&outcome));
-    assert_eq!(distances, columns::float_vec(&port(&outcome, "assignments"), "distance").unwrap());
+    let found = model.assign(&points).unwrap();
+    assert_eq!(found.labels.iter().map(|label| i64::from(*label)).collect::<Vec<_>>(), segments(&outcome));
+    assert_eq!(found.distances, columns::float_vec(&port(&outcome, "assignments"), "distance").unwrap());
 }
 
 #[test]
@@ -310,6 +310,45 @@ fn a_start_that_was_cut_short_is_told() {
     let stage = Segment { max_iterations: 1, tolerance: 0.0, n_init: 1, ..with(9) };
     let outcome = run(&stage, &batch).unwrap();
     assert_eq!(outcome.warnings[0].key.as_deref(), Some("max_iterations"));
+}
+
+#[test]
+fn a_mixture_is_kept_whole() {
+    let stage = Segment { algorithm: Algorithm::Gmm, ..with(3) };
+    let outcome = run(&stage, &shop()).unwrap();
+    assert_eq!(segments(&outcome), shop_segments());
+    let given: Vec<String> = stage.gives().into_iter().map(|port| port.name).collect();
+    let made: Vec<String> = outcome.artifacts.iter().map(|(port, _)| port.clone()).collect();
+    assert_eq!(given, made);
+    let Artifact::Bytes(json) = &outcome.artifacts[3].1 else { panic!("no bytes") };
+    let model: Centroids = serde_json::from_slice(json).unwrap();
+    let points = model.preparation.apply(|name| columns::float_vec(&shop(), name)).unwrap();
+    let found = model.assign(&points).unwrap();
+    let assignments = port(&outcome, "assignments");
+    assert_eq!(found.distances, columns::float_vec(&assignments, "distance").unwrap());
+    assert_eq!(found.shares.unwrap(), columns::float_vec(&assignments, "share").unwrap());
+    let declared = stage.metrics();
+    let declared: Vec<&str> = declared.iter().map(|metric| &*metric.name).collect();
+    assert!(outcome.metrics.keys().all(|name| declared.contains(&name.as_str())));
+    assert!(outcome.metrics["icl"] >= outcome.metrics["bic"]);
+}
+
+/// The second feature is the first one doubled: its covariance has no inverse.
+#[test]
+fn flat_segments_are_told() {
+    let monetary = columns::float_vec(&shop(), "monetary").unwrap();
+    let batch = add(&shop(), "mean_amount", floats(monetary.iter().map(|value| value * 2.0)));
+    let features = vec!["monetary".to_owned(), "mean_amount".to_owned()];
+    let gmm = Gmm { regularisation: 1e-9, ..Gmm::default() };
+    let stage = Segment { algorithm: Algorithm::Gmm, features, gmm, ..with(2) };
+    let outcome = run(&stage, &batch).unwrap();
+    let warnings: Vec<&str> = outcome.warnings.iter().map(|warning| warning.message.as_str()).collect();
+    assert_eq!(
+        warnings,
+        [
+            "2 segments have next to no extent in some direction: the likelihood rests on `gmm.regularisation` there"
+        ]
+    );
 }
 
 #[test]

@@ -68,8 +68,7 @@ impl Centroids {
     /// isn't positive definite.
     pub fn assign(&self, points: &Points) -> Result<Assigned, Error> {
         if let Some(mixture) = &self.mixture {
-            let (labels, distances, shares) = mixture.assign(points)?;
-            return Ok(Assigned { labels, distances, shares: Some(shares) });
+            return mixture.assign(points);
         }
         let (labels, distances) = nearest(&self.centers, points)?;
         Ok(Assigned { labels, distances, shares: None })

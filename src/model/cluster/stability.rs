@@ -15,6 +15,9 @@ const RECOVERED: f64 = 0.75;
 /// Clusters the first points, drawn from the second ones, and gives the cluster of each of the second ones.
 pub type Clusterer<'a> = &'a (dyn Fn(&Points, &Points, u64) -> Result<Vec<u32>, Error> + Sync);
 
+/// What a sample says of each cluster, and the cluster of every row where it could be clustered.
+type Drawn = (Vec<f64>, Option<Vec<u32>>);
+
 /// How stable each cluster of a labelling is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stability {
@@ -65,8 +68,7 @@ pub fn stability(
             Err(error) => Err(error),
         }
     };
-    let all: Vec<Result<(Vec<f64>, Option<Vec<u32>>), Error>> =
-        (0..bootstraps).into_par_iter().map(one).collect();
+    let all: Vec<Result<Drawn, Error>> = (0..bootstraps).into_par_iter().map(one).collect();
     let all = all.into_iter().collect::<Result<Vec<_>, _>>()?;
     let of = |cluster: usize| all.iter().map(move |(similar, _)| similar[cluster]);
     let found: Vec<&[u32]> = all.iter().filter_map(|(_, found)| found.as_deref()).collect();

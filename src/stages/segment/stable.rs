@@ -51,7 +51,7 @@ impl Segment {
             Algorithm::Gmm => {
                 let request =
                     GaussianMixture { starts: asked.n_init, seed, ..mixture_of(self, self.k, seed) };
-                Ok(gaussian_mixture(sample, &request, &stop, &|_| ())?.mixture.assign(all)?.0)
+                Ok(gaussian_mixture(sample, &request, &stop, &|_| ())?.mixture.assign(all)?.labels)
             }
         };
         let draw = |points: &Points, labels: &[u32]| -> Result<Stability, Error> {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use self::climb::Climbed;
 use self::pass::Belonging;
 use super::chunks::chunk_rows;
-use super::{Error, Points, Stop};
+use super::{Assigned, Error, Points, Stop};
 
 /// A component is flat whose variance in some direction is below this many times the regularisation.
 const FLAT: f64 = 10.0;
@@ -251,13 +251,13 @@ impl Mixture {
     ///
     /// # Errors
     /// When there are no components, points have another number of features, or a covariance isn't positive definite.
-    pub fn assign(&self, points: &Points) -> Result<(Vec<u32>, Vec<f64>, Vec<f64>), Error> {
+    pub fn assign(&self, points: &Points) -> Result<Assigned, Error> {
         let rows = pass::belonging(points, &self.fitting(points)?);
-        Ok((
-            rows.iter().map(|row| row.label).collect(),
-            rows.iter().map(|row| row.distance).collect(),
-            rows.iter().map(|row| row.share).collect(),
-        ))
+        Ok(Assigned {
+            labels: rows.iter().map(|row| row.label).collect(),
+            distances: rows.iter().map(|row| row.distance).collect(),
+            shares: Some(rows.iter().map(|row| row.share).collect()),
+        })
     }
 
     /// The shares of all components in every row, shape `(n, k)`; they sum to 1 in a row.

@@ -137,7 +137,7 @@ impl Default for Value {
 
 impl Stage for Value {
     const KIND: &'static str = "value";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const LAYER: Layer = Layer::Model;
 
     fn needs(&self) -> Vec<Need> {

@@ -11,12 +11,13 @@ use serde_json::{Map, Value as Json};
 use super::show;
 use crate::cli;
 use crate::data::Table;
-use crate::diagnostic::plural;
+use crate::diagnostic::{Problems, plural};
 use crate::engine::Project;
 use crate::engine::digest::Digest;
 use crate::engine::layout;
 use crate::observe::runs;
 use crate::observe::trackers::{self, Grid, Ground, Settings, Shelf, Tracking};
+use crate::pipeline::{has_secret, no_server};
 use crate::present::terminal::print;
 
 /// Tables of more rows than this are data, not something to look at.
@@ -25,6 +26,11 @@ const ROWS: usize = 200;
 pub fn track(command: &cli::Track, project: &Project) -> Result<ExitCode> {
     let cli::Track::Push(flags) = command;
     let ground = ground(project);
+    // Its words may hold a secret, which isn't shown.
+    let wrong = flags.url.as_deref().filter(|url| !has_secret(url)).and_then(|url| no_server("--url", url));
+    if let Some(problem) = wrong {
+        return Err(Problems::from(problem).into());
+    }
     let found: Result<BTreeSet<_>, _> =
         flags.runs.iter().map(|run| runs::find(&ground.experiments, run)).collect();
     let (shelf, tracker) = (Cached { cache: project.cache() }, flags.to.name());

@@ -47,6 +47,7 @@ pub use layers::Layer;
 pub use remote::{Remote, has_secret};
 pub use sweep::flags::Flag;
 pub use sweep::{Axes, Freedom, Goal, Point, Strategy};
+pub use track::no_server;
 
 /// A checked pipeline. Tasks stand in an order in which each comes after its inputs.
 pub struct Pipeline {

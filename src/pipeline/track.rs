@@ -175,25 +175,28 @@ fn secret(entry: &Entry, tracker: &str) -> Option<Diagnostic> {
 
 fn refused_url(entry: &Entry, tracker: &str) -> Option<Diagnostic> {
     let (url, at) = url(entry, tracker)?;
+    no_server(&format!("track.{tracker}.url"), url).map(|problem| problem.at(at))
+}
+
+/// What is wrong with the address of a server, which `key` names: nothing where it may be one.
+pub fn no_server(key: &str, url: &str) -> Option<Diagnostic> {
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
-    let key = format!("track.{tracker}.url");
-    let problem = |message: String| Diagnostic::error(message).at(at);
     if !matches!(scheme, "http" | "https") {
         let message = format!("`{key}` must start with `http://` or `https://`, not `{}`", shown(url));
-        return Some(problem(message).hint("write the address of a server, such as `http://127.0.0.1:5000`"));
+        let hint = "write the address of a server, such as `http://127.0.0.1:5000`";
+        return Some(Diagnostic::error(message).hint(hint));
     }
     if rest.split('/').next().unwrap_or_default().is_empty() {
-        return Some(
-            problem(format!("`{key}` lacks a host behind `{scheme}://`")).hint("add the server's name"),
-        );
+        let message = format!("`{key}` lacks a host behind `{scheme}://`");
+        return Some(Diagnostic::error(message).hint("add the server's name"));
     }
     if let Some(port) = no_port(rest) {
         let message = format!("`{key}` has the port `{}`", shown(port));
-        return Some(problem(message).hint("a port is a number from 1 to 65535"));
+        return Some(Diagnostic::error(message).hint("a port is a number from 1 to 65535"));
     }
-    let message = "this custem was built without https for trackers".to_owned();
+    let message = "this custem was built without https for trackers";
     let hint = "build it with `cargo build --release --features https`, or name an `http://` address";
-    (scheme == "https" && !cfg!(feature = "https")).then(|| problem(message).hint(hint))
+    (scheme == "https" && !cfg!(feature = "https")).then(|| Diagnostic::error(message).hint(hint))
 }
 
 /// What stands as the port of an address behind its scheme, and is none.

@@ -269,6 +269,20 @@ fn mistakes_are_told_at_their_places() {
 }
 
 #[test]
+fn an_address_that_is_none_is_refused_before_anything_is_sent() {
+    let project = Project::with("[stages.a]\nkind = \"command\"\ncommand = [\"true\"]\n");
+    project.run(&[]);
+    let said = |url: &str| {
+        let pushed = custem(&project, &["track", "push", "last", "--to", "mlflow", "--url", url]);
+        (pushed.code, pushed.err)
+    };
+    let port = "error: `--url` has the port `99999`\nhint: a port is a number from 1 to 65535\n".to_owned();
+    assert_eq!(said("http://127.0.0.1:99999"), (2, port));
+    let scheme = "error: `--url` must start with `http://` or `https://`, not `ftp://h`\nhint: write the address of a server, such as `http://127.0.0.1:5000`\n".to_owned();
+    assert_eq!(said("ftp://h"), (2, scheme));
+}
+
+#[test]
 fn an_old_run_whose_name_no_tracker_takes_needs_another_one() {
     let project = Project::new();
     record(&project, "0001-a-b", "[pipeline]\nname = \"a b/c\"\n", &steps(1, Some(done(true))));

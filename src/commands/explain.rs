@@ -99,14 +99,16 @@ pub fn explain(error: &anyhow::Error, form: Option<Form>) -> ExitCode {
     ExitCode::from(WRONG)
 }
 
-fn for_programs(problems: &[Diagnostic], form: Form) {
-    let problems: Vec<_> = problems.iter().map(Diagnostic::problem).collect();
+fn for_programs(found: &[Diagnostic], form: Form) {
+    let problems: Vec<_> = found.iter().map(Diagnostic::problem).collect();
     let told = match form {
         Form::Event => serde_json::json!(Event::Problems { ok: false, problems }),
         Form::Object => serde_json::json!({ "ok": false, "problems": problems }),
     };
-    // There is no more to say where this can't be.
-    let _ = print(format_args!("{told}\n"));
+    if print(format_args!("{told}\n")).is_err() {
+        // Programs can't be told; whoever started them can.
+        found.iter().for_each(|problem| tell(format_args!("{}\n", diagnostic::render(problem, true))));
+    }
 }
 
 /// Says that a command line is none, or prints the help that was asked for.

@@ -231,9 +231,7 @@ fn mistakes_between_axes_are_told_at_their_place() {
         told(
             "axes = { \"segments.algorithm\" = [\"kmeans\", \"gmm\"], \"segments.k\" = { values = [2, 3], when = { \"segments.algorithm\" = \"gnm\" } } }"
         )[..1],
-        [
-            "21:44 `segments.algorithm` must be `kmeans`, not `gmm`; its default is \"kmeans\"; `custem kinds segment` says what it does"
-        ],
+        ["21:118 `segments.algorithm` is never \"gnm\"; did you mean `\"gmm\"`?"],
     );
     assert_eq!(
         told(&format!("{axes}repeat = {{ \"segments.k\" = [2, 3] }}")),

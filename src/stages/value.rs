@@ -25,7 +25,7 @@ use crate::data::columns::{self, Holds, Wanted};
 use crate::data::features::Columns;
 use crate::data::purchases::Purchases;
 use crate::data::{as_of, dates};
-use crate::diagnostic::plural;
+use crate::diagnostic::{grouped, plural};
 use crate::model::value::Family;
 use crate::stage::{Context, Failure, Layer, MetricName, Mistake, Need, Outcome, Port, Ref, Stage};
 
@@ -339,11 +339,11 @@ impl Value {
         let chosen = &tried[best];
         let customers = everybody.histories.len();
         let summary = format!(
-            "{}: {}, {:.0} % still there, worth {:.0}",
+            "{}: {}, {:.0} % still there, worth {}",
             chosen.model.name(),
             plural(customers, "customer"),
             100.0 * worth.alive,
-            worth.total.value
+            grouped(format!("{:.0}", worth.total.value))
         );
         let repeaters = everybody.histories.iter().filter(|history| history.repeats > 0).count();
         let mut outcome = Outcome::new(summary)

@@ -214,13 +214,15 @@ fn alive(table: &Table) -> Result<Markup> {
 fn cells(sum: &Sum, all: &Sum, money: &Unit) -> Vec<Markup> {
     let share = if all.value > 0.0 { sum.value / all.value } else { f64::NAN };
     let mean = |total: f64| if sum.customers > 0 { total / sum.customers as f64 } else { f64::NAN };
+    // Nobody counts in less than a hundredth.
+    let money = |value: f64| money.short((100.0 * value).round() / 100.0);
     vec![
         plain(count(sum.customers)),
         plain(percent(mean(sum.alive))),
         plain(fixed(mean(sum.purchases), 1)),
-        plain(money.short(sum.value)),
+        plain(money(sum.value)),
         plain(percent(share)),
-        plain(money.short(mean(sum.value))),
+        plain(money(mean(sum.value))),
     ]
 }
 

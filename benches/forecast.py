@@ -79,7 +79,7 @@ def main():
                 return {**done, "wape": metrics[-1]["wape"]}
 
             def theirs():
-                done = run([sys.executable, PEER, folder / "x.csv", other, season])
+                done = run([sys.executable, PEER, folder / "x.csv", other, str(season)])
                 said = json.loads(done["out"].splitlines()[-1])
                 return {**done, "wall": said["seconds"], "wape": said["wape"]}
 

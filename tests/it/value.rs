@@ -72,3 +72,24 @@ fn regular_customers_are_not_said_to_leave() {
     assert_eq!(verdicts.matches(",dropout,failed,").count(), 3, "{verdicts}");
     assert!(project.custem(&["run", "p.toml"]).err.contains("2 stages: 0 ran, 2 from cache"));
 }
+
+/// What BG/NBD supposes, simulated, is found again: the 95 % intervals hold the true parameters.
+#[test]
+fn bgnbd_finds_the_parameters_that_were_simulated() {
+    let simulated = "[pipeline]\nseed = 1\n[stages.rows]\nkind = \"simulate\"\ncustomers = 4000\ngrowth = 0.0\npersonas = [{ established = 0.0, season = 0.0, orders_per_week = 0.08, rate_shape = 0.8, dropout = { a = 0.8, b = 2.5 } }]\n";
+    let worth = "[stages.worth]\nkind = \"value\"\ninput = \"rows\"\nmodels = [\"bgnbd\"]\n";
+    let project = Project::with(&format!("{simulated}{worth}"));
+    let ran = project.custem(&["run", "p.toml"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let shown = project.custem(&["show", "worth.parameters", "--csv"]).out;
+    let mut lines = shown.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let header = lines.next().unwrap();
+    let at = |name: &str| header.iter().position(|column| *column == name).unwrap();
+    let rows: Vec<_> = lines.filter(|row| row[at("model")] == "bgnbd").collect();
+    for (name, truth) in [("r", 0.8), ("alpha", 10.0), ("a", 0.8), ("b", 2.5)] {
+        let row = rows.iter().find(|row| row[at("parameter")] == name).unwrap();
+        let [low, high] = ["low", "high"].map(|end| row[at(end)].parse::<f64>().unwrap());
+        assert!(low < truth && truth < high, "{name}: {low} to {high}\n{shown}");
+        assert!(high < 2.5 * low, "{name} isn't known: {low} to {high}\n{shown}");
+    }
+}

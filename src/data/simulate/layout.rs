@@ -37,6 +37,7 @@ pub struct Entry {
     alive_until: f64,
     local: bool,
     mean_spend: f64,
+    dropout: Option<f64>,
 }
 
 impl From<&Person> for Entry {
@@ -48,6 +49,7 @@ impl From<&Person> for Entry {
             alive_until: person.alive_until,
             local: person.local,
             mean_spend: person.mean_spend,
+            dropout: person.dropout.map(|(chance, _)| chance),
         }
     }
 }
@@ -101,7 +103,8 @@ impl<'a> Layout<'a> {
         ])
     }
 
-    /// What only the simulation knows of them.
+    /// What only the simulation knows of them; the chances to be lost after a repeat order only where
+    /// some persona has them.
     pub fn truth(&self, from: u32, people: &[Entry]) -> Result<RecordBatch> {
         let names = self.market.molds.iter().map(|mold| &mold.persona.name);
         let names: ArrayRef = Arc::new(StringArray::from_iter_values(names));
@@ -110,14 +113,23 @@ impl<'a> Layout<'a> {
         let alive = |entry: &Entry| Some(entry.alive_until >= self.market.seconds());
         let rates = Float64Array::from_iter_values(people.iter().map(|entry| entry.orders_per_week));
         let spends = Float64Array::from_iter_values(people.iter().map(|entry| entry.mean_spend));
-        table(vec![
+        let truth = table(vec![
             ("customer_id", self.ids(from, people)),
             ("persona", encoded(people.iter().map(|entry| entry.persona as i32), &names)?),
             ("orders_per_week", Arc::new(rates)),
             ("alive_until", Arc::new(TimestampMicrosecondArray::from_iter_values(people.iter().map(until)))),
             ("alive_at_end", Arc::new(people.iter().map(alive).collect::<BooleanArray>())),
             ("mean_spend", Arc::new(spends)),
-        ])
+        ])?;
+        if self.market.molds.iter().all(|mold| mold.dropout.is_none()) {
+            return Ok(truth);
+        }
+        let chances: ArrayRef = Arc::new(people.iter().map(|entry| entry.dropout).collect::<Float64Array>());
+        let mut fields: Vec<_> = truth.schema().fields().iter().cloned().collect();
+        fields.push(Arc::new(Field::new("dropout", DataType::Float64, true)));
+        let mut columns = truth.columns().to_vec();
+        columns.push(chances);
+        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
     }
 
     fn ids(&self, from: u32, people: &[Entry]) -> ArrayRef {

@@ -7,7 +7,7 @@ use rand_distr::Gamma;
 
 use super::Settings;
 use super::clock::{Clock, DAY};
-use super::persona::{Persona, Weights};
+use super::persona::{Dropout, Persona, Weights};
 
 /// Seconds in a week.
 pub const WEEK: f64 = 7.0 * DAY as f64;
@@ -45,6 +45,8 @@ pub struct Mold {
     pub spend: Gamma<f64>,
     /// The inverse of a customer's mean spend, in units of the persona's.
     pub thrift: Gamma<f64>,
+    /// A beta distribution of chances to be lost after a repeat order, as two gamma distributions.
+    pub dropout: Option<[Gamma<f64>; 2]>,
     /// Preferences for channels before normalisation, with their means.
     pub channels: Vec<(Option<Gamma<f64>>, f64)>,
     /// Preferences for categories before normalisation, with their means.
@@ -112,6 +114,10 @@ impl Mold {
             rate: Gamma::new(persona.rate_shape, persona.orders_per_week / persona.rate_shape)?,
             spend: Gamma::new(persona.spend_shape, 1.0 / persona.spend_shape)?,
             thrift: Gamma::new(spread, 1.0 / (spread - 1.0))?,
+            dropout: match persona.dropout {
+                Some(Dropout { a, b }) => Some([Gamma::new(a, 1.0)?, Gamma::new(b, 1.0)?]),
+                None => None,
+            },
             channels: preferences(&persona.channels, channels, persona.concentration)?,
             categories: preferences(&persona.categories, categories, persona.concentration)?,
             prices: categories.iter().map(price).collect(),

@@ -32,7 +32,7 @@ use self::orders::{Block, Mark, Sources};
 use self::timeline::Timeline;
 
 pub use self::ids::Ids;
-pub use self::persona::{Persona, Weights, built_in, built_in_prices, weights_problem};
+pub use self::persona::{Dropout, Persona, Weights, built_in, built_in_prices, weights_problem};
 pub use self::timeline::{Alive, Sink};
 
 /// The longest period, in days: a hundred years, so that seconds fit 32 bits.
@@ -91,7 +91,8 @@ pub struct Simulation {
     pub revenue: f64,
     /// `customer_id`, `acquired`, `is_local`: one row a customer, in order of id.
     pub customers: Table,
-    /// `customer_id`, `persona`, `orders_per_week`, `alive_until`, `alive_at_end`, `mean_spend`.
+    /// `customer_id`, `persona`, `orders_per_week`, `alive_until`, `alive_at_end`, `mean_spend`; and
+    /// `dropout` if a persona has one.
     pub truth: Table,
 }
 
@@ -119,7 +120,8 @@ pub fn schema(settings: &Settings) -> Result<SchemaRef> {
 /// Simulates, and hands the transactions to `sink` in batches, sorted by time, then customer,
 /// then as they came.
 ///
-/// - Persona by share; orders a week ~ Gamma; time until lost ~ Exponential.
+/// - Persona by share; orders a week ~ Gamma; time until lost ~ Exponential, or the chance to be
+///   lost after a repeat order ~ Beta.
 /// - Orders are a Poisson process whose rate follows weekday, season, hour and growth.
 /// - Amounts ~ Gamma around the customer's mean, which is inverse gamma distributed, scaled by
 ///   the category's price level; channel and category by preferences ~ Dirichlet.
@@ -200,7 +202,7 @@ fn chunked(
     Ok(Table::from_batches(schema, batches))
 }
 
-/// The orders of some customers within a slice of days; and who they are, with the first slice.
+/// The orders of some customers within a slice of days; and who they are, with the last slice.
 fn block(
     market: &Market,
     roster: &Roster,
@@ -214,7 +216,7 @@ fn block(
     for (rank, mark) in (first as u32..).zip(marks) {
         let customer = (roster.entity(rank), rank);
         let person = orders::append(&mut orders, market, sources, customer, days.end, mark);
-        if days.start == 0 {
+        if days.end == market.days {
             people.push(Entry::from(&person));
         }
     }

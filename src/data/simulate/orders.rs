@@ -37,7 +37,9 @@ pub struct Mark {
     /// Words of the stream that are used up; zero before the first slice.
     word: u64,
     /// Orders so far.
-    orders: u64,
+    orders: u32,
+    /// When the customer was lost with an order, in seconds since the start, if `next` is infinite.
+    lost: u32,
     /// Load of the next order.
     next: f64,
 }
@@ -60,10 +62,10 @@ impl Sources {
     }
 
     /// What spoils a customer's orders from one on, if anything does.
-    fn spoiler(&self, entity: u64, order: u64) -> Option<ChaCha8Rng> {
+    fn spoiler(&self, entity: u64, order: u32) -> Option<ChaCha8Rng> {
         self.dirt.any().then(|| {
             let mut rng = self.spoilers.of(entity);
-            rng.set_word_pos(u128::from(order * DIRT_WORDS));
+            rng.set_word_pos(u128::from(u64::from(order) * DIRT_WORDS));
             rng
         })
     }
@@ -107,7 +109,8 @@ impl Block {
     }
 }
 
-/// Appends a customer's orders before the end of the slice, and returns the customer.
+/// Appends a customer's orders before the end of the slice, and returns the customer; when they are
+/// lost is known with the last slice.
 ///
 /// The stream first gives the person, then for each order channel and category, amount and the
 /// gap to the next one; the mark carries it over to the next slice.
@@ -120,7 +123,7 @@ pub fn append(
     mark: &mut Mark,
 ) -> Person {
     let mut rng = sources.people.of(entity);
-    let person = Person::draw(market, &mut rng);
+    let mut person = Person::draw(market, &mut rng);
     if mark.word == 0 {
         mark.next = person.first_order;
     } else {
@@ -129,16 +132,27 @@ pub fn append(
     let mut spoiler = sources.spoiler(entity, mark.orders);
     let clock = &market.molds[person.persona].clock;
     let end = person.end.min(clock.before(before_day as usize));
+    let last = person.dropout.map_or(u32::MAX, |(_, last)| last);
     while mark.next < end {
         let order = draw(market, &person, rank, mark.next, &mut rng);
         mark.next += rng.sample::<f64, _>(Exp1) * 7.0 / person.orders_per_week;
-        mark.orders += 1;
+        mark.orders = mark.orders.saturating_add(1);
+        if mark.orders == last {
+            (mark.next, mark.lost) = (f64::INFINITY, order.time);
+        }
         match &mut spoiler {
             None => orders.push(order),
             Some(rng) => spoil(orders, order, &sources.dirt, rng),
         }
     }
     mark.word = u64::try_from(rng.get_word_pos()).unwrap_or(u64::MAX);
+    if person.dropout.is_some() && before_day == market.days {
+        person.alive_until = if mark.next == f64::INFINITY {
+            f64::from(mark.lost)
+        } else {
+            person.lost_after_end(market, mark.next, mark.orders, &mut rng)
+        };
+    }
     person
 }
 

@@ -24,6 +24,9 @@ pub struct Person {
     pub acquired: i32,
     /// When the customer was lost or will be, in seconds since the start.
     pub alive_until: f64,
+    /// The chance to be lost after a repeat order, and how many orders come in the period until that
+    /// happens; where customers are lost after a time, nothing.
+    pub dropout: Option<(f64, u32)>,
     /// Whether the customer lives near a store.
     pub local: bool,
     /// Expected amount of an order.
@@ -45,13 +48,16 @@ impl Person {
     ///
     /// Rates are gamma distributed, lifetimes exponential (which has no memory, so the rest of an
     /// established customer's life is, too), mean spends inverse gamma, preferences Dirichlet:
-    /// Fader, Hardie & Lee (2005) for the first two, Fader & Hardie (2013) for the third.
+    /// Fader, Hardie & Lee (2005) for the first two, Fader & Hardie (2013) for the third. Where a
+    /// persona has a drop-out, chances to be lost after a repeat order are beta distributed instead
+    /// of lifetimes exponential (Fader, Hardie & Lee 2005), and `alive_until` isn't known yet.
     pub fn draw(market: &Market, rng: &mut ChaCha8Rng) -> Self {
         let persona = pick(&market.shares, rng.next_u32());
         let mold = &market.molds[persona];
         let orders_per_week = mold.rate.sample(rng);
         let entry = Entry::draw(market, mold, rng);
         let lifetime: f64 = rng.sample::<f64, _>(Exp1) * mold.persona.lifetime_weeks * WEEK;
+        let lifetime = if mold.dropout.is_some() { CENTURY } else { lifetime };
         let alive_until = (entry.seconds + lifetime).min(market.seconds() + CENTURY);
         let local = rng.random::<f64>() < mold.persona.local;
         let mean_spend = mold.persona.mean_spend / mold.thrift.sample(rng).max(1e-9);
@@ -59,11 +65,18 @@ impl Person {
         let categories = shares(&mold.categories, rng);
         let end = mold.clock.load(alive_until);
         let wait = rng.sample::<f64, _>(Exp1) * 7.0 / orders_per_week;
+        let dropout = mold.dropout.as_ref().map(|shapes| {
+            let chance = chance(shapes, rng);
+            // The order that the acquisition was is no repeat order.
+            let first = u32::from(entry.order.is_some());
+            (chance, repeats(chance, rng.random()).saturating_add(first))
+        });
         Self {
             persona,
             orders_per_week,
             acquired: entry.day,
             alive_until,
+            dropout,
             local,
             mean_spend,
             first_order: entry.order.unwrap_or(wait),
@@ -73,6 +86,30 @@ impl Person {
             categories: thresholds(&categories),
         }
     }
+
+    /// When the customer will be lost after the end, in seconds since the start: the orders still to
+    /// come follow in neutral weeks, the next one at a load of `next`, after `orders` so far.
+    pub fn lost_after_end(&self, market: &Market, next: f64, orders: u32, rng: &mut ChaCha8Rng) -> f64 {
+        let last = self.dropout.map_or(u32::MAX, |(_, last)| last);
+        let more = f64::from(last.saturating_sub(orders).saturating_sub(1));
+        let gaps = Gamma::new(more, 1.0).map_or(0.0, |gaps| gaps.sample(rng));
+        let past = next - market.molds[self.persona].clock.total() + gaps * 7.0 / self.orders_per_week;
+        market.seconds() + (past.max(0.0) * f64::from(DAY)).min(CENTURY)
+    }
+}
+
+/// A beta distributed chance.
+fn chance([lost, kept]: &[Gamma<f64>; 2], rng: &mut ChaCha8Rng) -> f64 {
+    let (lost, kept) = (lost.sample(rng), kept.sample(rng));
+    // Tiny shapes can underflow to nothing but zeros: then either is as good.
+    if lost + kept > 0.0 { lost / (lost + kept) } else { f64::from(u8::from(rng.random::<bool>())) }
+}
+
+/// Repeat orders up to the last one, at least one: geometrically distributed, by inversion of `uniform` in [0, 1).
+fn repeats(chance: f64, uniform: f64) -> u32 {
+    let repeats = (libm::log1p(-uniform) / libm::log1p(-chance)).ceil();
+    // A cast saturates: where the chance is nothing, the customer is never lost.
+    if chance > 0.0 { repeats.max(1.0) as u32 } else { u32::MAX }
 }
 
 /// How a customer came.

@@ -37,6 +37,9 @@ pub struct Persona {
     /// Mean of the exponential time until a customer is lost, in weeks.
     #[schemars(range(min = 0.1, max = 100_000.0))]
     pub lifetime_weeks: f64,
+    /// Customers are lost by a chance after each repeat order, instead of after a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dropout: Option<Dropout>,
     /// Share of customers that were acquired before the start.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub established: f64,
@@ -58,6 +61,18 @@ pub struct Persona {
     pub categories: Weights,
 }
 
+/// The beta distribution of customers' chances to be lost after a repeat order: the drop-out of BG/NBD.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dropout {
+    /// First shape; the mean chance is `a / (a + b)`.
+    #[schemars(range(min = 0.01, max = 10_000.0))]
+    pub a: f64,
+    /// Second shape.
+    #[schemars(range(min = 0.01, max = 10_000.0))]
+    pub b: f64,
+}
+
 impl Default for Persona {
     fn default() -> Self {
         Self {
@@ -69,6 +84,7 @@ impl Default for Persona {
             spend_shape: 3.0,
             spend_spread: 5.0,
             lifetime_weeks: 200.0,
+            dropout: None,
             established: 0.5,
             acquired_from: 0.0,
             season: 1.0,
@@ -229,6 +245,11 @@ impl Persona {
         let outside = ranges.into_iter().filter(|(_, value, low, high)| !(low..=high).contains(&value));
         let mut problems: Vec<_> =
             outside.map(|(field, value, low, high)| (field, range(value, low, high))).collect();
+        if let Some(Dropout { a, b }) = self.dropout {
+            let outside = [("dropout.a", a), ("dropout.b", b)].into_iter();
+            let outside = outside.filter(|(_, shape)| !(0.01..=10_000.0).contains(shape));
+            problems.extend(outside.map(|(field, shape)| (field, range(shape, 0.01, 10_000.0))));
+        }
         for (field, weights) in [("channels", &self.channels), ("categories", &self.categories)] {
             problems.extend(weights_problem(weights).map(|problem| (field, problem)));
         }

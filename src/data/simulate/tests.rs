@@ -404,3 +404,55 @@ fn an_interrupted_simulation_ends() {
         assert_eq!(given.into_inner(), last, "nothing is handed on any more");
     }
 }
+
+/// Customers who come in the period, and are lost with a repeat order.
+fn leaving(a: f64, b: f64) -> Settings {
+    shop(4_000, Persona { established: 0.0, dropout: Some(Dropout { a, b }), ..steady() })
+}
+
+#[test]
+fn chances_to_be_lost_are_beta_and_the_last_order_is_the_loss() {
+    let (rows, made) = run(&leaving(2.0, 3.0));
+    let truth = all(&made.truth);
+    let chances = columns::float_vec(&truth, "dropout").unwrap();
+    // Beta(2, 3): mean 0.4, variance 0.04; four standard errors.
+    assert!((mean(&chances) - 0.4).abs() < 4.0 * (0.04_f64 / 4_000.0).sqrt());
+    assert!((variance(&chances) - 0.04).abs() < 0.004);
+    let until = truth.column(3).as_primitive::<TimestampMicrosecondType>().values();
+    let alive = truth.column(4).as_boolean();
+    let mut last = vec![i64::MIN; 4_000];
+    for (id, time) in ids(&rows).iter().zip(times(&rows)) {
+        last[*id as usize - 1] = *time;
+    }
+    let orders = counts(&rows, 4_000);
+    let end = (i64::from(MONDAY) + 364) * MICROS;
+    for id in 0..4_000 {
+        assert_eq!(alive.value(id), until[id] >= end);
+        assert!(alive.value(id) || (last[id] == until[id] && orders[id] >= 2.0), "customer {id}");
+    }
+    // Everybody's first order is none that loses a customer, every other one is with the same chance.
+    let early: Vec<usize> = (0..4_000).filter(|id| orders[*id] >= 2.0).collect();
+    let repeats: f64 = early.iter().map(|id| orders[*id] - 1.0).sum();
+    let expected: f64 = early.iter().map(|id| (orders[*id] - 1.0) * chances[*id]).sum();
+    let spread: f64 = early.iter().map(|id| (orders[*id] - 1.0) * chances[*id] * (1.0 - chances[*id])).sum();
+    let lost = early.iter().filter(|id| !alive.value(**id)).count() as f64;
+    assert!(repeats > 4_000.0 && (lost - expected).abs() < 4.0 * spread.sqrt(), "{lost} {expected}");
+}
+
+#[test]
+fn drop_out_knows_neither_slices_nor_other_customers() {
+    let settings = leaving(0.8, 2.5);
+    let (rows, made) = run(&settings);
+    let market = Market::new(&settings).unwrap();
+    let mut batches = Vec::new();
+    let mut sink = |batch| {
+        batches.push(batch);
+        Ok(())
+    };
+    let cut = [0..1, 1..50, 50..300, 300..364];
+    let sliced = in_slices(&settings, &market, &cut, 11, &mut sink, &|| Ok(())).unwrap();
+    assert_eq!(concat_batches(&schema(&settings).unwrap(), &batches).unwrap(), rows);
+    assert_eq!(all(&sliced.truth), all(&made.truth));
+    let (_, more) = run(&Settings { customers: 4_001, ..settings });
+    assert_eq!(all(&more.truth).slice(0, 4_000), all(&made.truth));
+}

@@ -19,6 +19,7 @@ PEER = pathlib.Path(__file__).parent / "peers" / "forecast.py"
 # custem's model, the other tool's, the season that both are told, how many series.
 MODELS = [
     ("ets", "AutoETS", 1, 100),
+    ("ets", "AutoETS", 52, 20),
     ("theta", "Theta", 52, 200),
     ("optimised_theta", "OptimizedTheta", 52, 200),
     ("prophet", "prophet", 52, 10),

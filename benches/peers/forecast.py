@@ -22,7 +22,7 @@ if model == "prophet":
     from prophet import Prophet
 
     def one(known):
-        fitted = Prophet(weekly_seasonality=False, daily_seasonality=False, yearly_seasonality=True).fit(known[["ds", "y"]])
+        fitted = Prophet(weekly_seasonality=False, daily_seasonality=False).fit(known[["ds", "y"]])
         ahead = fitted.make_future_dataframe(HORIZON, freq="7D", include_history=False)
         return fitted.predict(ahead)["yhat"].to_numpy()
 
